@@ -1,0 +1,1 @@
+//! An embedded auto router: picks the model for a prompt, no network.

@@ -1,0 +1,1 @@
+//! 500+ language models and 60+ providers as reviewed data: prices, limits, lookup, validation.

@@ -1,0 +1,57 @@
+//! What routing needs to know of a request, and what others tell it.
+
+use crate::{
+    EndpointId, Modalities, ModelId, ModelRef, ParameterSet, ProviderPreferences, ServiceTier,
+    Tokens,
+};
+
+/// A routing question. Embedders fill it by hand; the router's `ask` makes it from a chat request.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Ask {
+    /// The models wanted, most wanted first, without duplicates.
+    pub models: Vec<ModelRef>,
+    /// The client's routing wishes.
+    pub wishes: ProviderPreferences,
+    /// Kinds of input in the prompt.
+    pub input: Modalities,
+    /// Kinds of output wanted.
+    pub output: Modalities,
+    /// The fewest tokens that the prompt can be.
+    pub prompt_at_least: Tokens,
+    /// The prompt's size as estimated, for price steps.
+    pub prompt_estimate: Tokens,
+    /// The limit on output that was sent.
+    pub max_output: Option<Tokens>,
+    /// The parameters that were sent.
+    pub parameters: ParameterSet,
+    /// The service tier asked for.
+    pub service_tier: Option<ServiceTier>,
+    /// The endpoint that served this conversation before.
+    pub sticky: Option<EndpointId>,
+    /// The auto router's order of models, where one was asked.
+    pub ranking: Option<Ranking>,
+    /// What plugins ask of the endpoint.
+    pub hints: AskHints,
+}
+
+/// What plugins ask of the endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AskHints {
+    /// Kinds of input that must be taken natively, beyond those in the prompt.
+    pub input: Modalities,
+    /// Kinds of input in the prompt that a plugin takes care of.
+    pub handled: Modalities,
+    /// The prompt may be compressed, so a context of half its size will do.
+    pub compressible: bool,
+}
+
+/// An order of models, best first, with what led to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranking {
+    /// The models, best first.
+    pub models: Vec<ModelId>,
+    /// The task that the prompt was taken for.
+    pub task: Option<String>,
+}

@@ -1,0 +1,20 @@
+//! The chat vocabulary: requests as spans over their body, replies as events.
+
+mod answer;
+mod event;
+mod invalid;
+mod message;
+mod preferences;
+mod reasoning;
+mod request;
+mod rules;
+
+pub use answer::{Answer, AnswerChoice, AnswerToolCall};
+pub use event::{ChatEvent, Delta, Finish, FinishReason, Start, ToolCallDelta};
+pub use invalid::InvalidRequest;
+pub use message::{Content, Message, Part, Role, ToolCall};
+pub use preferences::{
+    DataCollection, MaxPrice, Partition, ProviderPreferences, SortBy, Threshold,
+};
+pub use reasoning::{Effort, Reasoning};
+pub use request::ChatRequest;

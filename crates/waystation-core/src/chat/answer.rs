@@ -1,0 +1,272 @@
+//! The fold of a reply's events.
+
+use bytes::Bytes;
+
+use super::{ChatEvent, Delta, Finish, Start, ToolCallDelta};
+use crate::{Json, JsonText, RawJson, Usage};
+
+/// A whole reply, folded from its events.
+///
+/// ```
+/// use waystation_core::{Answer, ChatEvent, JsonText};
+///
+/// let mut answer = Answer::default();
+/// answer.absorb(ChatEvent::text(0, JsonText::of("Hel")));
+/// answer.absorb(ChatEvent::text(0, JsonText::of("lo")));
+/// assert_eq!(answer.choices[0].content().unwrap().decode(), "Hello");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// What the upstream said of the reply.
+    pub start: Start,
+    /// The choices, by index.
+    pub choices: Vec<AnswerChoice>,
+    /// Token counts, when there were any.
+    pub usage: Option<Usage>,
+}
+
+/// One choice, folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerChoice {
+    /// Its index.
+    pub index: u32,
+    content: Vec<JsonText>,
+    reasoning: Vec<JsonText>,
+    refusal: Vec<JsonText>,
+    /// The tool calls, by index.
+    pub tool_calls: Vec<AnswerToolCall>,
+    reasoning_details: Vec<RawJson>,
+    annotations: Vec<RawJson>,
+    images: Vec<RawJson>,
+    audio: Vec<RawJson>,
+    logprobs: Vec<RawJson>,
+    /// How it ended.
+    pub finish: Option<Finish>,
+}
+
+/// One tool call, folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerToolCall {
+    /// Its index.
+    pub index: u32,
+    /// Its id.
+    pub id: JsonText,
+    /// The function's name.
+    pub name: JsonText,
+    arguments: Vec<JsonText>,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The fold of `events`.
+    #[must_use]
+    pub fn of(events: impl IntoIterator<Item = ChatEvent>) -> Self {
+        let mut answer = Self::default();
+        for event in events {
+            answer.absorb(event);
+        }
+        answer
+    }
+
+    /// Takes one event in.
+    pub fn absorb(&mut self, event: ChatEvent) {
+        match event {
+            ChatEvent::Start(start) => self.start = start,
+            ChatEvent::Delta(delta) => self.choice(delta.choice).absorb(delta),
+            ChatEvent::Finish(finish) => {
+                let index = finish.choice;
+                self.choice(index).finish = Some(finish);
+            }
+            ChatEvent::Usage(usage) => self.usage = Some(*usage),
+        }
+    }
+
+    /// The choice with this index, made when it is new; the list stays sorted.
+    fn choice(&mut self, index: u32) -> &mut AnswerChoice {
+        let at = self.choices.partition_point(|choice| choice.index < index);
+        if self
+            .choices
+            .get(at)
+            .is_none_or(|choice| choice.index != index)
+        {
+            self.choices.insert(
+                at,
+                AnswerChoice {
+                    index,
+                    ..AnswerChoice::default()
+                },
+            );
+        }
+        // `at` is in bounds: found or just inserted.
+        #[expect(clippy::indexing_slicing, reason = "inserted above")]
+        &mut self.choices[at]
+    }
+}
+
+// === impl AnswerChoice ===
+
+impl AnswerChoice {
+    fn absorb(&mut self, delta: Delta) {
+        let Delta {
+            choice: _,
+            content,
+            reasoning,
+            reasoning_details,
+            refusal,
+            ..
+        } = delta;
+        self.content.extend(content);
+        self.reasoning.extend(reasoning);
+        self.reasoning_details.extend(reasoning_details);
+        self.refusal.extend(refusal);
+        self.annotations.extend(delta.annotations);
+        self.images.extend(delta.images);
+        self.audio.extend(delta.audio);
+        self.logprobs.extend(delta.logprobs);
+        for call in delta.tool_calls {
+            self.absorb_call(call);
+        }
+    }
+
+    fn absorb_call(&mut self, piece: ToolCallDelta) {
+        let at = self
+            .tool_calls
+            .partition_point(|call| call.index < piece.index);
+        if self
+            .tool_calls
+            .get(at)
+            .is_none_or(|call| call.index != piece.index)
+        {
+            let fresh = AnswerToolCall {
+                index: piece.index,
+                ..AnswerToolCall::default()
+            };
+            self.tool_calls.insert(at, fresh);
+        }
+        let Some(call) = self.tool_calls.get_mut(at) else {
+            return;
+        };
+        if let Some(id) = piece.id {
+            call.id = id;
+        }
+        if let Some(name) = piece.name {
+            call.name = name;
+        }
+        call.arguments.push(piece.arguments);
+    }
+
+    /// Visible text; `None` when there was never any.
+    #[must_use]
+    pub fn content(&self) -> Option<JsonText> {
+        joined(&self.content)
+    }
+
+    /// Reasoning text.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<JsonText> {
+        joined(&self.reasoning)
+    }
+
+    /// Refusal text.
+    #[must_use]
+    pub fn refusal(&self) -> Option<JsonText> {
+        joined(&self.refusal)
+    }
+
+    /// Reasoning blocks, one JSON array, each piece as it came.
+    #[must_use]
+    pub fn reasoning_details(&self) -> Option<RawJson> {
+        concatenated(&self.reasoning_details)
+    }
+
+    /// Citations, one JSON array.
+    #[must_use]
+    pub fn annotations(&self) -> Option<RawJson> {
+        concatenated(&self.annotations)
+    }
+
+    /// Images, one JSON array.
+    #[must_use]
+    pub fn images(&self) -> Option<RawJson> {
+        concatenated(&self.images)
+    }
+
+    /// The last audio object (pieces of streamed audio are for the ear, not for a fold).
+    #[must_use]
+    pub fn audio(&self) -> Option<RawJson> {
+        self.audio.last().cloned()
+    }
+
+    /// Log probabilities, with the `content` and `refusal` lists of all pieces joined.
+    #[must_use]
+    pub fn logprobs(&self) -> Option<RawJson> {
+        let [first, rest @ ..] = self.logprobs.as_slice() else {
+            return None;
+        };
+        if rest.is_empty() {
+            return Some(first.clone());
+        }
+        let mut out = Vec::new();
+        let mut object = crate::ObjectWriter::open(&mut out);
+        for key in ["content", "refusal"] {
+            let lists = self
+                .logprobs
+                .iter()
+                .filter_map(|piece| piece.json().get(key));
+            let lists: Vec<Json<'_>> = lists.filter(|list| !list.is_null()).collect();
+            if lists.is_empty() {
+                object.null(key);
+            } else {
+                write_array(object.key(key), lists.into_iter().flat_map(Json::elements));
+            }
+        }
+        object.close();
+        Some(RawJson::checked(Bytes::from(out)))
+    }
+}
+
+// === impl AnswerToolCall ===
+
+impl AnswerToolCall {
+    /// The arguments' JSON text; `{}` when the upstream sent none (wire rule 10).
+    #[must_use]
+    pub fn arguments(&self) -> JsonText {
+        let text = JsonText::join(&self.arguments);
+        if text.is_empty() {
+            JsonText::from_static("{}")
+        } else {
+            text
+        }
+    }
+}
+
+fn joined(pieces: &[JsonText]) -> Option<JsonText> {
+    (!pieces.is_empty()).then(|| JsonText::join(pieces))
+}
+
+fn concatenated(arrays: &[RawJson]) -> Option<RawJson> {
+    match arrays {
+        [] => None,
+        [one] => Some(one.clone()),
+        many => {
+            let mut out = Vec::new();
+            write_array(
+                &mut out,
+                many.iter().flat_map(|array| array.json().elements()),
+            );
+            Some(RawJson::checked(out.into()))
+        }
+    }
+}
+
+fn write_array<'a>(out: &mut Vec<u8>, elements: impl Iterator<Item = Json<'a>>) {
+    out.push(b'[');
+    for (place, element) in elements.enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(element.bytes());
+    }
+    out.push(b']');
+}

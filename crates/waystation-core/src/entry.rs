@@ -1,0 +1,115 @@
+//! The record of one generation: what `/v1/generation` answers from.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, UnixMs, Usage, Usd};
+
+/// What was served, to whom, by whom, and what it cost. Holds no prompt and no answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The generation.
+    pub id: GenerationId,
+    /// The upstream's own id of the reply.
+    pub upstream_id: Option<String>,
+    /// The request's id.
+    pub request_id: Option<Arc<str>>,
+    /// The stickiness key that was sent.
+    pub session_id: Option<String>,
+    /// When the request came.
+    pub created: UnixMs,
+    /// The client key's name; `None` without keys.
+    pub key: Option<Arc<str>>,
+    /// The model as the client spelled it.
+    pub requested: String,
+    /// The model that served; `None` when none did.
+    pub model: Option<ModelId>,
+    /// The endpoint that served.
+    pub endpoint: Option<EndpointId>,
+    /// Display name of the provider that served.
+    pub provider: Option<Arc<str>>,
+    /// The router id (`openrouter/auto`) that picked the model.
+    pub router: Option<ModelId>,
+    /// Whether the reply was streamed.
+    pub streamed: bool,
+    /// Whether the client went away before the end.
+    pub cancelled: bool,
+    /// How the reply ended.
+    pub finish: Option<FinishReason>,
+    /// The same in the upstream's word.
+    pub native_finish: Option<String>,
+    /// Token counts.
+    pub usage: Usage,
+    /// What it cost; `None` is unknown, never zero.
+    pub cost: Option<Cost>,
+    /// Fees of plugins.
+    pub fees: Usd,
+    /// From the request's arrival to the first content.
+    pub latency: Option<Duration>,
+    /// From the first content to the end.
+    pub generation_time: Option<Duration>,
+    /// Every attempt, in order.
+    pub attempts: Vec<AttemptRecord>,
+    /// How it failed, when it did.
+    pub error: Option<ErrorType>,
+    /// The seed of the plan.
+    pub seed: u64,
+    /// The app's address (`HTTP-Referer`).
+    pub referer: Option<String>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// Whether the reply was simulated.
+    pub simulated: bool,
+}
+
+/// One attempt, as the record keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// Display name of the provider.
+    pub provider: Arc<str>,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The HTTP status; `None` when none came.
+    pub status: Option<u16>,
+    /// How it failed; `None` when it served.
+    pub error: Option<ErrorType>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// A record that knows only its id, its time and what was asked for.
+    #[must_use]
+    pub fn new(id: GenerationId, created: UnixMs, requested: String) -> Self {
+        Self {
+            id,
+            upstream_id: None,
+            request_id: None,
+            session_id: None,
+            created,
+            key: None,
+            requested,
+            model: None,
+            endpoint: None,
+            provider: None,
+            router: None,
+            streamed: false,
+            cancelled: false,
+            finish: None,
+            native_finish: None,
+            usage: Usage::default(),
+            cost: None,
+            fees: Usd::ZERO,
+            latency: None,
+            generation_time: None,
+            attempts: Vec::new(),
+            error: None,
+            seed: 0,
+            referer: None,
+            user_agent: None,
+            simulated: false,
+        }
+    }
+}

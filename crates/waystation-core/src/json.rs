@@ -1,0 +1,289 @@
+//! JSON as a view over bytes: checked once, then walked without copying.
+//!
+//! [`Json::parse`] is the only door: one iterative pass that checks syntax, UTF-8 and nesting
+//! depth. Whatever is inside a checked value is itself checked, so members and elements are found
+//! by skipping, never by validating again. Nothing here builds a tree; a caller that wants one
+//! uses `serde_json` on [`Json::bytes`].
+
+mod scan;
+mod text;
+mod write;
+
+pub use scan::{MAX_DEPTH, ScanError};
+pub use text::{JsonText, RawJson};
+pub use write::ObjectWriter;
+
+use std::{borrow::Cow, fmt};
+
+use bytes::Bytes;
+
+/// A checked JSON value, borrowed from the bytes that it was found in.
+///
+/// ```
+/// use waystation_core::Json;
+///
+/// let value = Json::parse(br#"{"a": [1, "two"], "b": null}"#)?;
+/// let list = value.get("a").expect("present");
+/// assert_eq!(list.elements().nth(1).and_then(|two| two.string()).as_deref(), Some("two"));
+/// # Ok::<(), waystation_core::ScanError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Json<'a>(&'a [u8]);
+
+/// The six kinds of JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A number, of any size: its text is kept.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        })
+    }
+}
+
+// === impl Json ===
+
+impl<'a> Json<'a> {
+    /// Checks `bytes` as one JSON value, at most [`MAX_DEPTH`] levels deep.
+    ///
+    /// # Errors
+    /// [`ScanError`] with the byte offset where the text stops being JSON.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ScanError> {
+        scan::check(bytes, MAX_DEPTH).map(Self)
+    }
+
+    /// The value's own bytes, without surrounding white space.
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The value's text.
+    #[must_use]
+    pub fn text(self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.0)
+    }
+
+    /// Which of the six kinds the value is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self.0.first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    /// Whether the value is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The members of an object in their order; nothing for any other kind.
+    #[must_use]
+    pub fn members(self) -> Members<'a> {
+        Members(scan::Walk::inside(self.0, b'{'))
+    }
+
+    /// The elements of an array in their order; nothing for any other kind.
+    #[must_use]
+    pub fn elements(self) -> Elements<'a> {
+        Elements(scan::Walk::inside(self.0, b'['))
+    }
+
+    /// The first member called `key`. Linear in the object's size.
+    #[must_use]
+    pub fn get(self, key: &str) -> Option<Self> {
+        self.members()
+            .find(|(found, _)| found.is(key))
+            .map(|(_, value)| value)
+    }
+
+    /// The member at the end of a path of keys.
+    #[must_use]
+    pub fn at(self, path: &[&str]) -> Option<Self> {
+        path.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// What stands between the quotes of a string, escapes as they are.
+    #[must_use]
+    pub fn escaped(self) -> Option<&'a [u8]> {
+        self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")
+    }
+
+    /// The string that the value spells; lone surrogates become U+FFFD.
+    #[must_use]
+    pub fn string(self) -> Option<Cow<'a, str>> {
+        self.escaped().map(text::decode)
+    }
+
+    /// Whether the value is the string `text`, compared without decoding plain strings.
+    #[must_use]
+    pub fn is(self, text: &str) -> bool {
+        self.escaped().is_some_and(|found| text::same(found, text))
+    }
+
+    /// A number that is a whole, non-negative 64-bit integer (`3` and `3.0`, not `3.5`).
+    #[must_use]
+    pub fn u64(self) -> Option<u64> {
+        if self.kind() != Kind::Number {
+            return None;
+        }
+        let text = std::str::from_utf8(self.0).ok()?;
+        text.parse()
+            .ok()
+            .or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
+    }
+
+    /// A number that is a whole 64-bit integer.
+    #[must_use]
+    pub fn i64(self) -> Option<i64> {
+        if self.kind() != Kind::Number {
+            return None;
+        }
+        let text = std::str::from_utf8(self.0).ok()?;
+        text.parse()
+            .ok()
+            .or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
+    }
+
+    /// A number, as a float.
+    #[must_use]
+    pub fn f64(self) -> Option<f64> {
+        if self.kind() != Kind::Number {
+            return None;
+        }
+        std::str::from_utf8(self.0).ok()?.parse().ok()
+    }
+
+    /// A boolean.
+    #[must_use]
+    pub fn bool(self) -> Option<bool> {
+        match self.0 {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The part of `whole` that this value stands in, sharing its memory.
+    ///
+    /// `whole` must be the buffer that the value was parsed from; from any other buffer the bytes
+    /// are copied.
+    #[must_use]
+    pub fn slice_of(self, whole: &Bytes) -> Bytes {
+        text::shared(whole, self.0)
+    }
+
+    /// The value as an owned [`RawJson`] that shares the memory of `whole`.
+    #[must_use]
+    pub fn raw(self, whole: &Bytes) -> RawJson {
+        RawJson::checked(self.slice_of(whole))
+    }
+
+    /// A string value as an owned [`JsonText`] that shares the memory of `whole`.
+    #[must_use]
+    pub fn json_text(self, whole: &Bytes) -> Option<JsonText> {
+        self.escaped()
+            .map(|inside| JsonText::checked(text::shared(whole, inside)))
+    }
+}
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+/// A member's name, as it stands between its quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key<'a>(&'a [u8]);
+
+impl<'a> Key<'a> {
+    /// Whether the key spells `name`.
+    #[must_use]
+    pub fn is(self, name: &str) -> bool {
+        text::same(self.0, name)
+    }
+
+    /// The key's escaped bytes, without quotes.
+    #[must_use]
+    pub const fn escaped(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The key's escaped bytes, sharing the memory of `whole`.
+    #[must_use]
+    pub fn shared(self, whole: &Bytes) -> Bytes {
+        text::shared(whole, self.0)
+    }
+
+    /// The key, decoded.
+    #[must_use]
+    pub fn name(self) -> Cow<'a, str> {
+        text::decode(self.0)
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name(), f)
+    }
+}
+
+/// Walks the members of an object.
+#[derive(Clone, Debug)]
+pub struct Members<'a>(scan::Walk<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Key<'a>, Json<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.0.value()?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let value = self.0.value()?;
+        Some((Key(key), Json(value)))
+    }
+}
+
+/// Walks the elements of an array.
+#[derive(Clone, Debug)]
+pub struct Elements<'a>(scan::Walk<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Json<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.value().map(Json)
+    }
+}
+
+/// Whether the escaped inside of a checked string spells `text`.
+pub(crate) fn spells(escaped: &[u8], text: &str) -> bool {
+    text::same(escaped, text)
+}
+
+#[cfg(test)]
+mod tests;

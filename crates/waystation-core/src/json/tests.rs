@@ -1,0 +1,138 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn what_serde_json_refuses_is_refused() {
+    for bad in [
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "01",
+        "1.",
+        "-",
+        "1e",
+        "tru",
+        "\"a",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\u{1}\"",
+        "[1 2]",
+        "{} {}",
+        "nul",
+        "[}",
+        "{]",
+        "{\"a\":1,}",
+    ] {
+        assert!(Json::parse(bad.as_bytes()).is_err(), "{bad:?} passed");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(bad).is_err(),
+            "{bad:?} is fine by serde"
+        );
+    }
+    assert_eq!(Json::parse(b"\"\xff\""), Err(ScanError::Utf8 { at: 1 }));
+}
+
+#[test]
+fn depth_is_limited_without_recursion() {
+    let nest = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(Json::parse(nest(128).as_bytes()).is_ok());
+    assert_eq!(
+        Json::parse(nest(129).as_bytes()),
+        Err(ScanError::TooDeep { at: 128, max: 128 })
+    );
+    assert!(Json::parse(nest(2_000_000).as_bytes()).is_err());
+}
+
+#[test]
+fn values_share_the_buffer_they_came_from() {
+    let body = Bytes::from_static(br#" {"k": "text", "n": [1]} "#);
+    let value = Json::parse(&body).unwrap();
+    let text = value.get("k").unwrap().json_text(&body).unwrap();
+    assert_eq!(text.escaped(), b"text");
+    assert_eq!(text.shared().as_ptr(), body[8..].as_ptr());
+    assert_eq!(value.get("n").unwrap().raw(&body).bytes(), "[1]");
+}
+
+#[test]
+fn surrogates_cut_in_two_are_whole_when_joined() {
+    let [one, two] = [r#""\ud83d""#, r#""\ude00""#].map(|text| {
+        let body = Bytes::from_static(text.as_bytes());
+        Json::parse(&body).unwrap().json_text(&body).unwrap()
+    });
+    assert_eq!(one.decode(), "\u{fffd}");
+    assert_eq!(JsonText::join(&[one, two]).decode(), "😀");
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>()
+            .prop_filter("finite", |n| n.is_finite())
+            .prop_map(Into::into),
+        ".*".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::vec((".*", inner), 0..6)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// The view, turned back into a tree.
+fn tree(value: Json<'_>) -> serde_json::Value {
+    match value.kind() {
+        Kind::Array => value.elements().map(tree).collect(),
+        Kind::Object => serde_json::Value::Object(
+            value
+                .members()
+                .map(|(key, value)| (key.name().into_owned(), tree(value)))
+                .collect(),
+        ),
+        Kind::String => value.string().unwrap().into_owned().into(),
+        _ => serde_json::from_slice(value.bytes()).unwrap(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_view_sees_what_serde_sees(value in any_json(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let view = Json::parse(text.as_bytes()).unwrap();
+        // Read back, since printing and reading a float need not give the same one.
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(tree(view), value);
+    }
+
+    #[test]
+    fn no_input_panics_and_acceptance_agrees_with_serde(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let ours = Json::parse(&bytes).is_ok();
+        let theirs = serde_json::from_slice::<Box<serde_json::value::RawValue>>(&bytes).is_ok();
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn near_json_agrees_with_serde(text in r#"[\[\]{}",:0-9a-e.\\u \-truefalsn]{0,24}"#) {
+        let ours = Json::parse(text.as_bytes()).is_ok();
+        let theirs = serde_json::from_str::<Box<serde_json::value::RawValue>>(&text).is_ok();
+        prop_assert_eq!(ours, theirs, "{}", text);
+    }
+
+    #[test]
+    fn text_survives_escaping(text in ".*") {
+        let escaped = JsonText::of(&text);
+        prop_assert_eq!(escaped.decode(), text.as_str());
+        let quoted = escaped.quoted();
+        let back: String = serde_json::from_slice(quoted.bytes()).unwrap();
+        prop_assert_eq!(back, text);
+    }
+}

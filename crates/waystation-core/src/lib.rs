@@ -1,0 +1,79 @@
+//! The vocabulary and the seams of the waystation LLM gateway.
+//!
+//! Every other crate speaks in these types, and meets the others only through the traits here. The
+//! crate does nothing by itself: no IO, no clock, no chance, no global state.
+//!
+//! ```
+//! use waystation_core::{ChatRequest, ModelRef, SortShortcut};
+//!
+//! let body = br#"{"model": "openai/gpt-5.4:nitro", "messages": [{"role": "user", "content": "Hi"}]}"#;
+//! let chat = ChatRequest::parse(&body.as_slice().into())?;
+//! let model: ModelRef = chat.model().unwrap_or_default().parse()?;
+//! assert_eq!(model.sort, Some(SortShortcut::Nitro));
+//!
+//! let refused = ChatRequest::parse(&br#"{"messages": [], "model": "a/b"}"#.as_slice().into());
+//! assert_eq!(refused.unwrap_err().field, "messages");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod ask;
+mod chat;
+mod codec;
+mod endpoint;
+mod entry;
+mod error_type;
+mod failure;
+mod json;
+mod model;
+mod money;
+mod names;
+mod parameter;
+mod plugin;
+mod ports;
+mod price;
+mod quantity;
+mod secret;
+mod transport;
+mod upstream;
+mod usage;
+
+pub use ask::{Ask, AskHints, Ranking};
+pub use chat::{
+    Answer, AnswerChoice, AnswerToolCall, ChatEvent, ChatRequest, Content, DataCollection, Delta,
+    Effort, Finish, FinishReason, InvalidRequest, MaxPrice, Message, Part, Partition,
+    ProviderPreferences, Reasoning, Role, SortBy, Start, Threshold, ToolCall, ToolCallDelta,
+};
+pub use codec::{Call, Codec, Note, Reader};
+pub use endpoint::{
+    DataPolicy, Endpoint, Modalities, Modality, Quantization, ServiceTier, Trust, UnknownModality,
+    UnknownQuantization, UnknownServiceTier,
+};
+pub use entry::{AttemptRecord, Entry};
+pub use error_type::{ErrorType, Retry, UnknownErrorType};
+pub use failure::{EncodeError, NoCredential, Phase, Sent, TransportError, UpstreamError};
+pub use json::{
+    Elements, Json, JsonText, Key, Kind, MAX_DEPTH, Members, ObjectWriter, RawJson, ScanError,
+};
+pub use model::{ModelId, ModelRef, ParseModelError, SortShortcut};
+pub use money::{Multiplier, ParseMoneyError, Usd, UsdPerMTok};
+pub use names::{
+    CredentialId, DialectId, EndpointId, GenerationId, ParseNameError, PluginId, PresetSlug,
+    ProviderSlug, Tag, nearest,
+};
+pub use parameter::{Parameter, ParameterSet};
+pub use plugin::{
+    Cx, Document, DocumentJob, DocumentKind, DocumentLimits, Options, OutputStage, ParseError,
+    Plugin, PluginError, Run, ServerTool, StageReport, ToolOutcome, ToolSchema,
+};
+pub use ports::{Clock, Credentials, Lease, Ledger, RankError, Ranker, Sandbox, TokenCounter};
+pub use price::{Cost, Price, PriceTier, Rates};
+pub use quantity::{Deadline, Now, Seed, Tick, Tokens, UnixMs};
+pub use secret::Secret;
+pub use transport::{
+    BodyStream, HttpRequest, HttpStream, PoolKey, ReplyHead, SendLimits, Transport,
+};
+pub use upstream::{
+    AuthScheme, ChatPath, MaxTokensName, Quirks, ReasoningReplay, ReasoningRequest, Settings,
+    Target, Upstream,
+};
+pub use usage::Usage;

@@ -1,0 +1,239 @@
+//! The seam to plugins: registered once, alive per request.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{
+    ChatEvent, ChatRequest, Clock, Endpoint, ErrorType, PluginId, RawJson, Sandbox, TokenCounter,
+    Transport, Usd, ask::AskHints,
+};
+
+/// A plugin, registered once.
+///
+/// # Laws
+/// - `begin` is cheap and pure: it decides whether there is something to do.
+/// - What one request's run does is invisible to every other request.
+pub trait Plugin: fmt::Debug + Send + Sync {
+    /// The id that requests name.
+    fn id(&self) -> PluginId;
+
+    /// Starts a run, or returns `None` when there is nothing to do for this request.
+    ///
+    /// # Errors
+    /// [`PluginError`] for options that make no sense.
+    fn begin(
+        &self,
+        chat: &ChatRequest,
+        options: &Options,
+    ) -> Result<Option<Box<dyn Run>>, PluginError>;
+}
+
+/// A plugin at work on one request.
+#[async_trait]
+pub trait Run: Send {
+    /// Once, before planning: endpoint-independent work only; may add routing hints.
+    ///
+    /// # Errors
+    /// [`PluginError`] ends the request.
+    async fn prepare(
+        &mut self,
+        chat: &mut ChatRequest,
+        hints: &mut AskHints,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), PluginError>;
+
+    /// Per attempt, on a copy of the request: what depends on the endpoint.
+    ///
+    /// # Errors
+    /// [`PluginError`] ends the attempt.
+    async fn adapt(
+        &mut self,
+        chat: &mut ChatRequest,
+        to: &Endpoint,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), PluginError>;
+
+    /// One stage per committed reply: a failed attempt never reaches it.
+    fn output(&mut self) -> Option<Box<dyn OutputStage>> {
+        None
+    }
+}
+
+/// Looks at the events of a committed reply; whole replies go through it as events too.
+pub trait OutputStage: Send {
+    /// Takes one event and gives on what is to go on.
+    ///
+    /// # Errors
+    /// [`PluginError`] ends the reply.
+    fn event(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) -> Result<(), PluginError>;
+
+    /// The reply is complete.
+    ///
+    /// # Errors
+    /// [`PluginError`] ends the reply.
+    fn finish(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), PluginError>;
+}
+
+/// A tool that the gateway runs itself, such as `openrouter:web_search`.
+#[async_trait]
+pub trait ServerTool: Send + Sync {
+    /// The function that the model is shown.
+    fn schema(&self) -> ToolSchema;
+
+    /// Runs one call. A failure is a result that the model reads, not a failed request.
+    async fn call(&self, arguments: &RawJson, cx: &mut Cx<'_>) -> ToolOutcome;
+}
+
+/// A function as a model sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolSchema {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub parameters: RawJson,
+}
+
+/// What one call of a server tool gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolOutcome {
+    /// What the model reads.
+    pub content: String,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// The options of one plugin for one request: the request's entry over the operator's.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The request's entry, `id` and `enabled` included.
+    pub entry: RawJson,
+}
+
+/// What a plugin may use while it works.
+pub struct Cx<'a> {
+    /// The network.
+    pub transport: &'a dyn Transport,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Where foreign documents are parsed.
+    pub sandbox: &'a dyn Sandbox,
+    /// Token counts.
+    pub tokens: &'a dyn TokenCounter,
+    stages: &'a mut Vec<StageReport>,
+}
+
+/// One stage that changed something, for metadata and accounting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageReport {
+    /// The plugin.
+    pub plugin: PluginId,
+    /// One line on what it did.
+    pub summary: String,
+    /// What it costs, apart from the model.
+    pub fee: Usd,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a plugin ended a request or an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{plugin}: {message}")]
+pub struct PluginError {
+    /// The kind, which decides the status.
+    pub kind: ErrorType,
+    /// The plugin.
+    pub plugin: PluginId,
+    /// What went wrong and what to change.
+    pub message: String,
+}
+
+/// Kinds of document that a sandbox reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DocumentKind {
+    /// PDF.
+    Pdf,
+    /// HTML.
+    Html,
+    /// Plain text of any sort.
+    Text,
+}
+
+/// Limits on what reading one document may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentLimits {
+    /// Bytes of input.
+    pub bytes: u64,
+    /// Pages.
+    pub pages: u32,
+    /// Time.
+    pub time: Duration,
+}
+
+/// A document, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its text.
+    pub text: String,
+    /// How many pages it has, for kinds that have pages.
+    pub pages: Option<u32>,
+}
+
+/// Why a document could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the document could not be read: {reason}")]
+pub struct ParseError {
+    /// What stood in the way.
+    pub reason: String,
+}
+
+// === impl Cx ===
+
+impl<'a> Cx<'a> {
+    /// Lends the parts that plugins may use.
+    pub fn new(
+        transport: &'a dyn Transport,
+        clock: &'a dyn Clock,
+        sandbox: &'a dyn Sandbox,
+        tokens: &'a dyn TokenCounter,
+        stages: &'a mut Vec<StageReport>,
+    ) -> Self {
+        Self {
+            transport,
+            clock,
+            sandbox,
+            tokens,
+            stages,
+        }
+    }
+
+    /// Reports that a stage changed something.
+    pub fn stage(&mut self, report: StageReport) {
+        self.stages.push(report);
+    }
+}
+
+impl fmt::Debug for Cx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx")
+            .field("stages", &self.stages)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A document, waiting to be read.
+#[derive(Clone, Debug)]
+pub struct DocumentJob {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What they are.
+    pub kind: DocumentKind,
+    /// How much reading them may take.
+    pub limits: DocumentLimits,
+}
+
+const _: fn(&dyn Plugin, &dyn Run, &dyn OutputStage, &dyn ServerTool) = |_, _, _, _| {};

@@ -1,0 +1,1 @@
+//! Runs a routing plan: attempts, deadlines, fallbacks, settling.

@@ -1,0 +1,1 @@
+//! Request plugins of the waystation gateway: registry, pipeline and the plugins themselves.

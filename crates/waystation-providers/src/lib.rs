@@ -1,0 +1,1 @@
+//! Pure codecs between the OpenAI chat vocabulary and the wires of LLM providers.

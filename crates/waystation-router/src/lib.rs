@@ -1,0 +1,1 @@
+//! A pure routing engine for language models: filters, orders, fallbacks, explained.

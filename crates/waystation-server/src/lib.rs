@@ -1,0 +1,1 @@
+//! The waystation binary: a self-hosted, OpenAI-compatible LLM gateway.

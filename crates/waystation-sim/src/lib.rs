@@ -1,0 +1,1 @@
+//! Simulated LLM upstreams, scripted faults and test fixtures for the waystation gateway.

@@ -1,0 +1,1 @@
+//! Token counts for prompts: byte bounds and calibrated estimates.

@@ -63,7 +63,7 @@ pub use names::{
 pub use parameter::{Parameter, ParameterSet};
 pub use plugin::{
     Cx, Document, DocumentJob, DocumentKind, DocumentLimits, Options, OutputStage, ParseError,
-    Plugin, PluginError, Run, ServerTool, StageReport, ToolOutcome, ToolSchema,
+    Plugin, PluginError, Plugins, Run, ServerTool, StageReport, ToolOutcome, ToolSchema,
 };
 pub use ports::{Clock, Credentials, Lease, Ledger, RankError, Ranker, Sandbox, TokenCounter};
 pub use price::{Cost, Price, PriceTier, Rates};

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ChatEvent, ChatRequest, Clock, Endpoint, ErrorType, PluginId, RawJson, Sandbox, TokenCounter,
-    Transport, Usd, ask::AskHints,
+    ChatEvent, ChatRequest, Clock, Endpoint, ErrorType, InvalidRequest, PluginId, RawJson, Sandbox,
+    TokenCounter, Transport, Usd, ask::AskHints,
 };
 
 /// A plugin, registered once.
@@ -28,6 +28,21 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         chat: &ChatRequest,
         options: &Options,
     ) -> Result<Option<Box<dyn Run>>, PluginError>;
+}
+
+/// All plugins of a gateway: what a request asks for, turned into runs.
+///
+/// # Laws
+/// - `begin` is pure: the same request gives the same runs, in the documented order.
+/// - A request that names no plugin, where none is on by default, gives no runs.
+pub trait Plugins: Send + Sync {
+    /// Starts the runs that `chat` and the operator's defaults ask for, in the order in which they
+    /// prepare; their output stages are composed in the same order.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] for a plugin that does not exist, that this build does not have, or whose
+    /// options make no sense.
+    fn begin(&self, chat: &ChatRequest) -> Result<Vec<Box<dyn Run>>, InvalidRequest>;
 }
 
 /// A plugin at work on one request.
@@ -237,3 +252,4 @@ pub struct DocumentJob {
 }
 
 const _: fn(&dyn Plugin, &dyn Run, &dyn OutputStage, &dyn ServerTool) = |_, _, _, _| {};
+const _: fn(&dyn Plugins) = |_| {};

@@ -40,8 +40,11 @@ pub struct Entry {
     pub native_finish: Option<String>,
     /// Token counts.
     pub usage: Usage,
-    /// What it cost; `None` is unknown, never zero.
+    /// What it cost by the endpoint's price, in parts; `None` is unknown, never zero.
     pub cost: Option<Cost>,
+    /// What it cost in all: the upstream's own figure where that is what counts, else the sum of
+    /// the parts. `None` is unknown.
+    pub total: Option<Usd>,
     /// Fees of plugins.
     pub fees: Usd,
     /// From the request's arrival to the first content.
@@ -101,6 +104,7 @@ impl Entry {
             native_finish: None,
             usage: Usage::default(),
             cost: None,
+            total: None,
             fees: Usd::ZERO,
             latency: None,
             generation_time: None,

@@ -149,19 +149,21 @@ impl ErrorType {
     /// What to do when an *upstream* failed this way before anything reached the client.
     ///
     /// `Authentication`, `PaymentRequired` and `PermissionDenied` from an upstream speak of the
-    /// gateway's credential there, so another endpoint may well serve. A content filter that
-    /// refuses is tried on the next model (API contract, statement 89), never on a neighbour.
+    /// gateway's credential there, so another endpoint may well serve. A request that one provider
+    /// calls malformed is not replayed on its neighbours, and neither is one that a content filter
+    /// refuses: the next *model* may try (API contract, section 5 and statement 89).
     #[must_use]
     pub const fn retry(self) -> Retry {
         match self {
             Self::ContextLengthExceeded
             | Self::TokenLimitExceeded
             | Self::StringTooLong
+            | Self::InvalidRequest
+            | Self::InvalidPrompt
+            | Self::Unprocessable
             | Self::ContentPolicyViolation
             | Self::Refusal => Retry::NextModel,
             Self::MaxTokensExceeded
-            | Self::InvalidPrompt
-            | Self::InvalidRequest
             | Self::InvalidImage
             | Self::ImageTooLarge
             | Self::ImageTooSmall
@@ -173,7 +175,6 @@ impl ErrorType {
             | Self::NotFound
             | Self::ImageNotFound
             | Self::PayloadTooLarge
-            | Self::Unprocessable
             | Self::RateLimitExceeded => Retry::Elsewhere,
             Self::Server
             | Self::Unmapped

@@ -28,7 +28,11 @@ pub trait TokenCounter: Send + Sync {
     /// The fewest and the most tokens that `bytes` bytes of text can be.
     fn bounds(&self, bytes: u64) -> (Tokens, Tokens);
 
-    /// Counts the tokens of `text`, stopping early once `limit` is exceeded.
+    /// The likely number of tokens in `bytes` bytes of text, where the text itself is not at hand.
+    fn estimate(&self, bytes: u64) -> Tokens;
+
+    /// Counts the tokens of `text`, stopping early once `limit` is exceeded. An implementation
+    /// that guesses errs on the low side, so that nothing that fits is refused.
     fn count_till(&self, text: &str, limit: Tokens) -> Tokens;
 }
 

@@ -1,1 +1,10 @@
-//! The waystation binary: a self-hosted, OpenAI-compatible LLM gateway.
+//! The `waystation` gateway as a library: configuration, environment, command line and the HTTP
+//! rim. The binary only calls [`cli::run`].
+//!
+//! This is the one crate that knows every other one, and the only one that reads the environment,
+//! opens files and listens. It decides nothing about routing and translates no dialect: that is
+//! the work of the crates below it.
+
+pub mod cli;
+pub mod config;
+pub mod credentials;

@@ -1,0 +1,1 @@
+//! Configuration and environment, resolved into what the gateway starts with.

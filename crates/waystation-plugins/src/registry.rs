@@ -1,0 +1,182 @@
+//! The registry: which plugins there are, what the operator says about them, and the runs that one
+//! request gets. It runs nothing itself; the gateway does.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use waystation_core::{
+    ChatRequest, InvalidRequest, Json, ObjectWriter, Options, Plugin, PluginError, PluginId,
+    Plugins, RawJson, Run, nearest,
+};
+
+use crate::{
+    KNOWN,
+    wish::{Wish, wishes},
+};
+
+/// All plugins of one gateway.
+///
+/// A request's entry is laid over the operator's member by member, unless the operator prevents
+/// that. Runs prepare in this order: plugins that judge the prompt, `file-parser`, `web`, plugins
+/// without a place of their own, `context-compression`, `response-healing`; compression must see
+/// the text that files and searches add. Source: API contract, section 7.0.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    plugins: BTreeMap<PluginId, Registered>,
+}
+
+#[derive(Clone, Debug)]
+struct Registered {
+    plugin: Arc<dyn Plugin>,
+    defaults: Defaults,
+}
+
+/// What the operator says about one plugin (`[plugins.<id>]`). The default: off unless asked for,
+/// no options, requests may override.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// Whether it runs for requests that do not speak of it.
+    pub enabled: bool,
+    /// Whether what a request says about it is ignored.
+    pub prevent_overrides: bool,
+    /// The operator's options, a JSON object.
+    pub options: Option<RawJson>,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Adds a plugin; one with the same id is replaced.
+    #[must_use]
+    pub fn with(mut self, plugin: Arc<dyn Plugin>, defaults: Defaults) -> Self {
+        let id = plugin.id();
+        self.plugins.insert(id, Registered { plugin, defaults });
+        self
+    }
+
+    /// The ids of the plugins that this build has.
+    pub fn ids(&self) -> impl Iterator<Item = &PluginId> {
+        self.plugins.keys()
+    }
+
+    /// Refuses a wish for a plugin that is not there. Turning off what is known but not built is
+    /// granted: nothing would run.
+    fn check(&self, wish: &Wish<'_>) -> Result<(), InvalidRequest> {
+        if self.plugins.contains_key(&*wish.id) {
+            return Ok(());
+        }
+        let built = || self.ids().map(PluginId::as_str);
+        if !KNOWN.contains(&&*wish.id) {
+            let known: Vec<&str> = KNOWN
+                .iter()
+                .copied()
+                .chain(built().filter(|id| !KNOWN.contains(id)))
+                .collect();
+            let hint = nearest(&wish.id, known.iter().copied())
+                .map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+            let message = format!(
+                "unknown plugin {:?}; known ids are {}{hint}",
+                wish.id,
+                known.join(", ")
+            );
+            return Err(InvalidRequest::new(format!("{}.id", wish.field), message));
+        }
+        if !wish.enabled {
+            return Ok(());
+        }
+        let here: Vec<&str> = built().collect();
+        let here = if here.is_empty() {
+            "it has none".to_owned()
+        } else {
+            format!("it has {}", here.join(", "))
+        };
+        let message = format!(
+            "this build does not have the plugin {:?} ({here}); leave it out",
+            wish.id
+        );
+        Err(InvalidRequest::new(wish.field.clone(), message))
+    }
+
+    /// The options for one request, or `None` when the plugin is off for it.
+    fn options(registered: &Registered, wish: Option<&Wish<'_>>, id: &PluginId) -> Option<Options> {
+        let defaults = &registered.defaults;
+        let wish = wish.filter(|_| !defaults.prevent_overrides);
+        if !wish.map_or(defaults.enabled, |wish| wish.enabled) {
+            return None;
+        }
+        let base = defaults.options.as_ref().map(RawJson::json);
+        Some(Options {
+            entry: overlay(id, base, wish.and_then(|wish| wish.entry)),
+        })
+    }
+}
+
+impl Plugins for Registry {
+    fn begin(&self, chat: &ChatRequest) -> Result<Vec<Box<dyn Run>>, InvalidRequest> {
+        let wishes = wishes(chat)?;
+        wishes.iter().try_for_each(|wish| self.check(wish))?;
+        let mut order: Vec<(&PluginId, &Registered)> = self.plugins.iter().collect();
+        order.sort_by_key(|(id, _)| place(id.as_str()));
+        let mut runs = Vec::new();
+        for (id, registered) in order {
+            let wish = wishes.iter().find(|wish| wish.id == id.as_str());
+            let Some(options) = Self::options(registered, wish, id) else {
+                continue;
+            };
+            match registered.plugin.begin(chat, &options) {
+                Ok(run) => runs.extend(run),
+                Err(error) => return Err(refused(&error, wish)),
+            }
+        }
+        Ok(runs)
+    }
+}
+
+/// Where a plugin stands in the pipeline.
+fn place(id: &str) -> u8 {
+    match id {
+        "moderation" | "armor" | "alignment" => 0,
+        "file-parser" => 1,
+        "web" | "web-fetch" => 2,
+        "context-compression" => 4,
+        "response-healing" => 5,
+        _ => 3,
+    }
+}
+
+/// The members of `base`, with those of `entry` in their place where both have them.
+fn overlay(id: &PluginId, base: Option<Json<'_>>, entry: Option<Json<'_>>) -> RawJson {
+    let mut out = Vec::new();
+    let mut object = ObjectWriter::open(&mut out);
+    object.string("id", id.as_str());
+    let stands = |key: waystation_core::Key<'_>, object: Option<Json<'_>>| {
+        object.is_some_and(|object| object.get(&key.name()).is_some())
+    };
+    for (key, value) in base.into_iter().flat_map(Json::members) {
+        if !key.is("id") && !stands(key, entry) {
+            object
+                .escaped_key(key.escaped())
+                .extend_from_slice(value.bytes());
+        }
+    }
+    for (key, value) in entry.into_iter().flat_map(Json::members) {
+        if !key.is("id") {
+            object
+                .escaped_key(key.escaped())
+                .extend_from_slice(value.bytes());
+        }
+    }
+    object.close();
+    RawJson::parse(&out.into()).unwrap_or_else(|_| RawJson::of(&()))
+}
+
+/// A plugin's refusal, as the member that asked for the plugin.
+fn refused(error: &PluginError, wish: Option<&Wish<'_>>) -> InvalidRequest {
+    InvalidRequest {
+        kind: error.kind,
+        field: wish.map_or_else(|| "plugins".into(), |wish| wish.field.clone()),
+        message: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

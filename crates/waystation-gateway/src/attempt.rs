@@ -1,0 +1,280 @@
+//! One attempt at one endpoint, up to its first content.
+//!
+//! `Attempt -> Committed` is a type state: [`Attempt::first`] consumes the attempt, and only a
+//! [`Failed`] leads to a next one. Once a [`Committed`] exists, no other provider's text can follow.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
+};
+use waystation_core::{
+    BodyStream, Call, ChatEvent, ChatRequest, Codec, DialectId, EncodeError, Endpoint, ErrorType,
+    FinishReason, Lease, Note, Now, PoolKey, Reader, SendLimits, Sent, Target, Transport,
+    TransportError, UpstreamError, Usage,
+};
+
+use crate::{Route, Timeouts};
+
+/// The codecs that this gateway was built with, by dialect.
+#[derive(Clone, Debug, Default)]
+pub struct Codecs {
+    dialects: Vec<DialectId>,
+    codecs: Vec<&'static dyn Codec>,
+}
+
+/// Everything that one attempt needs.
+pub(crate) struct Attempt<'a> {
+    pub(crate) transport: &'a dyn Transport,
+    pub(crate) codec: &'static dyn Codec,
+    pub(crate) route: &'a Route,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) lease: &'a Lease,
+    pub(crate) now: Now,
+    /// Whole replies: what is left of the request's deadline.
+    pub(crate) left: Duration,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// An attempt that has shown content, or a whole reply that is complete.
+pub(crate) struct Committed {
+    /// Events that have been read but not given on.
+    pub(crate) events: Vec<ChatEvent>,
+    /// The rest of the reply; `None` when it is complete.
+    pub(crate) rest: Option<Rest>,
+    /// What encoding changed.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// The part of a streamed reply that is still arriving.
+pub(crate) struct Rest {
+    body: BodyStream,
+    reader: Box<dyn Reader>,
+    idle: Duration,
+    /// Given back when the reply ends or is dropped.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// An attempt that failed before anything was committed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: UpstreamError,
+    /// Whether the upstream may have acted on the request.
+    pub(crate) sent: Sent,
+}
+
+// === impl Codecs ===
+
+impl Codecs {
+    /// A table of codecs; ids that are no dialect names are left out.
+    #[must_use]
+    pub fn of(table: &[(&str, &'static dyn Codec)]) -> Self {
+        let mut codecs = Self::default();
+        for (id, codec) in table {
+            if let Ok(id) = id.parse() {
+                codecs.dialects.push(id);
+                codecs.codecs.push(*codec);
+            }
+        }
+        codecs
+    }
+
+    /// The dialects.
+    #[must_use]
+    pub fn dialects(&self) -> &[DialectId] {
+        &self.dialects
+    }
+
+    /// The codec of `dialect`.
+    #[must_use]
+    pub fn get(&self, dialect: &DialectId) -> Option<&'static dyn Codec> {
+        let at = self.dialects.iter().position(|known| known == dialect)?;
+        self.codecs.get(at).copied()
+    }
+}
+
+// === impl Attempt ===
+
+impl Attempt<'_> {
+    /// Sends `chat` and reads until there is something to show: the first content of a streamed
+    /// reply, the end of a whole one.
+    pub(crate) async fn first(self, chat: &ChatRequest) -> Result<Committed, Failed> {
+        let Call { request, reader, notes } = self.encode(chat)?;
+        let timeouts = self.route.timeouts;
+        let pool = PoolKey::from(&self.endpoint.provider);
+        let limits = SendLimits { connect: timeouts.connect, head: None, pool };
+        let sending = self.transport.send(request, limits);
+        let reading = Reading { reader, events: Vec::new() };
+        let (events, rest) = if chat.stream() {
+            let first_token = first_token_limit(chat, timeouts);
+            reading.streamed(sending, timeouts, (first_token, self.permit)).await?
+        } else {
+            let limit = timeouts.whole.min(self.left);
+            match timeout(limit, reading.whole(sending)).await {
+                Ok(events) => (events?, None),
+                Err(_) => return Err(Failed::late("the whole reply", limit)),
+            }
+        };
+        if rest.is_none() {
+            check_not_empty(&events)?;
+        }
+        Ok(Committed { events, rest, notes })
+    }
+
+    fn encode(&self, chat: &ChatRequest) -> Result<Call, Failed> {
+        let (endpoint, lease) = (self.endpoint, self.lease);
+        let upstream = self.route.upstream.as_ref();
+        let target = Target { upstream, endpoint, lease, now: self.now.unix };
+        self.codec.encode(chat, &target).map_err(|error| {
+            let kind = match &error {
+                EncodeError::Unsupported { .. } => ErrorType::InvalidRequest,
+                _ => ErrorType::ProviderUnavailable,
+            };
+            Failed { error: UpstreamError::new(kind, error.to_string()), sent: Sent::Nothing }
+        })
+    }
+}
+
+fn first_token_limit(chat: &ChatRequest, timeouts: Timeouts) -> Duration {
+    let reasons = chat.reasoning().and_then(|reasoning| reasoning.wanted()) == Some(true);
+    if reasons { timeouts.first_token_reasoning } else { timeouts.first_token }
+}
+
+/// A whole reply without a word, without a call and without a count is no answer (API contract,
+/// section 9.1: an empty 200 is a failed attempt). One that a filter ended, or that spent its
+/// tokens on nothing visible, is.
+fn check_not_empty(events: &[ChatEvent]) -> Result<(), Failed> {
+    let mut completion = 0;
+    for event in events {
+        match event {
+            ChatEvent::Delta(delta) if delta.is_content() => return Ok(()),
+            ChatEvent::Finish(finish) if finish.reason != FinishReason::Stop => return Ok(()),
+            ChatEvent::Usage(usage) => completion = Usage::clone(usage).completion.get(),
+            _ => {}
+        }
+    }
+    if completion > 0 {
+        return Ok(());
+    }
+    Err(Failed::of(UpstreamError::garbage("the provider answered with nothing")))
+}
+
+// === reading ===
+
+struct Reading {
+    reader: Box<dyn Reader>,
+    events: Vec<ChatEvent>,
+}
+
+type Sending<'a> = std::pin::Pin<
+    Box<dyn Future<Output = Result<waystation_core::HttpStream, TransportError>> + Send + 'a>,
+>;
+
+impl Reading {
+    async fn whole(mut self, sending: Sending<'_>) -> Result<Vec<ChatEvent>, Failed> {
+        let reply = sending.await?;
+        self.reader.head(&reply.head).map_err(|e| Failed::of(stamp(e, &reply.head)))?;
+        let mut body = reply.body;
+        while let Some(bytes) = body.next().await {
+            let read = self.reader.push(&bytes?, &mut self.events);
+            read.map_err(|error| Failed::of(stamp(error, &reply.head)))?;
+        }
+        let end = self.reader.finish(&mut self.events);
+        end.map_err(|error| Failed::of(stamp(error, &reply.head)))?;
+        Ok(self.events)
+    }
+
+    async fn streamed(
+        mut self,
+        sending: Sending<'_>,
+        timeouts: Timeouts,
+        (first_token, permit): (Duration, OwnedSemaphorePermit),
+    ) -> Result<(Vec<ChatEvent>, Option<Rest>), Failed> {
+        let started = now();
+        let reply = match timeout(timeouts.first_byte, sending).await {
+            Ok(reply) => reply?,
+            Err(_) => return Err(Failed::late("the response's head", timeouts.first_byte)),
+        };
+        self.reader.head(&reply.head).map_err(|e| Failed::of(stamp(e, &reply.head)))?;
+        let (head, mut body) = (reply.head, reply.body);
+        loop {
+            let left = first_token.saturating_sub(now().saturating_duration_since(started));
+            let limit = left.min(timeouts.idle);
+            let what = if left < timeouts.idle { "the first token" } else { "the next byte" };
+            let next = timeout(limit, body.next()).await;
+            let Some(bytes) = next.map_err(|_| Failed::late(what, limit))? else {
+                let end = self.reader.finish(&mut self.events);
+                end.map_err(|error| Failed::of(stamp(error, &head)))?;
+                return Ok((self.events, None));
+            };
+            let read = self.reader.push(&bytes?, &mut self.events);
+            read.map_err(|error| Failed::of(stamp(error, &head)))?;
+            if self.events.iter().any(ChatEvent::is_content) {
+                let idle = timeouts.idle;
+                let rest = Rest { body, reader: self.reader, idle, _permit: permit };
+                return Ok((self.events, Some(rest)));
+            }
+        }
+    }
+}
+
+/// Tokio's clock, which a test may pause.
+#[expect(clippy::disallowed_methods, reason = "the same clock that tokio's timeouts run on")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The HTTP status that an upstream's error came with.
+fn stamp(mut error: UpstreamError, head: &waystation_core::ReplyHead) -> UpstreamError {
+    error.status.get_or_insert(head.status.as_u16());
+    error
+}
+
+// === impl Rest ===
+
+impl Rest {
+    /// The next events; `Ok(false)` when the reply is complete.
+    pub(crate) async fn next(&mut self, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
+        match timeout(self.idle, self.body.next()).await {
+            Err(_) => Err(Failed::late("the next byte", self.idle).error),
+            Ok(None) => self.reader.finish(out).map(|()| false),
+            Ok(Some(Err(error))) => Err(Failed::from(error).error),
+            Ok(Some(Ok(bytes))) => self.push(&bytes, out),
+        }
+    }
+
+    fn push(&mut self, bytes: &Bytes, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
+        self.reader.push(bytes, out).map(|()| true)
+    }
+}
+
+// === impl Failed ===
+
+impl Failed {
+    pub(crate) const fn of(error: UpstreamError) -> Self {
+        Self { error, sent: Sent::Maybe }
+    }
+
+    fn late(what: &str, limit: Duration) -> Self {
+        let message = format!("{what} did not come within {} ms", limit.as_millis());
+        Self::of(UpstreamError::new(ErrorType::Timeout, message))
+    }
+
+    /// The provider has as many requests under way as it may.
+    pub(crate) fn busy(route: &Arc<Route>) -> Self {
+        let message = format!("{} has reached max_concurrent", route.upstream.slug);
+        let error = UpstreamError::new(ErrorType::ProviderOverloaded, message);
+        Self { error, sent: Sent::Nothing }
+    }
+}
+
+impl From<TransportError> for Failed {
+    fn from(error: TransportError) -> Self {
+        let kind =
+            if error.timed_out { ErrorType::Timeout } else { ErrorType::ProviderUnavailable };
+        Self { error: UpstreamError::new(kind, error.to_string()), sent: error.sent }
+    }
+}

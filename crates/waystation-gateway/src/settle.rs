@@ -1,0 +1,221 @@
+//! Settling: usage × price → one [`Entry`], whatever way the request ends.
+//!
+//! A [`Record`] is opened when a request arrives and settles exactly once. Dropping it unsettled is
+//! what a client that goes away looks like: the entry then says `cancelled`, with what the upstream
+//! reported or an estimate, never zero.
+
+use std::{sync::Arc, time::Duration};
+
+use waystation_core::{
+    ChatEvent, Clock, Cost, Delta, Endpoint, Entry, ErrorType, Finish, FinishReason, Ledger, Tick,
+    Tokens, Usage, Usd,
+};
+
+use crate::error::AttemptReport;
+
+/// What a request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Token counts, reported or estimated.
+    pub usage: Usage,
+    /// The parts of the cost by the endpoint's price; `None` is unknown.
+    pub cost: Option<Cost>,
+    /// The cost in all; `None` is unknown, never zero.
+    pub total: Option<Usd>,
+}
+
+/// One request's record while it runs.
+pub(crate) struct Record {
+    clock: Arc<dyn Clock>,
+    ledger: Arc<dyn Ledger>,
+    /// Taken when the record settles.
+    entry: Option<Entry>,
+    arrived: Tick,
+    prompt_estimate: Tokens,
+    simulated: bool,
+    serving: Option<Serving>,
+    usage: Option<Usage>,
+    text_bytes: usize,
+    first_content: Option<Tick>,
+}
+
+/// The attempt under way.
+struct Serving {
+    endpoint: Endpoint,
+    provider: Arc<str>,
+    started: Tick,
+}
+
+/// Bytes of text that one token is taken for where no count was reported: 4 in English prose, less
+/// in code and other scripts (`waystation-tokens` has the measured figures).
+const BYTES_PER_TOKEN: usize = 4;
+
+// === impl Record ===
+
+impl Record {
+    pub(crate) fn open(
+        entry: Entry,
+        clock: Arc<dyn Clock>,
+        ledger: Arc<dyn Ledger>,
+        simulated: bool,
+    ) -> Self {
+        let arrived = clock.now().tick;
+        Self {
+            clock,
+            ledger,
+            entry: Some(entry),
+            arrived,
+            prompt_estimate: Tokens::ZERO,
+            simulated,
+            serving: None,
+            usage: None,
+            text_bytes: 0,
+            first_content: None,
+        }
+    }
+
+    /// Changes the entry, as long as it is open.
+    pub(crate) fn note(&mut self, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = &mut self.entry {
+            change(entry);
+        }
+    }
+
+    pub(crate) const fn arrived(&self) -> Tick {
+        self.arrived
+    }
+
+    pub(crate) const fn expect_prompt(&mut self, estimate: Tokens) {
+        self.prompt_estimate = estimate;
+    }
+
+    /// An attempt begins: from here on the prompt counts.
+    pub(crate) fn attempt(&mut self, endpoint: &Endpoint, provider: &Arc<str>) {
+        let (endpoint, provider) = (endpoint.clone(), Arc::clone(provider));
+        let started = self.clock.now().tick;
+        self.serving = Some(Serving { endpoint, provider, started });
+        (self.usage, self.text_bytes, self.first_content) = (None, 0, None);
+    }
+
+    /// The attempt under way has failed before anything was committed.
+    pub(crate) fn attempt_failed(&mut self, report: &AttemptReport) {
+        self.serving = None;
+        let record = report.record();
+        self.note(|entry| entry.attempts.push(record));
+    }
+
+    /// Takes notice of an event on its way to the client.
+    pub(crate) fn see(&mut self, event: &ChatEvent) {
+        match event {
+            ChatEvent::Delta(delta) => {
+                if self.first_content.is_none() && delta.is_content() {
+                    self.first_content = Some(self.clock.now().tick);
+                }
+                self.text_bytes += text_bytes(delta);
+            }
+            ChatEvent::Start(start) => {
+                let id = start.id.as_ref().map(|id| id.decode().into_owned());
+                self.note(|entry| entry.upstream_id = id);
+            }
+            ChatEvent::Finish(Finish { reason, native, choice }) => {
+                let native = native.as_ref().map(|native| native.decode().into_owned());
+                self.note(|entry| {
+                    if *choice == 0 || entry.finish.is_none() {
+                        (entry.finish, entry.native_finish) = (Some(*reason), native);
+                    }
+                });
+            }
+            ChatEvent::Usage(usage) => self.usage = Some((**usage).clone()),
+            _ => {}
+        }
+    }
+
+    /// From the request's arrival to the first content, and from there to now.
+    fn times(&self) -> (Option<Duration>, Option<Duration>) {
+        let now = self.clock.now().tick;
+        let latency = self.first_content.map(|first| first.since(self.arrived));
+        (latency, self.first_content.map(|first| now.since(first)))
+    }
+
+    /// The reply is complete.
+    pub(crate) fn complete(&mut self) -> Settled {
+        self.settle(None, false)
+    }
+
+    /// The request has failed, before or after its commitment.
+    pub(crate) fn fail(&mut self, kind: ErrorType) -> Settled {
+        self.settle(Some(kind), false)
+    }
+
+    fn settle(&mut self, error: Option<ErrorType>, cancelled: bool) -> Settled {
+        let Some(mut entry) = self.entry.take() else {
+            return Settled { usage: Usage::default(), cost: None, total: None };
+        };
+        let settled = self.settled(entry.finish, error.is_some());
+        (entry.latency, entry.generation_time) = self.times();
+        if let Some(serving) = &self.serving {
+            entry.model = Some(serving.endpoint.model.clone());
+            entry.endpoint = Some(serving.endpoint.id.clone());
+            entry.provider = Some(Arc::clone(&serving.provider));
+            entry.attempts.push(waystation_core::AttemptRecord {
+                provider: Arc::clone(&serving.provider),
+                endpoint: serving.endpoint.id.clone(),
+                status: error.is_none().then_some(200),
+                error,
+                took: self.clock.now().tick.since(serving.started),
+            });
+        }
+        entry.usage = settled.usage.clone();
+        entry.cost = settled.cost;
+        entry.total = settled.total;
+        entry.error = error;
+        entry.cancelled = cancelled;
+        entry.simulated = self.simulated;
+        self.ledger.record(entry);
+        settled
+    }
+
+    /// Usage and cost as they stand.
+    fn settled(&self, finish: Option<FinishReason>, failed: bool) -> Settled {
+        let Some(serving) = &self.serving else {
+            return Settled { usage: Usage::default(), cost: None, total: Some(Usd::ZERO) };
+        };
+        let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
+        if self.simulated {
+            return Settled { usage, cost: Some(Cost::default()), total: Some(Usd::ZERO) };
+        }
+        // An answer that ended in an error, or that never was one, costs nothing: API contract,
+        // section 9.1, "zero-completion insurance".
+        let nothing = usage.completion == Tokens::ZERO && finish.is_none();
+        if failed && (nothing || self.first_content.is_none()) || finish == Some(FinishReason::Error) {
+            return Settled { usage, cost: Some(Cost::default()), total: Some(Usd::ZERO) };
+        }
+        let cost = serving.endpoint.price.cost(&usage);
+        let reported = usage.upstream_cost.filter(|_| serving.endpoint.billed_by_upstream);
+        Settled { total: reported.or_else(|| cost.map(|cost| cost.total())), cost, usage }
+    }
+
+    /// What was consumed, where nobody counted.
+    fn estimate(&self) -> Usage {
+        let completion = u64::try_from(self.text_bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
+        let mut usage = Usage::default();
+        usage.prompt = Tokens::new(self.prompt_estimate.get().max(1));
+        usage.completion = Tokens::new(completion);
+        usage.estimated = true;
+        usage
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.entry.is_some() {
+            self.settle(None, true);
+        }
+    }
+}
+
+fn text_bytes(delta: &Delta) -> usize {
+    let text = |text: &Option<waystation_core::JsonText>| text.as_ref().map_or(0, |text| text.len());
+    let calls: usize = delta.tool_calls.iter().map(|call| call.arguments.len()).sum();
+    text(&delta.content) + text(&delta.reasoning) + text(&delta.refusal) + calls
+}

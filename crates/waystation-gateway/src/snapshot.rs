@@ -1,0 +1,126 @@
+//! Everything that one request sees of the configuration, captured once at its entry.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+use waystation_catalog::Catalog;
+use waystation_core::{Credentials, Plugins, ProviderSlug, Ranker, Upstream};
+use waystation_router::RoutingPolicy;
+
+/// One consistent configuration. A reload publishes a new one; requests under way keep theirs.
+pub struct Snapshot {
+    /// Models and endpoints, the operator's included.
+    pub catalog: Arc<Catalog>,
+    /// How to reach each enabled provider.
+    pub routes: HashMap<ProviderSlug, Arc<Route>>,
+    /// Keys.
+    pub credentials: Arc<dyn Credentials>,
+    /// Plugins.
+    pub plugins: Arc<dyn Plugins>,
+    /// The auto router.
+    pub ranker: Arc<dyn Ranker>,
+    /// The operator's routing defaults and bounds.
+    pub policy: RoutingPolicy,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// How to reach one provider, and how much of it to use.
+pub struct Route {
+    /// Address, authentication, quirks.
+    pub upstream: Arc<Upstream>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// One permit per request under way.
+    pub permits: Arc<Semaphore>,
+}
+
+/// What [`Route::new`] needs beyond the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// The most requests under way at once.
+    pub max_concurrent: usize,
+}
+
+/// Time limits of one upstream call. Source: `interfaces`, `[timeouts]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open a connection.
+    pub connect: Duration,
+    /// Streamed: to the response's head.
+    pub first_byte: Duration,
+    /// Streamed: to the first content, reasoning or tool delta.
+    pub first_token: Duration,
+    /// Streamed: the same, where reasoning is on.
+    pub first_token_reasoning: Duration,
+    /// Streamed: between any two reads.
+    pub idle: Duration,
+    /// Whole: from sending to the last byte.
+    pub whole: Duration,
+}
+
+/// Bounds on trying again. Source: `interfaces`, `[retries]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Over all endpoints and models of one request.
+    pub max_attempts: usize,
+    /// Whole replies: all attempts together.
+    pub deadline: Duration,
+}
+
+/// Settings of the loop itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The model of requests that name none.
+    pub default_model: Option<String>,
+    /// Bounds on trying again.
+    pub retries: Retries,
+    /// Upstreams are simulated: replies cost nothing and say so.
+    pub simulated: bool,
+}
+
+// === impl Route ===
+
+impl Route {
+    /// A route with all of its permits free.
+    #[must_use]
+    pub fn new(upstream: Arc<Upstream>, limits: RouteLimits) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.max_concurrent.min(Semaphore::MAX_PERMITS)));
+        Self { upstream, timeouts: limits.timeouts, permits }
+    }
+}
+
+impl Default for Timeouts {
+    /// The documented defaults.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            first_byte: Duration::from_secs(60),
+            first_token: Duration::from_secs(120),
+            first_token_reasoning: Duration::from_secs(600),
+            idle: Duration::from_secs(60),
+            whole: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Default for Retries {
+    /// The documented defaults.
+    fn default() -> Self {
+        Self { max_attempts: 6, deadline: Duration::from_secs(900) }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("provider", &self.upstream.slug).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! A committed reply on its way to the client.
+
+use std::sync::Arc;
+
+use waystation_core::{
+    ChatEvent, ErrorType, GenerationId, ModelId, Note, OutputStage, StageReport, UnixMs,
+    UpstreamError,
+};
+use waystation_router::Strategy;
+
+use crate::{
+    attempt::{Committed, Rest},
+    settle::{Record, Settled},
+};
+
+/// A reply that one endpoint has committed itself to.
+///
+/// Dropping it closes the upstream connection at once and settles the record as cancelled.
+pub struct Reply {
+    /// The generation.
+    pub id: GenerationId,
+    /// When the request came.
+    pub created: UnixMs,
+    /// The model that serves, without routing suffixes.
+    pub model: ModelId,
+    /// Display name of the provider that serves.
+    pub provider: Arc<str>,
+    /// How the model was found.
+    pub strategy: Strategy,
+    /// The reply is simulated.
+    pub simulated: bool,
+    /// What the client should know of how it was routed.
+    pub warnings: Vec<String>,
+    /// What encoding changed.
+    pub notes: Vec<Note>,
+    /// What plugins did.
+    pub stages: Vec<StageReport>,
+    events: Vec<ChatEvent>,
+    rest: Option<Rest>,
+    failure: Option<UpstreamError>,
+    output: Vec<Box<dyn OutputStage>>,
+    record: Record,
+}
+
+/// What a reply gives next.
+#[derive(Debug)]
+pub enum Batch {
+    /// All events of one read; never empty. `Usage` is not among them: it comes with `Done`.
+    Events(Vec<ChatEvent>),
+    /// The reply is complete.
+    Done(Box<Settled>),
+    /// The reply broke off after its commitment.
+    Failed {
+        /// The kind.
+        kind: ErrorType,
+        /// `<provider>: <reason>`.
+        message: String,
+        /// What was consumed nevertheless.
+        settled: Box<Settled>,
+    },
+}
+
+/// What the gateway knows of a reply when it is committed.
+pub(crate) struct Opening {
+    pub(crate) id: GenerationId,
+    pub(crate) created: UnixMs,
+    pub(crate) model: ModelId,
+    pub(crate) provider: Arc<str>,
+    pub(crate) strategy: Strategy,
+    pub(crate) simulated: bool,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) stages: Vec<StageReport>,
+}
+
+// === impl Reply ===
+
+impl Reply {
+    pub(crate) fn new(
+        opening: Opening,
+        committed: Committed,
+        output: Vec<Box<dyn OutputStage>>,
+        record: Record,
+    ) -> Self {
+        let Opening { id, created, model, provider, strategy, simulated, warnings, stages } = opening;
+        let Committed { events, rest, notes } = committed;
+        Self {
+            id,
+            created,
+            model,
+            provider,
+            strategy,
+            simulated,
+            warnings,
+            notes,
+            stages,
+            events,
+            rest,
+            failure: None,
+            output,
+            record,
+        }
+    }
+
+    /// The next events. After `Done` or `Failed` there is nothing more to ask for.
+    ///
+    /// Cancel safe: a dropped call loses nothing.
+    pub async fn next(&mut self) -> Batch {
+        loop {
+            if !self.events.is_empty() {
+                let events = std::mem::take(&mut self.events);
+                match self.through_stages(events) {
+                    Ok(shown) if shown.is_empty() => continue,
+                    Ok(shown) => return Batch::Events(shown),
+                    Err(error) => return self.broke(&error),
+                }
+            }
+            if let Some(error) = self.failure.take() {
+                return self.broke(&error);
+            }
+            let Some(rest) = &mut self.rest else { return self.finish() };
+            match rest.next(&mut self.events).await {
+                Ok(true) => {}
+                Ok(false) => self.rest = None,
+                Err(error) => {
+                    // What was read before the failure is the client's; the failure comes after.
+                    self.rest = None;
+                    self.failure = Some(error);
+                }
+            }
+        }
+    }
+
+    /// Counts the events and leads them through the plugins' output stages.
+    fn through_stages(&mut self, events: Vec<ChatEvent>) -> Result<Vec<ChatEvent>, UpstreamError> {
+        let mut events = events;
+        for event in &events {
+            self.record.see(event);
+        }
+        for stage in &mut self.output {
+            let mut out = Vec::with_capacity(events.len());
+            for event in events {
+                stage.event(event, &mut out).map_err(|e| UpstreamError::new(e.kind, e.to_string()))?;
+            }
+            events = out;
+        }
+        events.retain(|event| !matches!(event, ChatEvent::Usage(_)));
+        Ok(events)
+    }
+
+    /// The upstream is done; the stages may have kept something back.
+    fn finish(&mut self) -> Batch {
+        let mut held = Vec::new();
+        let mut stages = std::mem::take(&mut self.output);
+        while !stages.is_empty() {
+            let mut stage = stages.remove(0);
+            let mut out = Vec::new();
+            let mut done = Ok(());
+            for event in held.drain(..) {
+                done = done.and_then(|()| stage.event(event, &mut out));
+            }
+            if let Err(error) = done.and_then(|()| stage.finish(&mut out)) {
+                return self.broke(&UpstreamError::new(error.kind, error.message));
+            }
+            held = out;
+        }
+        held.retain(|event| !matches!(event, ChatEvent::Usage(_)));
+        if held.is_empty() { Batch::Done(Box::new(self.record.complete())) } else { Batch::Events(held) }
+    }
+
+    fn broke(&mut self, error: &UpstreamError) -> Batch {
+        self.rest = None;
+        self.output.clear();
+        let settled = Box::new(self.record.fail(error.kind));
+        let message = format!("{}: {}", self.provider, error.message);
+        Batch::Failed { kind: error.kind, message, settled }
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reply").field("id", &self.id).field("model", &self.model).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,101 @@
+//! What the network said, as a [`TransportError`]: which phase, and whether the upstream may have
+//! acted. Messages name neither URL nor secret.
+
+use std::{error::Error, io};
+
+use waystation_core::{Phase, Sent, TransportError};
+
+/// What was being done when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Sending, or waiting for the head.
+    Head,
+    /// Reading the body.
+    Body,
+}
+
+/// The client itself could not be made.
+pub(crate) fn setup(error: &reqwest::Error) -> TransportError {
+    let message = innermost(error).to_string();
+    TransportError {
+        phase: Phase::Tls,
+        sent: Sent::Nothing,
+        timed_out: false,
+        message,
+    }
+}
+
+/// Reads a failure of reqwest.
+pub(crate) fn of(error: &reqwest::Error, stage: Stage) -> TransportError {
+    let phase = match stage {
+        Stage::Body => Phase::Body,
+        Stage::Head if error.is_connect() => connect_phase(error),
+        Stage::Head if error.is_builder() => Phase::Send,
+        Stage::Head => Phase::Head,
+    };
+    let sent = match phase {
+        Phase::Dns | Phase::Connect | Phase::Tls => Sent::Nothing,
+        Phase::Send | Phase::Head | Phase::Body => Sent::Maybe,
+    };
+    let timed_out = error.is_timeout() || io_kind(error) == Some(io::ErrorKind::TimedOut);
+    TransportError {
+        phase,
+        sent,
+        timed_out,
+        message: told(error),
+    }
+}
+
+/// Which part of connecting failed.
+fn connect_phase(error: &reqwest::Error) -> Phase {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<rustls::Error>().is_some() {
+            return Phase::Tls;
+        }
+        // An io error may carry the TLS error inside, where `source` does not lead.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some()) {
+            return Phase::Tls;
+        }
+        if error.to_string().starts_with("dns error") {
+            return Phase::Dns;
+        }
+        cause = error.source();
+    }
+    Phase::Connect
+}
+
+fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The innermost cause: the outer layers repeat the URL.
+fn innermost<'a>(error: &'a reqwest::Error) -> &'a (dyn Error + 'static) {
+    let mut cause: &(dyn Error + 'static) = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause
+}
+
+fn told(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    let inner = innermost(error);
+    // reqwest's own layer prints the URL, which may hold a deployment name or a key.
+    if inner.downcast_ref::<reqwest::Error>().is_some() {
+        return "the connection failed".to_owned();
+    }
+    inner.to_string()
+}

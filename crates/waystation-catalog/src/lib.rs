@@ -1,1 +1,19 @@
-//! 500+ language models and 60+ providers as reviewed data: prices, limits, lookup, validation.
+//! Facts of language models and their providers, as reviewed data.
+#![doc = include_str!("../README.md")]
+
+mod catalog;
+mod change;
+mod error;
+mod load;
+mod model;
+mod name;
+mod overlay;
+mod provider;
+pub mod source;
+mod suggest;
+
+pub use catalog::Catalog;
+pub use change::{Changes, EndpointChange, ModelChange, Override, ProviderChange, SettingsChange};
+pub use error::{CatalogError, RowError, Warning};
+pub use model::Model;
+pub use provider::Provider;

@@ -1,0 +1,80 @@
+//! A provider: where it is, how it wants to be spoken to, and which variables hold its key. Reading
+//! those variables is the server's work, not done here.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use waystation_core::{DataPolicy, DialectId, Upstream};
+
+/// One provider.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Provider {
+    /// Slug, name, address, authentication and quirks of its own dialect.
+    pub upstream: Upstream,
+    /// Other names that requests may use for it.
+    pub aliases: Vec<Arc<str>>,
+    /// The wire that it speaks unless an endpoint says otherwise.
+    pub dialect: DialectId,
+    /// The same provider on its other wires.
+    pub wires: BTreeMap<DialectId, Upstream>,
+    /// Variables that hold its key, canonical first.
+    pub env: Vec<String>,
+    /// Variables of a wider identity. They may serve as its key but never enable it.
+    pub env_identity: Vec<String>,
+    /// Variables that override its address.
+    pub env_base_url: Vec<String>,
+    /// Variables that hold what its address has in braces, and other settings, by name:
+    /// `resource`, `region`, `project`, `account_id`, `api_version`.
+    pub env_settings: BTreeMap<String, Vec<String>>,
+    /// Addresses of particular regions, by region.
+    pub base_urls: BTreeMap<String, String>,
+    /// A local server that wants no key.
+    pub keyless: bool,
+    /// Its key is a general cloud identity: the environment alone never enables it.
+    pub general_identity: bool,
+    /// What it does with prompts.
+    pub policy: DataPolicy,
+    /// It is itself a gateway, and what it bills is what it says that it billed.
+    pub aggregator: bool,
+    /// Privacy policy.
+    pub privacy_policy_url: Option<Arc<str>>,
+    /// Terms of service.
+    pub terms_of_service_url: Option<Arc<str>>,
+    /// Status page.
+    pub status_page_url: Option<Arc<str>>,
+    /// Country of its seat, ISO 3166 two letters.
+    pub headquarters: Option<Arc<str>>,
+    /// Countries of its data centres.
+    pub datacenters: Option<Vec<Arc<str>>>,
+}
+
+// === impl Provider ===
+
+impl Provider {
+    /// How it is reached on one wire: its own address for the wire where it has one, else the
+    /// provider's.
+    #[must_use]
+    pub fn upstream_for(&self, dialect: &DialectId) -> &Upstream {
+        self.wires.get(dialect).unwrap_or(&self.upstream)
+    }
+
+    /// The names in braces that the address of a wire still has: settings that must be given before
+    /// it can be used, such as `resource`.
+    #[must_use]
+    pub fn unfilled(&self, dialect: &DialectId) -> Vec<&str> {
+        placeholders(&self.upstream_for(dialect).base_url)
+    }
+}
+
+/// The `{names}` in an address, each once.
+pub(crate) fn placeholders(url: &str) -> Vec<&str> {
+    let mut names: Vec<&str> = url
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+        .collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

@@ -1,0 +1,52 @@
+//! The table of simulated wires. To add one: write `dialect/<name>.rs` with an `impl Dialect`, and
+//! add its line to [`DIALECTS`].
+//!
+//! What a simulated model says is decided elsewhere ([`crate::mind`]); a dialect only reads
+//! requests and writes replies.
+
+mod openai_chat;
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use waystation_core::Json;
+
+use crate::{SimReply, simulator::Arrival};
+
+/// One simulated wire.
+pub(crate) trait Dialect: Sync {
+    /// Whether requests at `path` speak it.
+    fn serves(&self, path: &str) -> bool;
+
+    /// The model asked for; empty when none is.
+    fn model<'a>(&self, arrival: &Arrival<'a>) -> Cow<'a, str> {
+        let body = arrival.body.as_ref().ok();
+        let model = body.and_then(|body| body.get("model"));
+        model.and_then(Json::string).unwrap_or_default()
+    }
+
+    /// Whether a stream is asked for.
+    fn streams(&self, arrival: &Arrival<'_>) -> bool {
+        let body = arrival.body.as_ref().ok();
+        let stream = body.and_then(|body| body.get("stream"));
+        stream.and_then(Json::bool).unwrap_or_default()
+    }
+
+    /// Answers a request, or refuses it in the wire's own envelope.
+    fn answer(&self, arrival: &Arrival<'_>) -> SimReply;
+
+    /// An error in the wire's own envelope.
+    fn error(&self, status: StatusCode, message: &str) -> SimReply;
+}
+
+/// Every wire, looked through from the first.
+const DIALECTS: &[&dyn Dialect] = &[&openai_chat::OpenAiChat];
+
+/// What answers where no wire serves: with errors that most clients can read.
+const NOWHERE: &dyn Dialect = &openai_chat::Nowhere;
+
+/// The wire spoken at `path`.
+pub(crate) fn of(path: &str) -> &'static dyn Dialect {
+    let serving = DIALECTS.iter().find(|dialect| dialect.serves(path));
+    serving.copied().unwrap_or(NOWHERE)
+}

@@ -1,0 +1,108 @@
+//! What a rule does to a reply.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+
+use super::Rule;
+use crate::{End, SimReply};
+
+/// One rule at work on one request.
+pub(crate) struct Fault<'a>(&'a Rule);
+
+// === impl Fault ===
+
+impl<'a> Fault<'a> {
+    pub(super) const fn of(rule: &'a Rule) -> Self {
+        Self(rule)
+    }
+
+    /// The reply that goes wrong: `answer` makes the one that would have been, `error` an error in
+    /// the dialect's envelope.
+    pub(crate) fn apply(
+        &self,
+        answer: impl FnOnce() -> SimReply,
+        error: impl FnOnce(StatusCode, &str) -> SimReply,
+    ) -> SimReply {
+        let rule = self.0;
+        let mut reply = self.replaced(error).unwrap_or_else(answer);
+        if let Some(status) = self.status() {
+            reply.head.status = status;
+        }
+        if let Some(nth) = rule.malformed_event {
+            malform(&mut reply, nth);
+        }
+        if let Some(events) = rule.cut_after_events {
+            reply = ended(reply, events, End::Cut);
+        }
+        if let Some(events) = rule.stall_after_events {
+            reply = ended(reply, events, End::Stall);
+        }
+        if rule.silent {
+            reply.pieces.clear();
+            reply.end = End::Stall;
+        }
+        if let Some(seconds) = rule.retry_after {
+            reply = reply.with_header(header::RETRY_AFTER, &seconds.to_string());
+        }
+        reply.spaced(rule.gap_ms).delayed(rule.delay_ms)
+    }
+
+    fn status(&self) -> Option<StatusCode> {
+        self.0
+            .status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+    }
+
+    /// The reply that the rule itself gives, when it names a status or a body.
+    fn replaced(&self, error: impl FnOnce(StatusCode, &str) -> SimReply) -> Option<SimReply> {
+        let rule = self.0;
+        let status = self.status();
+        match (&rule.body, status) {
+            (Some(serde_json::Value::String(text)), _) => {
+                let status = status.unwrap_or(StatusCode::OK);
+                let kind = if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+                    "application/json"
+                } else {
+                    "text/plain; charset=utf-8"
+                };
+                let reply = SimReply::status(status).with_header(header::CONTENT_TYPE, kind);
+                Some(reply.then(Duration::ZERO, text.clone()))
+            }
+            (Some(body), _) => {
+                let status = status.unwrap_or(StatusCode::OK);
+                Some(SimReply::json(status, body.to_string()))
+            }
+            (None, Some(status)) if !status.is_success() => Some(error(status, "scripted fault")),
+            (None, _) => None,
+        }
+    }
+}
+
+/// Breaks the JSON of the `nth` event, counted from 1; of the whole body when there are no events.
+fn malform(reply: &mut SimReply, nth: usize) {
+    let streamed = reply.is_stream();
+    let at = if streamed { nth.saturating_sub(1) } else { 0 };
+    let Some((_, piece)) = reply.pieces.get_mut(at) else {
+        return;
+    };
+    let mut broken = piece.slice(..piece.len() / 2).to_vec();
+    if streamed {
+        broken.extend_from_slice(b"\n\n");
+    }
+    *piece = broken.into();
+}
+
+/// Ends a stream after `events` events; a whole reply in its middle.
+fn ended(mut reply: SimReply, events: usize, end: End) -> SimReply {
+    if reply.is_stream() {
+        reply.pieces.truncate(events);
+    } else if let Some((_, body)) = reply.pieces.first_mut() {
+        let half: Bytes = body.slice(..body.len() / 2);
+        *body = half;
+        reply.pieces.truncate(1);
+    }
+    reply.end = end;
+    reply
+}

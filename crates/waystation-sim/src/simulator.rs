@@ -1,0 +1,156 @@
+//! The simulator: one pure function from an upstream request to a reply.
+//!
+//! It reads no clock and no random source and keeps nothing but the counters that scripted faults
+//! need (`nth`, `first`, `every`).
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use http::{Method, header};
+use waystation_core::{HttpRequest, Json, ScanError};
+
+use crate::{
+    Pacing, SimReply, dialect,
+    faults::{Script, Seen},
+    pacing::Tempo,
+};
+
+/// Answers upstream requests in the dialect that their path names.
+///
+/// Equal requests get equal replies from simulators with the same seed; streamed and whole replies
+/// to the same request say the same.
+///
+/// ```
+/// use waystation_core::{HttpRequest, Json};
+/// use waystation_sim::{Pacing, Simulator};
+///
+/// let body = br#"{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}"#;
+/// let request = HttpRequest::post_json(
+///     "https://sim.invalid/v1/chat/completions",
+///     body.as_slice().into(),
+/// )?;
+/// let reply = Simulator::new(7).with_pacing(Pacing::Instant).handle(&request);
+/// assert_eq!(reply.head.status, 200);
+/// let body = reply.body();
+/// assert!(Json::parse(&body)?.get("object").is_some_and(|object| object.is("chat.completion")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Simulator {
+    seed: u64,
+    pacing: Pacing,
+    script: Script,
+    /// How many requests each rule of the script has matched.
+    counts: Vec<AtomicU64>,
+}
+
+/// One request as dialects look at it.
+pub(crate) struct Arrival<'a> {
+    pub(crate) method: &'a Method,
+    /// Without query.
+    pub(crate) path: &'a str,
+    /// From the address, else from the `host` header.
+    pub(crate) host: &'a str,
+    /// The body, checked once.
+    pub(crate) body: Result<Json<'a>, ScanError>,
+    pub(crate) seed: u64,
+    pacing: Pacing,
+}
+
+// === impl Simulator ===
+
+impl Simulator {
+    /// A simulator without faults, at a live pace. The seed decides words, numbers and paces.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            pacing: Pacing::Live,
+            script: Script::EMPTY,
+            counts: Vec::new(),
+        }
+    }
+
+    /// Sets faults, with their counters at zero.
+    #[must_use]
+    pub fn with_script(mut self, script: Script) -> Self {
+        self.counts = (0..script.len()).map(|_| AtomicU64::new(0)).collect();
+        self.script = script;
+        self
+    }
+
+    /// Sets the pace. Delays of the script stand in addition to it.
+    #[must_use]
+    pub const fn with_pacing(mut self, pacing: Pacing) -> Self {
+        self.pacing = pacing;
+        self
+    }
+
+    /// Answers one request. Every request gets a reply: an unknown path a 404, a malformed body a
+    /// 400, each in the envelope of its dialect.
+    #[must_use]
+    pub fn handle(&self, request: &HttpRequest) -> SimReply {
+        let arrival = Arrival::of(request, self);
+        let dialect = dialect::of(arrival.path);
+        let seen = Seen {
+            path: arrival.path,
+            host: arrival.host,
+            model: &dialect.model(&arrival),
+            stream: dialect.streams(&arrival),
+        };
+        let fault = self.script.fault(&seen, self.seed, |rule| self.count(rule));
+        let mark = |reply: SimReply| reply.with_header(crate::reply::SIMULATED_HEADER, "true");
+        match fault {
+            Some(fault) => {
+                let (reply, error) = (
+                    || dialect.answer(&arrival),
+                    |status, message: &str| dialect.error(status, message),
+                );
+                mark(fault.apply(reply, error))
+            }
+            None => mark(dialect.answer(&arrival)),
+        }
+    }
+
+    /// Counts a request that `rule` matches; the first is 1.
+    fn count(&self, rule: usize) -> u64 {
+        let count = self.counts.get(rule);
+        count.map_or(0, |count| count.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("seed", &self.seed)
+            .field("pacing", &self.pacing)
+            .field("script", &self.script)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Arrival ===
+
+impl<'a> Arrival<'a> {
+    fn of(request: &'a HttpRequest, simulator: &Simulator) -> Self {
+        let header = request.headers.get(header::HOST);
+        let named = header.and_then(|host| host.to_str().ok()).unwrap_or("");
+        Self {
+            method: &request.method,
+            path: request.url.path(),
+            host: request.url.host().unwrap_or(named),
+            body: Json::parse(&request.body),
+            seed: simulator.seed,
+            pacing: simulator.pacing,
+        }
+    }
+
+    /// The pace of `model` at this host.
+    pub(crate) fn tempo(&self, model: &str) -> Tempo {
+        Tempo::of(self.pacing, self.seed, self.host, model)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! The table of dialects. One line a dialect; everything about it is in its own file.
+
+mod openai_chat;
+
+use waystation_core::{Codec, DialectId};
+
+pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
+
+/// Every dialect that this crate speaks, by id.
+pub static DIALECTS: &[(&str, &dyn Codec)] = &[(OPENAI_CHAT, &OpenAiChat)];
+
+/// The codec of a dialect; `None` when it is not built.
+///
+/// ```
+/// use waystation_providers::codec;
+///
+/// assert!(codec(&"openai-chat".parse()?).is_some());
+/// assert!(codec(&"telegraph".parse()?).is_none());
+/// # Ok::<(), waystation_core::ParseNameError>(())
+/// ```
+#[must_use]
+pub fn codec(dialect: &DialectId) -> Option<&'static dyn Codec> {
+    DIALECTS
+        .iter()
+        .find(|(id, _)| *dialect == **id)
+        .map(|(_, codec)| *codec)
+}

@@ -1,0 +1,118 @@
+//! OpenAI chat completions, and the many hosts that speak it with an accent. The accents are
+//! [`Quirks`](waystation_core::Quirks); here is where requests go and who reads the reply.
+//!
+//! Wire reference: <https://platform.openai.com/docs/api-reference/chat> (2026-08-22), and recorded
+//! traffic of twenty hosts.
+
+mod call;
+mod choice;
+mod citation;
+mod field;
+mod finish;
+mod message;
+mod reader;
+mod reasoning;
+mod request;
+mod think;
+mod usage;
+
+use bytes::Bytes;
+use http::header::ACCEPT;
+use waystation_core::{Call, ChatPath, ChatRequest, Codec, EncodeError, HttpRequest, Note, Target};
+
+use crate::address::{authorise, percent};
+
+/// The id of this dialect, as catalogue rows and configs name it.
+pub const OPENAI_CHAT: &str = "openai-chat";
+
+/// The codec of OpenAI chat completions.
+///
+/// # What leaves
+/// Members of the request leave byte for byte, unknown ones included, except:
+/// - `model` is what the host calls the model (on Azure, the deployment).
+/// - What only a gateway understands stays: `models`, `route`, `provider`, `plugins`, `preset`,
+///   `transforms`, `session_id`, `usage`, `debug`, `waystation`, `trace`, `max_tool_calls` and
+///   `stop_server_tools_when`; likewise tools of the types `openrouter:*` and `waystation:*`.
+/// - `user` and `metadata` stay too: they speak of the gateway's client to the gateway. A host
+///   that is to have them gets them through `provider.options`.
+/// - Parameters that the endpoint does not list are left out.
+/// - `stream_options`, the limit on output, the wish to reason and the service tier are written as
+///   the host wants them.
+/// - Of messages only those are rewritten that hold something the host would refuse.
+/// - `provider.options[slug]` of the endpoint's provider is merged in, over what was sent, except
+///   for what the gateway answers for (`model`, `messages`, `stream`, `stream_options`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenAiChat;
+
+impl Codec for OpenAiChat {
+    fn encode(&self, chat: &ChatRequest, to: &Target<'_>) -> Result<Call, EncodeError> {
+        let mut notes = Vec::new();
+        let model = upstream_model(to);
+        let body = request::write(chat, to, model, &mut notes);
+        let request = post(chat, to, model, body)?;
+        Ok(Call {
+            request,
+            reader: Box::new(reader::ChatReader::expecting(chat, to)),
+            notes,
+        })
+    }
+}
+
+/// What the host calls the model: on Azure, the operator's deployment of it.
+fn upstream_model<'a>(to: &Target<'a>) -> &'a str {
+    let named = &*to.endpoint.upstream_model;
+    match to.upstream.quirks.chat_path {
+        ChatPath::Plain => named,
+        ChatPath::Azure => {
+            let deployments = &to.upstream.settings.deployments;
+            deployments
+                .get(to.endpoint.model.as_str())
+                .or_else(|| deployments.get(named))
+                .map_or(named, String::as_str)
+        }
+    }
+}
+
+fn post(
+    chat: &ChatRequest,
+    to: &Target<'_>,
+    model: &str,
+    body: Bytes,
+) -> Result<HttpRequest, EncodeError> {
+    let accept = if chat.stream() {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    let request = HttpRequest::post_json(&url(to, model), body)?.header(ACCEPT, accept);
+    authorise(request, to.upstream.auth, to.lease)
+}
+
+fn url(to: &Target<'_>, model: &str) -> String {
+    let base = to.upstream.base_url.trim_end_matches('/');
+    let mut url = String::with_capacity(base.len() + model.len() + 80);
+    url.push_str(base);
+    let version = to.upstream.settings.api_version.as_deref();
+    match (to.upstream.quirks.chat_path, version) {
+        (ChatPath::Plain, _) => url.push_str("/chat/completions"),
+        (ChatPath::Azure, None) => url.push_str("/openai/v1/chat/completions"),
+        (ChatPath::Azure, Some(version)) => {
+            url.push_str("/openai/deployments/");
+            percent(model, &mut url);
+            url.push_str("/chat/completions?api-version=");
+            percent(version, &mut url);
+        }
+    }
+    url
+}
+
+/// Says in a note what encoding changed.
+fn note(notes: &mut Vec<Note>, field: &str, what: impl Into<String>) {
+    notes.push(Note {
+        field: field.into(),
+        what: what.into(),
+    });
+}
+
+#[cfg(test)]
+mod tests;

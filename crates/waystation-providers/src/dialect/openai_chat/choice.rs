@@ -1,0 +1,223 @@
+//! One choice of a reply, from the deltas or the message in which it comes.
+
+use bytes::Bytes;
+use waystation_core::{ChatEvent, Delta, Finish, Json, JsonText, Kind, RawJson, ToolCallDelta};
+
+use super::{
+    call::{Calls, Origin},
+    field::{ChoiceFields, Said, first},
+    finish,
+    think::{Parted, Think},
+};
+
+/// What is known of one choice so far.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    pub(super) index: u32,
+    calls: Calls,
+    think: Option<Think>,
+    /// A delta has come: a message beside it repeats what was said.
+    streamed: bool,
+    /// Content was there, if only as an empty string.
+    said: bool,
+    /// Something other than an empty string was given out.
+    shown: bool,
+    finish: Option<(JsonText, JsonText)>,
+}
+
+/// How a reply is read: the quirks and wishes that matter to its choices.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    /// Text between `<think>` tags is reasoning.
+    pub(super) think_tags: bool,
+    /// The client does not want to see reasoning.
+    pub(super) exclude_reasoning: bool,
+}
+
+// === impl Choice ===
+
+impl Choice {
+    pub(super) fn new(index: u32, habits: Habits) -> Self {
+        Self {
+            index,
+            think: habits.think_tags.then(Think::default),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a finish reason has come.
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// Takes one element of `choices`, which stands in `data`.
+    pub(super) fn take(
+        &mut self,
+        json: &ChoiceFields<'_>,
+        data: &Bytes,
+        reply: &[u8],
+        habits: Habits,
+    ) -> Option<ChatEvent> {
+        let mut out = Delta::of(self.index);
+        let delta = json.delta.filter(|delta| delta.kind() == Kind::Object);
+        let message = json.message.filter(|_| delta.is_none() && !self.streamed);
+        if let Some(said) = delta.or(message).map(Said::of) {
+            self.streamed |= delta.is_some();
+            self.say(&said, data, &mut out);
+            out.tool_calls = self.call(&said, data, reply, delta.is_none());
+        } else if let Some(text) = json.text.filter(|_| !self.streamed) {
+            self.content(text, data, &mut out);
+        }
+        out.logprobs = raw(json.logprobs, data);
+        self.take_finish(json, data);
+        if habits.exclude_reasoning {
+            (out.reasoning, out.reasoning_details) = (None, None);
+        }
+        self.give(out)
+    }
+
+    /// A delta as an event, unless it is empty.
+    fn give(&mut self, out: Delta) -> Option<ChatEvent> {
+        self.shown |= out.is_content();
+        (!out.is_empty()).then_some(ChatEvent::Delta(out))
+    }
+
+    fn take_finish(&mut self, json: &ChoiceFields<'_>, data: &Bytes) {
+        if let Some(reason) = text(json.finish_reason, data) {
+            let native = text(json.native_finish_reason, data);
+            let native = native.unwrap_or_else(|| reason.clone());
+            self.finish = Some((reason, native));
+        }
+    }
+
+    /// Texts and values of a delta or a message.
+    fn say(&mut self, said: &Said<'_>, data: &Bytes, out: &mut Delta) {
+        let list = |list: Option<Json<'_>>| first(list).and(list).map(|list| list.raw(data));
+        // Hosts that send both names send the same text twice.
+        let reasoning = text(said.reasoning, data);
+        out.reasoning = reasoning.or_else(|| text(said.reasoning_content, data));
+        out.reasoning_details = list(said.reasoning_details);
+        out.refusal = text(said.refusal, data);
+        out.annotations = list(said.annotations);
+        out.images = list(said.images);
+        out.audio = raw(said.audio, data);
+        if let Some(content) = said.content {
+            self.content(content, data, out);
+        }
+    }
+
+    /// Content: a string, or a list of parts in which some hosts put their reasoning.
+    fn content(&mut self, content: Json<'_>, data: &Bytes, out: &mut Delta) {
+        if let Some(text) = content.json_text(data) {
+            self.text(text, out);
+            return;
+        }
+        let (mut texts, mut thoughts) = (Vec::new(), Vec::new());
+        for part in content.elements() {
+            self.said = true;
+            let text = |holder: Json<'_>, key: &str| holder.get(key)?.json_text(data);
+            match part.get("thinking") {
+                Some(thinking) if thinking.kind() == Kind::Array => {
+                    thoughts.extend(thinking.elements().filter_map(|part| text(part, "text")));
+                }
+                Some(thinking) => thoughts.extend(thinking.json_text(data)),
+                None => texts.extend(text(part, "text")),
+            }
+        }
+        if !thoughts.is_empty() {
+            out.reasoning = Some(JsonText::join(&thoughts)).filter(|text| !text.is_empty());
+        }
+        if !texts.is_empty() {
+            self.text(JsonText::join(&texts), out);
+        }
+    }
+
+    fn text(&mut self, text: JsonText, out: &mut Delta) {
+        self.said = true;
+        if text.is_empty() {
+            return;
+        }
+        match &mut self.think {
+            Some(think) => {
+                let parted = think.part(text);
+                put(parted, out);
+            }
+            None => out.content = Some(text),
+        }
+    }
+
+    /// Tool calls of a delta, or of a whole message.
+    fn call(
+        &mut self,
+        said: &Said<'_>,
+        data: &Bytes,
+        reply: &[u8],
+        whole: bool,
+    ) -> Vec<ToolCallDelta> {
+        let choice = self.index;
+        let origin = Origin { reply, choice };
+        let mut out = Vec::new();
+        if let Some(list) = said.tool_calls {
+            out = self.calls.take(list, data, whole, origin);
+        }
+        if let Some(function) = said
+            .function_call
+            .filter(|call| call.kind() == Kind::Object)
+        {
+            out.extend(self.calls.take_function(function, data, origin));
+        }
+        out
+    }
+
+    /// What is still to be said before the choice ends.
+    pub(super) fn close(
+        &mut self,
+        annotations: Option<RawJson>,
+        habits: Habits,
+    ) -> Option<ChatEvent> {
+        let mut out = Delta::of(self.index);
+        if let Some(think) = &mut self.think {
+            put(think.close(), &mut out);
+        }
+        if habits.exclude_reasoning {
+            out.reasoning = None;
+        }
+        out.tool_calls = self.calls.close();
+        out.annotations = annotations;
+        if self.said && !self.shown && !out.is_content() {
+            out.content = Some(JsonText::default());
+        }
+        self.give(out)
+    }
+
+    /// The choice's end.
+    pub(super) fn finish(&mut self) -> Option<ChatEvent> {
+        let (reason, native) = self.finish.take()?;
+        Some(ChatEvent::Finish(Finish {
+            choice: self.index,
+            reason: finish::reason(&reason.decode(), self.calls.any()),
+            native: Some(native),
+        }))
+    }
+}
+
+/// A string that is not empty.
+fn text(value: Option<Json<'_>>, data: &Bytes) -> Option<JsonText> {
+    value?.json_text(data).filter(|text| !text.is_empty())
+}
+
+/// An object.
+fn raw(value: Option<Json<'_>>, data: &Bytes) -> Option<RawJson> {
+    let object = value.filter(|value| value.kind() == Kind::Object)?;
+    Some(object.raw(data))
+}
+
+fn put(parted: Parted, out: &mut Delta) {
+    out.content = parted.content;
+    if let Some(reasoning) = parted.reasoning {
+        out.reasoning = Some(match out.reasoning.take() {
+            Some(before) => JsonText::join(&[before, reasoning]),
+            None => reasoning,
+        });
+    }
+}

@@ -1,0 +1,291 @@
+//! The request's body: members as they came, except the few that a host wants otherwise. One pass,
+//! one buffer. Messages are rewritten in `message`, the wish to reason in `reasoning`.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use waystation_core::{
+    ChatRequest, Json, Kind, MaxTokensName, Note, ObjectWriter, Parameter, ParameterSet, RawJson,
+    Target,
+};
+
+use super::{message, note, reasoning};
+
+/// Writes `chat` for the host, which calls the model `model`.
+pub(super) fn write(
+    chat: &ChatRequest,
+    to: &Target<'_>,
+    model: &str,
+    notes: &mut Vec<Note>,
+) -> Bytes {
+    let plan = Plan::of(chat, to, notes);
+    let size: usize = chat
+        .members()
+        .map(|(key, value)| key.len() + value.bytes().len() + 4)
+        .sum();
+    let mut out = Vec::with_capacity(size + model.len() + 128);
+    let mut object = ObjectWriter::open(&mut out);
+    if chat.get("model").is_none() {
+        object.string("model", model);
+    }
+    for (key, value) in chat.members() {
+        let name = decoded(key);
+        if plan.overridden(&name) {
+            continue;
+        }
+        if name == "model" {
+            object.string("model", model);
+        } else {
+            plan.member(&mut object, key, &name, value);
+        }
+    }
+    plan.close(object);
+    Bytes::from(out)
+}
+
+/// A key as text; keys with escapes in them are rare.
+fn decoded(key: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(key);
+    if !text.contains('\\') {
+        return text;
+    }
+    let quoted = format!("\"{text}\"");
+    let name = Json::parse(quoted.as_bytes()).ok().and_then(Json::string);
+    Cow::Owned(name.unwrap_or_default().into_owned())
+}
+
+/// What is decided before the first byte is written.
+struct Plan<'a> {
+    chat: &'a ChatRequest,
+    to: &'a Target<'a>,
+    takes: ParameterSet,
+    /// The members for this provider alone.
+    options: Option<Json<'a>>,
+    /// Whether any tool leaves; without one, what speaks of tools stays.
+    tools: bool,
+    /// Whether `response_format` leaves.
+    format: bool,
+}
+
+// === impl Plan ===
+
+impl<'a> Plan<'a> {
+    fn of(chat: &'a ChatRequest, to: &'a Target<'a>, notes: &mut Vec<Note>) -> Self {
+        let takes = to.endpoint.parameters;
+        let options = chat
+            .get("provider")
+            .and_then(|provider| provider.get("options"))
+            .and_then(|options| options.get(to.endpoint.provider.as_str()))
+            .filter(|options| options.kind() == Kind::Object);
+        for (key, _) in options.into_iter().flat_map(Json::members) {
+            if is_reserved(&key.name()) {
+                let field = format!("provider.options.{}.{}", to.endpoint.provider, key.name());
+                note(notes, &field, "left out: the gateway sets this member");
+            }
+        }
+        let tools = takes.takes(Parameter::Tools) && chat.tools().any(|tool| !is_server_tool(tool));
+        let format = takes_format(chat, takes);
+        if !format && chat.get("response_format").is_some() {
+            note(
+                notes,
+                "response_format",
+                "left out: the endpoint has no such formats",
+            );
+        }
+        Self {
+            chat,
+            to,
+            takes,
+            options,
+            tools,
+            format,
+        }
+    }
+
+    /// Whether the provider's own options say something else in the place of `name`.
+    fn overridden(&self, name: &str) -> bool {
+        self.options
+            .is_some_and(|options| options.get(name).is_some())
+            && !is_reserved(name)
+    }
+
+    /// Whether `name` is in the body already: sent by the client for this very host, or an option.
+    fn has(&self, name: &str) -> bool {
+        self.overridden(name) || (!is_held_back(name) && self.chat.get(name).is_some())
+    }
+
+    /// Writes one member of the request, or leaves it out.
+    fn member(&self, object: &mut ObjectWriter<'_>, key: &[u8], name: &str, value: &RawJson) {
+        let mut as_it_came = || object.escaped_key(key).extend_from_slice(value.bytes());
+        match name {
+            "messages" => {
+                let quirks = &self.to.upstream.quirks;
+                let rewritten = message::rewritten(value.json(), quirks);
+                let text = rewritten.as_deref().unwrap_or(value.bytes());
+                object.escaped_key(key).extend_from_slice(text);
+            }
+            "max_tokens" | "max_completion_tokens" => self.limit(object, name, value),
+            "tools" if self.tools => write_tools(object.escaped_key(key), value, self.is_gateway()),
+            "tool_choice" if self.tools => self.tool_choice(object, value),
+            "parallel_tool_calls" if self.tools => as_it_came(),
+            "response_format" if self.format => as_it_came(),
+            "cache_control" | "image_config" if self.is_gateway() => as_it_came(),
+            "service_tier" if self.is_gateway() => as_it_came(),
+            _ if is_held_back(name) => {}
+            _ => match Parameter::named(name) {
+                Some(parameter) if !self.takes.takes(parameter) => {}
+                _ => as_it_came(),
+            },
+        }
+    }
+
+    /// Whether the host is itself a gateway of this dialect family.
+    const fn is_gateway(&self) -> bool {
+        self.to.upstream.quirks.takes_reasoning_details
+    }
+
+    /// Exactly one limit on output leaves, under the name that the host knows.
+    fn limit(&self, object: &mut ObjectWriter<'_>, name: &str, value: &RawJson) {
+        let loses = name == "max_tokens" && self.chat.get("max_completion_tokens").is_some();
+        let replaced = self.overridden("max_tokens") || self.overridden("max_completion_tokens");
+        if loses || replaced || !self.takes.takes(Parameter::MaxTokens) {
+            return;
+        }
+        let spelled = match self.to.upstream.quirks.max_tokens {
+            MaxTokensName::AsSent => name,
+            MaxTokensName::MaxTokens => "max_tokens",
+            MaxTokensName::MaxCompletionTokens => "max_completion_tokens",
+        };
+        object.json(spelled, value);
+    }
+
+    fn tool_choice(&self, object: &mut ObjectWriter<'_>, value: &RawJson) {
+        let choice = value.json();
+        if is_server_tool(choice) {
+            return;
+        }
+        if choice.is("required") || choice.is("any") {
+            let word = if self.to.upstream.quirks.tool_choice_any {
+                "any"
+            } else {
+                "required"
+            };
+            object.string("tool_choice", word);
+        } else {
+            object.json("tool_choice", value);
+        }
+    }
+
+    /// Writes what stands behind the client's members, and the end.
+    fn close(&self, mut object: ObjectWriter<'_>) {
+        let quirks = &self.to.upstream.quirks;
+        if self.chat.stream() && !quirks.no_stream_options {
+            object.raw("stream_options", br#"{"include_usage":true}"#);
+        }
+        let tier = self.to.endpoint.service_tier;
+        if let Some(tier) = tier.filter(|_| !self.overridden("service_tier") && !self.is_gateway())
+        {
+            object.string("service_tier", tier.as_str());
+        }
+        if self.takes.takes(Parameter::Reasoning) {
+            let taken = |name: &str| self.has(name);
+            reasoning::write(self.chat, self.to, &mut object, taken);
+        }
+        for (key, value) in self.options.into_iter().flat_map(Json::members) {
+            if !is_reserved(&key.name()) {
+                object
+                    .escaped_key(key.escaped())
+                    .extend_from_slice(value.bytes());
+            }
+        }
+        object.close();
+    }
+}
+
+/// Members that the gateway answers for: a provider's options cannot replace them.
+fn is_reserved(name: &str) -> bool {
+    matches!(name, "model" | "messages" | "stream" | "stream_options")
+}
+
+/// Members that never leave as they came: the gateway's own, and those written elsewhere.
+fn is_held_back(name: &str) -> bool {
+    matches!(
+        name,
+        "models"
+            | "route"
+            | "provider"
+            | "plugins"
+            | "preset"
+            | "prompt"
+            | "transforms"
+            | "session_id"
+            | "usage"
+            | "stream_options"
+            | "debug"
+            | "waystation"
+            | "trace"
+            | "metadata"
+            | "user"
+            | "max_tool_calls"
+            | "stop_server_tools_when"
+            | "deferred_tools"
+            | "structured_outputs"
+            | "reasoning"
+            | "reasoning_effort"
+            | "include_reasoning"
+            | "tools"
+            | "tool_choice"
+            | "parallel_tool_calls"
+            | "response_format"
+            | "cache_control"
+            | "image_config"
+            | "service_tier"
+    )
+}
+
+/// Whether the endpoint can do the format that is asked for. A schema needs more than JSON does.
+fn takes_format(chat: &ChatRequest, takes: ParameterSet) -> bool {
+    let kind = chat
+        .get("response_format")
+        .and_then(|format| format.get("type"));
+    match kind {
+        Some(kind) if kind.is("json_schema") => takes.takes(Parameter::StructuredOutputs),
+        _ => takes.takes(Parameter::ResponseFormat),
+    }
+}
+
+/// Whether a tool, or a choice of one, names a tool that the gateway runs itself.
+fn is_server_tool(tool: Json<'_>) -> bool {
+    tool.get("type")
+        .and_then(Json::string)
+        .is_some_and(|kind| kind.starts_with("openrouter:") || kind.starts_with("waystation:"))
+}
+
+/// The tools that leave. Byte-exact when all do and none carries a cache marker, which only
+/// gateways and Anthropic understand.
+fn write_tools(out: &mut Vec<u8>, tools: &RawJson, gateway: bool) {
+    let marked = |tool: Json<'_>| !gateway && tool.get("cache_control").is_some();
+    let list = || tools.json().elements();
+    if !list().any(|tool| is_server_tool(tool) || marked(tool)) {
+        out.extend_from_slice(tools.bytes());
+        return;
+    }
+    out.push(b'[');
+    for (place, tool) in list().filter(|tool| !is_server_tool(*tool)).enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        if marked(tool) {
+            let mut object = ObjectWriter::open(out);
+            for (key, value) in tool.members().filter(|(key, _)| !key.is("cache_control")) {
+                object
+                    .escaped_key(key.escaped())
+                    .extend_from_slice(value.bytes());
+            }
+            object.close();
+        } else {
+            out.extend_from_slice(tool.bytes());
+        }
+    }
+    out.push(b']');
+}

@@ -1,0 +1,228 @@
+//! What an upstream says when it refuses or fails: one reading for the many shapes of error bodies.
+//! Decides the kind, the reason in the upstream's own words and how long to wait; knows no dialect's
+//! replies and writes nothing for clients.
+//!
+//! Shapes read (recordings of 2024 to 2026): `{"error":{..}}` of OpenAI and most hosts, the flat
+//! `{"code","error"}` of xAI, `{"detail"}` as text or list and `{"object":"error"}` of Mistral,
+//! `metadata.raw` of gateways, `innererror` of Azure, arrays of one error of Gemini, plain text and
+//! HTML of proxies.
+
+mod kind;
+mod wait;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::StatusCode;
+use waystation_core::{ErrorType, Json, Kind, ReplyHead, Secret, UpstreamError};
+
+/// How much of a body is kept with an error, in bytes.
+const MAX_RAW: usize = 4 << 10;
+/// How long a reason may be, in bytes.
+const MAX_MESSAGE: usize = 2 << 10;
+/// How deep errors are dug out of errors that quote them.
+const MAX_QUOTES: u32 = 3;
+
+/// What one error body says.
+#[derive(Debug, Default)]
+struct Reason {
+    message: Option<String>,
+    code: Option<String>,
+    /// The `type` beside the code.
+    kind: Option<String>,
+    /// A more exact code below the code.
+    inner: Option<String>,
+    status: Option<u16>,
+    error_type: Option<ErrorType>,
+    /// Who said it, when a gateway quotes.
+    provider: Option<String>,
+}
+
+/// The error in `body`, which came with `head`, or in band when there is none. Whatever equals
+/// `secret` is struck out.
+pub(crate) fn fault(
+    head: Option<&ReplyHead>,
+    body: &Bytes,
+    secret: Option<&Secret>,
+) -> UpstreamError {
+    let text = String::from_utf8_lossy(body);
+    let reason = Json::parse(body).map_or_else(|_| plain(&text), |json| Reason::of(json, 0));
+    let status = head.map(|head| head.status.as_u16()).or(reason.status);
+    let words = [&reason.code, &reason.inner, &reason.kind].map(|word| word.as_deref());
+    let spoken = reason.message.as_deref().unwrap_or_default();
+    let kind = reason
+        .error_type
+        .unwrap_or_else(|| kind::of(status, words, spoken));
+    let wait = wait::of(head, body, spoken, kind);
+    let message = match (reason.message, reason.provider) {
+        (Some(message), Some(provider)) => format!("{provider}: {message}"),
+        (Some(message), None) => message,
+        (None, _) => unspoken(status, &text),
+    };
+    let clean = |text: &str, max: usize| cut(&struck(text, secret), max);
+    UpstreamError {
+        kind,
+        message: clean(message.trim(), MAX_MESSAGE),
+        status,
+        code: reason.code.or(reason.kind).map(|code| clean(&code, 256)),
+        raw: (!text.trim().is_empty() && !is_html(&text)).then(|| clean(&text, MAX_RAW)),
+        retry_after: wait,
+    }
+}
+
+/// What a body without JSON says.
+fn plain(text: &str) -> Reason {
+    let text = text.trim();
+    let message = (!text.is_empty() && !is_html(text)).then(|| text.to_owned());
+    Reason {
+        message,
+        ..Reason::default()
+    }
+}
+
+/// The message of a failure that gives no reason.
+fn unspoken(status: Option<u16>, body: &str) -> String {
+    let what = if body.trim().is_empty() {
+        "with an empty body"
+    } else if is_html(body) {
+        "with a page of HTML"
+    } else {
+        "without a reason"
+    };
+    match status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        Some(status) => format!("HTTP {status} {what}"),
+        None => format!("an error {what}"),
+    }
+}
+
+fn is_html(text: &str) -> bool {
+    text.trim_start().starts_with('<')
+}
+
+/// `text` without the credential, should an upstream have repeated it.
+fn struck<'a>(text: &'a str, secret: Option<&Secret>) -> Cow<'a, str> {
+    match secret.map(Secret::expose) {
+        Some(secret) if secret.len() >= 4 && text.contains(secret) => {
+            Cow::Owned(text.replace(secret, "[credential]"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// The longest start of `text` of at most `max` bytes.
+fn cut(text: &str, max: usize) -> String {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+// === impl Reason ===
+
+impl Reason {
+    /// Reads an error body, or an error that another one quotes.
+    fn of(json: Json<'_>, quotes: u32) -> Self {
+        let root = json.elements().next().unwrap_or(json);
+        let error = root.get("error").filter(|error| !error.is_null());
+        let holder = error
+            .filter(|error| error.kind() == Kind::Object)
+            .unwrap_or(root);
+        let word = |key: &str| holder.get(key).and_then(word_of);
+        let code = word("code");
+        let mut reason = Self {
+            message: error.and_then(text_of).or_else(|| message_of(holder)),
+            kind: word("type"),
+            inner: holder.at(&["innererror", "code"]).and_then(word_of),
+            status: ["status_code", "raw_status_code", "code", "status"]
+                .into_iter()
+                .find_map(|key| holder.get(key).and_then(status_of)),
+            code,
+            ..Self::default()
+        };
+        reason.quote(holder, quotes);
+        reason
+    }
+
+    /// Gateways say "provider returned error" and put what the provider said into `metadata`.
+    fn quote(&mut self, holder: Json<'_>, quotes: u32) {
+        let Some(metadata) = holder.get("metadata") else {
+            return;
+        };
+        let word = |key: &str| metadata.get(key).and_then(text_of);
+        self.error_type = word("error_type").and_then(|word| word.parse().ok());
+        self.inner = self.inner.take().or_else(|| word("provider_code"));
+        let said = match metadata.get("raw") {
+            Some(raw) if raw.kind() == Kind::Object && quotes < MAX_QUOTES => {
+                Self::of(raw, quotes + 1).message
+            }
+            Some(raw) => text_of(raw).map(|text| match Json::parse(text.as_bytes()) {
+                Ok(json) if json.kind() != Kind::String && quotes < MAX_QUOTES => {
+                    Self::of(json, quotes + 1).message.unwrap_or(text.clone())
+                }
+                _ => text,
+            }),
+            None => None,
+        };
+        if let Some(said) = said.filter(|said| !is_html(said)) {
+            self.message = Some(said);
+            self.provider = word("provider_name");
+        }
+    }
+}
+
+/// A string that says something.
+fn text_of(value: Json<'_>) -> Option<String> {
+    let text = value.string()?;
+    (!text.trim().is_empty()).then(|| text.into_owned())
+}
+
+/// A code: a string or a number.
+fn word_of(value: Json<'_>) -> Option<String> {
+    match value.kind() {
+        Kind::Number => Some(value.text().into_owned()),
+        _ => text_of(value),
+    }
+}
+
+/// An HTTP status of a failure.
+fn status_of(value: Json<'_>) -> Option<u16> {
+    let status = u16::try_from(value.u64()?).ok()?;
+    (400..600).contains(&status).then_some(status)
+}
+
+/// The reason in an error object, under the names that hosts use.
+fn message_of(holder: Json<'_>) -> Option<String> {
+    ["message", "detail", "msg", "error_message", "errors"]
+        .into_iter()
+        .filter_map(|key| holder.get(key))
+        .find_map(|value| match value.kind() {
+            Kind::String => text_of(value),
+            Kind::Array => list_of(value),
+            Kind::Object => message_of(value).or_else(|| Some(value.text().into_owned())),
+            Kind::Null | Kind::Bool | Kind::Number => None,
+        })
+}
+
+/// Several reasons, each with the place that it speaks of: `body.messages: field required`.
+fn list_of(list: Json<'_>) -> Option<String> {
+    let one = |entry: Json<'_>| {
+        let reason = text_of(entry).or_else(|| message_of(entry))?;
+        let place: Vec<String> = entry
+            .get("loc")
+            .into_iter()
+            .flat_map(Json::elements)
+            .filter_map(word_of)
+            .collect();
+        Some(if place.is_empty() {
+            reason
+        } else {
+            format!("{}: {reason}", place.join("."))
+        })
+    };
+    let reasons: Vec<String> = list.elements().take(8).filter_map(one).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests;

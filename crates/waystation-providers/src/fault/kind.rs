@@ -1,0 +1,145 @@
+//! Which of the gateway's error types an upstream's status, codes and words come to. A table of
+//! codes, a table of phrases, and the plain meaning of the status; no reading of bodies.
+
+use waystation_core::ErrorType;
+
+/// Codes and types that say what happened, in lower case.
+const CODES: &[(&str, ErrorType)] = &[
+    ("context_length_exceeded", ErrorType::ContextLengthExceeded),
+    (
+        "exceed_context_size_error",
+        ErrorType::ContextLengthExceeded,
+    ),
+    ("too_many_prompt_tokens", ErrorType::ContextLengthExceeded),
+    ("string_above_max_length", ErrorType::StringTooLong),
+    ("insufficient_quota", ErrorType::PaymentRequired),
+    ("insufficient_balance", ErrorType::PaymentRequired),
+    ("insufficient_credits", ErrorType::PaymentRequired),
+    ("billing_hard_limit_reached", ErrorType::PaymentRequired),
+    ("billing_not_active", ErrorType::PaymentRequired),
+    ("rate_limit_exceeded", ErrorType::RateLimitExceeded),
+    ("rate_limit_error", ErrorType::RateLimitExceeded),
+    ("ratelimitreached", ErrorType::RateLimitExceeded),
+    (
+        "responsibleaipolicyviolation",
+        ErrorType::ContentPolicyViolation,
+    ),
+    ("content_filter", ErrorType::ContentPolicyViolation),
+    (
+        "content_policy_violation",
+        ErrorType::ContentPolicyViolation,
+    ),
+    ("data_inspection_failed", ErrorType::ContentPolicyViolation),
+    ("datainspectionfailed", ErrorType::ContentPolicyViolation),
+    ("moderation_blocked", ErrorType::ContentPolicyViolation),
+    ("invalid_api_key", ErrorType::Authentication),
+    ("api_key_invalid", ErrorType::Authentication),
+    ("authentication_error", ErrorType::Authentication),
+    ("permission_error", ErrorType::PermissionDenied),
+    ("model_not_found", ErrorType::NotFound),
+    ("invalid_model", ErrorType::NotFound),
+    ("deploymentnotfound", ErrorType::NotFound),
+    ("invalid_image_url", ErrorType::ImageDownloadFailed),
+    ("invalid_image_format", ErrorType::UnsupportedImageFormat),
+    (
+        "unsupported_image_format",
+        ErrorType::UnsupportedImageFormat,
+    ),
+    ("invalid_image", ErrorType::InvalidImage),
+    ("image_parse_error", ErrorType::InvalidImage),
+    ("image_too_large", ErrorType::ImageTooLarge),
+    ("image_too_small", ErrorType::ImageTooSmall),
+    ("overloaded_error", ErrorType::ProviderOverloaded),
+    ("engine_overloaded_error", ErrorType::ProviderOverloaded),
+    ("server_overloaded", ErrorType::ProviderOverloaded),
+    ("service_unavailable", ErrorType::ProviderOverloaded),
+];
+
+/// Phrases, in lower case, that hosts without useful codes use.
+const PHRASES: &[(&str, ErrorType)] = &[
+    ("maximum context length", ErrorType::ContextLengthExceeded),
+    ("max context length", ErrorType::ContextLengthExceeded),
+    ("context length exceeded", ErrorType::ContextLengthExceeded),
+    (
+        "exceeds the context length",
+        ErrorType::ContextLengthExceeded,
+    ),
+    ("available context size", ErrorType::ContextLengthExceeded),
+    ("context window", ErrorType::ContextLengthExceeded),
+    ("prompt is too long", ErrorType::ContextLengthExceeded),
+    ("prompt too long", ErrorType::ContextLengthExceeded),
+    ("input is too long", ErrorType::ContextLengthExceeded),
+    (
+        "total length of all messages is too long",
+        ErrorType::ContextLengthExceeded,
+    ),
+    (
+        "reduce the length of the messages",
+        ErrorType::ContextLengthExceeded,
+    ),
+    ("valid range of max_tokens", ErrorType::MaxTokensExceeded),
+    ("max_tokens is too large", ErrorType::MaxTokensExceeded),
+    (
+        "max_tokens` must be less than",
+        ErrorType::MaxTokensExceeded,
+    ),
+    (
+        "content management policy",
+        ErrorType::ContentPolicyViolation,
+    ),
+    ("incorrect api key", ErrorType::Authentication),
+    ("invalid api key", ErrorType::Authentication),
+    ("api key not valid", ErrorType::Authentication),
+    ("insufficient balance", ErrorType::PaymentRequired),
+    ("credit balance is too low", ErrorType::PaymentRequired),
+    ("exceeded your current quota", ErrorType::PaymentRequired),
+];
+
+/// The type of a failure with this status, these codes and these words.
+pub(super) fn of(status: Option<u16>, codes: [Option<&str>; 3], message: &str) -> ErrorType {
+    let coded = coded(codes);
+    let told = || told(message);
+    let is = |found: Option<ErrorType>, wanted: ErrorType| found.filter(|kind| *kind == wanted);
+    match status {
+        Some(401) => ErrorType::Authentication,
+        Some(402) => ErrorType::PaymentRequired,
+        Some(403) => is(coded, ErrorType::ContentPolicyViolation)
+            .or_else(|| is(told(), ErrorType::PaymentRequired))
+            .unwrap_or(ErrorType::PermissionDenied),
+        Some(404) => ErrorType::NotFound,
+        Some(408 | 504 | 524) => ErrorType::Timeout,
+        Some(412) => ErrorType::PreconditionFailed,
+        Some(429) => is(coded, ErrorType::PaymentRequired)
+            .or_else(|| is(told(), ErrorType::PaymentRequired))
+            .unwrap_or(ErrorType::RateLimitExceeded),
+        Some(status @ 400..500) => coded.or_else(told).unwrap_or(match status {
+            413 => ErrorType::PayloadTooLarge,
+            422 => ErrorType::Unprocessable,
+            _ => ErrorType::InvalidRequest,
+        }),
+        Some(503 | 529) => ErrorType::ProviderOverloaded,
+        Some(_) => is(told(), ErrorType::ContextLengthExceeded)
+            .or_else(|| is(coded, ErrorType::ProviderOverloaded))
+            .unwrap_or(ErrorType::ProviderUnavailable),
+        None => coded
+            .or_else(told)
+            .unwrap_or(ErrorType::ProviderUnavailable),
+    }
+}
+
+fn coded(codes: [Option<&str>; 3]) -> Option<ErrorType> {
+    codes.into_iter().flatten().find_map(|code| {
+        CODES
+            .iter()
+            .find(|(known, _)| code.eq_ignore_ascii_case(known))
+            .map(|(_, kind)| *kind)
+    })
+}
+
+fn told(message: &str) -> Option<ErrorType> {
+    let message = message.to_ascii_lowercase();
+    PHRASES
+        .iter()
+        .find(|(phrase, _)| message.contains(phrase))
+        .map(|(_, kind)| *kind)
+}

@@ -1,0 +1,232 @@
+//! Server-sent events from bytes cut anywhere. Knows lines and fields; does not know JSON, `[DONE]`
+//! or any provider.
+//!
+//! Source: WHATWG HTML, section 9.2.6 "Interpreting an event stream" (2026-08-22), with two
+//! differences: an event that ends with the stream instead of a blank line is given out by
+//! [`SseParser::finish`], since several hosts end that way, and `id` and `retry` are ignored.
+
+use bytes::{Bytes, BytesMut};
+use memchr::{memchr, memchr2};
+
+/// The largest event, in bytes, that a parser accepts unless it is told otherwise: 8 MiB, above any
+/// image that hosts send in one piece.
+pub const MAX_EVENT_BYTES: usize = 8 << 20;
+
+/// One event: its name and its data.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SseEvent {
+    /// The `event` field, when there was one.
+    pub name: Option<Bytes>,
+    /// The `data` fields, joined by line feeds. Shares the memory of the pushed bytes when the
+    /// event has one data line that lies in one of them.
+    pub data: Bytes,
+}
+
+/// Cuts a byte stream into events.
+///
+/// # Laws
+/// - Cutting: any partition of the same bytes gives the same events.
+/// - Lines end in LF, CRLF or CR; comments, a byte order mark and unknown fields never reach data.
+///
+/// ```
+/// use waystation_providers::SseParser;
+///
+/// let mut parser = SseParser::default();
+/// parser.push(&": hello\r\ndata: {\"a\":".into());
+/// assert!(parser.next_event()?.is_none());
+/// parser.push(&"1}\r\n\r\n".into());
+/// assert_eq!(parser.next_event()?.unwrap().data, "{\"a\":1}");
+/// assert!(parser.next_event()?.is_none());
+/// # Ok::<(), waystation_providers::SseError>(())
+/// ```
+#[derive(Debug)]
+pub struct SseParser {
+    /// What was pushed and not looked at yet.
+    ahead: Bytes,
+    /// The beginning of a line whose end has not come yet.
+    line: BytesMut,
+    name: Option<Bytes>,
+    data: Data,
+    /// The last line ended in CR: an LF that comes next belongs to it.
+    after_cr: bool,
+    /// No line has ended yet: the first may open with a byte order mark.
+    first_line: bool,
+    limit: usize,
+}
+
+/// The data lines of the event that is being read.
+#[derive(Debug, Default)]
+enum Data {
+    #[default]
+    None,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+/// An event grew beyond the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected events of at most {limit} bytes, found a longer one")]
+pub struct SseError {
+    /// The limit, in bytes.
+    pub limit: usize,
+}
+
+// === impl SseParser ===
+
+impl Default for SseParser {
+    fn default() -> Self {
+        Self::with_limit(MAX_EVENT_BYTES)
+    }
+}
+
+impl SseParser {
+    /// A parser that refuses events of more than `limit` bytes.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            ahead: Bytes::new(),
+            line: BytesMut::new(),
+            name: None,
+            data: Data::None,
+            after_cr: false,
+            first_line: true,
+            limit,
+        }
+    }
+
+    /// Takes the next bytes. Ask [`next_event`](Self::next_event) for what they complete before
+    /// pushing more: bytes that were not looked at yet are copied behind.
+    pub fn push(&mut self, bytes: &Bytes) {
+        if self.ahead.is_empty() {
+            self.ahead = bytes.clone();
+        } else {
+            let mut joined = BytesMut::with_capacity(self.ahead.len() + bytes.len());
+            joined.extend_from_slice(&self.ahead);
+            joined.extend_from_slice(bytes);
+            self.ahead = joined.freeze();
+        }
+    }
+
+    /// The next complete event, or `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// [`SseError`] when an event is larger than the limit; the parser is spent then.
+    pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseError> {
+        while let Some(line) = self.next_line()? {
+            if line.is_empty() {
+                if let Some(event) = self.take() {
+                    return Ok(Some(event));
+                }
+            } else {
+                self.field(&line)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The stream is over: what stands there without a blank line behind it.
+    ///
+    /// # Errors
+    /// [`SseError`] when that is larger than the limit.
+    pub fn finish(&mut self) -> Result<Option<SseEvent>, SseError> {
+        if !self.line.is_empty() {
+            let line = self.whole_line(Bytes::new());
+            self.field(&line)?;
+        }
+        Ok(self.take())
+    }
+
+    /// The next complete line, without its end.
+    fn next_line(&mut self) -> Result<Option<Bytes>, SseError> {
+        if self.after_cr && !self.ahead.is_empty() {
+            self.after_cr = false;
+            if self.ahead.first() == Some(&b'\n') {
+                self.ahead = self.ahead.slice(1..);
+            }
+        }
+        let Some(end) = memchr2(b'\n', b'\r', &self.ahead) else {
+            self.within(self.line.len() + self.ahead.len())?;
+            self.line.extend_from_slice(&self.ahead);
+            self.ahead = Bytes::new();
+            return Ok(None);
+        };
+        let tail = self.ahead.split_to(end);
+        self.after_cr = self.ahead.first() == Some(&b'\r');
+        self.ahead = self.ahead.slice(1..);
+        self.within(self.line.len() + tail.len())?;
+        Ok(Some(self.whole_line(tail)))
+    }
+
+    /// The line that ends in `tail`.
+    fn whole_line(&mut self, tail: Bytes) -> Bytes {
+        let mut line = if self.line.is_empty() {
+            tail
+        } else {
+            self.line.extend_from_slice(&tail);
+            self.line.split().freeze()
+        };
+        if std::mem::take(&mut self.first_line) && line.starts_with(b"\xEF\xBB\xBF") {
+            line = line.slice(3..);
+        }
+        line
+    }
+
+    /// Takes one line that is not blank.
+    fn field(&mut self, line: &Bytes) -> Result<(), SseError> {
+        let colon = memchr(b':', line);
+        let (name, value) = match colon {
+            Some(0) => return Ok(()),
+            Some(at) => (line.slice(..at), line.slice(at + 1..)),
+            None => (line.clone(), Bytes::new()),
+        };
+        let value = match value.first() {
+            Some(b' ') => value.slice(1..),
+            _ => value,
+        };
+        match &*name {
+            b"data" => self.data_line(value),
+            b"event" => {
+                self.name = Some(value);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn data_line(&mut self, value: Bytes) -> Result<(), SseError> {
+        let mut joined = match std::mem::take(&mut self.data) {
+            Data::None => {
+                self.data = Data::One(value);
+                return Ok(());
+            }
+            Data::One(first) => BytesMut::from(&*first),
+            Data::Many(lines) => lines,
+        };
+        self.within(joined.len() + value.len() + 1)?;
+        joined.extend_from_slice(b"\n");
+        joined.extend_from_slice(&value);
+        self.data = Data::Many(joined);
+        Ok(())
+    }
+
+    /// The event that was read so far; one without data is none.
+    fn take(&mut self) -> Option<SseEvent> {
+        let name = self.name.take();
+        let data = match std::mem::take(&mut self.data) {
+            Data::None => return None,
+            Data::One(line) => line,
+            Data::Many(lines) => lines.freeze(),
+        };
+        Some(SseEvent { name, data })
+    }
+
+    const fn within(&self, size: usize) -> Result<(), SseError> {
+        if size > self.limit {
+            return Err(SseError { limit: self.limit });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

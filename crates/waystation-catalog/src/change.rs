@@ -112,7 +112,7 @@ pub struct Override {
     pub model: Option<String>,
     /// The provider, by slug, display name or alias.
     pub provider: Option<String>,
-    /// Multiplies every charge per token, and the flat fees.
+    /// Multiplies every charge per token; flat fees stay.
     pub price_multiplier: Option<Multiplier>,
     /// Charges that replace those of the row. Charges that it leaves out stay as they are; steps by
     /// prompt size go, unless it has its own.

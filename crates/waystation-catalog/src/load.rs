@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use waystation_core::{
     AuthScheme, DataPolicy, DialectId, Endpoint, EndpointId, Modalities, Modality, ModelId,
-    Parameter, ParameterSet, Price, PriceTier, ProviderSlug, Quirks, Rates, Settings, Tag, Tokens,
-    Trust, Upstream, Usd, UsdPerMTok,
+    Parameter, ParameterSet, Price, PriceTier, Quirks, Rates, Settings, Tag, Tokens, Trust,
+    Upstream, Usd, UsdPerMTok,
 };
 
 use crate::{
@@ -161,6 +161,7 @@ impl Shared {
             wires,
             env: strings(&row.env),
             env_identity: strings(&row.env_identity),
+            env_auth: env_auth(&row.env_auth)?,
             env_base_url: strings(&row.env_base_url),
             env_settings: (row.settings.iter())
                 .map(|(name, variables)| (name.to_string(), strings(variables)))
@@ -407,6 +408,12 @@ fn auth(text: &str) -> Result<AuthScheme, RowError> {
     })
 }
 
+fn env_auth(row: &BTreeMap<Text<'_>, Text<'_>>) -> Result<BTreeMap<String, AuthScheme>, RowError> {
+    let travels =
+        |(variable, scheme): (&Text<'_>, &Text<'_>)| Ok((variable.to_string(), auth(scheme)?));
+    row.iter().map(travels).collect()
+}
+
 fn quirks(map: &serde_json::Map<String, serde_json::Value>) -> Result<Quirks, RowError> {
     Quirks::deserialize(map).map_err(|error| RowError::Unknown {
         expected: format!("`quirks` to be fields of `Quirks` ({error})"),
@@ -437,7 +444,7 @@ pub(crate) fn described(name: &str, input: Modalities, output: Modalities) -> St
     )
 }
 
-/// Midnight UTC of `YYYY-MM-DD`, in seconds since 1970.
+/// Midnight UTC of `YYYY-MM-DD`, or of the first day of `YYYY-MM`, in seconds since 1970.
 ///
 /// Days are counted in 400-year cycles from 0000-03-01, where leap days come last. Source: Howard
 /// Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`.
@@ -446,9 +453,11 @@ fn day(text: &str) -> Result<u64, RowError> {
         expected: "a date, YYYY-MM-DD".into(),
         found: text.into(),
     };
-    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let mut next = || parts.next().flatten().ok_or_else(bad);
-    let (year, month, day) = (next()?, next()?, next()?);
+    let number = |part: &str| part.parse::<u64>().map_err(|_| bad());
+    let mut parts = text.splitn(3, '-');
+    let year = number(parts.next().unwrap_or_default())?;
+    let month = number(parts.next().unwrap_or_default())?;
+    let day = parts.next().map_or(Ok(1), number)?;
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return Err(bad());
     }
@@ -471,6 +480,7 @@ mod tests {
         assert_eq!(day("1970-01-01"), Ok(0));
         assert_eq!(day("2026-03-05"), Ok(1_772_668_800));
         assert_eq!(day("2024-02-29"), Ok(1_709_164_800));
+        assert_eq!(day("2026-03"), day("2026-03-01"));
         for bad in [
             "",
             "2026",

@@ -1,10 +1,13 @@
 //! An operator's changes laid over a catalogue. The catalogue itself stays as it is.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use waystation_core::{
     AuthScheme, DataPolicy, DialectId, Endpoint, EndpointId, Modalities, Multiplier, ParameterSet,
-    ParseMoneyError, Price, Quirks, Rates, Settings, Tokens, Trust, Upstream, Usd, UsdPerMTok,
+    ParseMoneyError, Price, Quirks, Rates, Settings, Tokens, Trust, Upstream, UsdPerMTok,
 };
 
 use crate::{
@@ -128,12 +131,13 @@ fn new_provider(change: &ProviderChange, at: &str) -> Result<Provider, CatalogEr
         },
         aliases: Vec::new(),
         dialect: dialect.clone(),
-        wires: std::collections::BTreeMap::new(),
+        wires: BTreeMap::new(),
         env: Vec::new(),
         env_identity: Vec::new(),
+        env_auth: BTreeMap::new(),
         env_base_url: Vec::new(),
-        env_settings: std::collections::BTreeMap::new(),
-        base_urls: std::collections::BTreeMap::new(),
+        env_settings: BTreeMap::new(),
+        base_urls: BTreeMap::new(),
         keyless: auth == AuthScheme::None,
         general_identity: false,
         policy: change.policy.unwrap_or_else(DataPolicy::default),
@@ -159,10 +163,8 @@ fn default_auth(dialect: &DialectId) -> AuthScheme {
 }
 
 fn rename(provider: &mut Provider, name: &str) {
-    let name: std::sync::Arc<str> = name.into();
-    each_wire(provider, |upstream| {
-        upstream.name = std::sync::Arc::clone(&name)
-    });
+    let name: Arc<str> = name.into();
+    each_wire(provider, |upstream| upstream.name = Arc::clone(&name));
 }
 
 /// Makes `dialect` the provider's own wire, with the address that it has for it.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use waystation_core::{DataPolicy, DialectId, Upstream};
+use waystation_core::{AuthScheme, DataPolicy, DialectId, Upstream};
 
 /// One provider.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Provider {
     pub env: Vec<String>,
     /// Variables of a wider identity. They may serve as its key but never enable it.
     pub env_identity: Vec<String>,
+    /// How the key of one variable travels, when not as [`Upstream::auth`] says.
+    pub env_auth: BTreeMap<String, AuthScheme>,
     /// Variables that override its address.
     pub env_base_url: Vec<String>,
     /// Variables that hold what its address has in braces, and other settings, by name:

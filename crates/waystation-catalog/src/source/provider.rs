@@ -37,6 +37,9 @@ pub struct ProviderRow<'a> {
     /// Variables of a wider identity: they serve as key but never enable.
     #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
     pub env_identity: Vec<Text<'a>>,
+    /// How the key of one variable travels, when not as the others.
+    #[serde(borrow, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_auth: BTreeMap<Text<'a>, Text<'a>>,
     /// Variables that override the address.
     #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
     pub env_base_url: Vec<Text<'a>>,

@@ -23,6 +23,7 @@ mod clock;
 mod dialect;
 mod draw;
 pub mod faults;
+pub mod fixtures;
 mod mind;
 mod pacing;
 mod prompt;

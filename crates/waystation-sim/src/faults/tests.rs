@@ -119,6 +119,14 @@ fn bodies_are_sent_as_written() {
 }
 
 #[test]
+fn the_script_in_the_readme_is_a_script() {
+    let readme = include_str!("../../README.md");
+    let script = readme.split("```toml").nth(1).unwrap();
+    let script: Script = script.split("```").next().unwrap().parse().unwrap();
+    assert_eq!(script.len(), 4);
+}
+
+#[test]
 fn the_first_rule_that_holds_acts() {
     let simulator = scripted(
         "[[rule]]\nmatch = { nth = [2, 3] }\nstatus = 500\n[[rule]]\nmatch = { first = 3 }\nstatus = 503",

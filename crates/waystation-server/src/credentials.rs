@@ -146,7 +146,10 @@ impl Slot {
         };
         let now = clock.now().tick;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        while recent.front().is_some_and(|then| now.since(*then) >= MINUTE) {
+        while recent
+            .front()
+            .is_some_and(|then| now.since(*then) >= MINUTE)
+        {
             recent.pop_front();
         }
         let free = recent.len() < usize::try_from(rpm).unwrap_or(usize::MAX);

@@ -94,7 +94,8 @@ fn debug_shows_names_only() {
 
 #[test]
 fn simulation_has_a_credential_for_everybody() {
-    let lease = SimulatedCredentials.lease(&openai(), &[]);
+    let provider = openai();
+    let lease = SimulatedCredentials.lease(&provider, &[]);
     let lease = lease.now_or_never().unwrap().unwrap();
     assert!(SimulatedCredentials.has(&openai()));
     assert_eq!(lease.secret.unwrap().expose(), "simulated");

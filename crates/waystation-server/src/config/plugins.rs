@@ -1,0 +1,171 @@
+//! Completes `[plugins.*]`: options as requests spell them, and the services to ask.
+//! What a plugin does with them is its own business.
+
+use std::collections::BTreeMap;
+
+use waystation_core::{PluginId, RawJson};
+
+use super::{
+    complete::Context,
+    document::join,
+    listen::url_fault,
+    raw::{AutoEngine, RawAutoRouter, RawFileParser, RawPlugins, RawService, RawWeb, WebEngine},
+    settings::{Fetch, PluginConfig, Service},
+};
+
+/// The largest file that is fetched unless the operator says otherwise, in bytes.
+const FETCH_BYTES: u64 = 33_554_432;
+
+type Services = BTreeMap<&'static str, Service>;
+
+/// A service's key in the file, its entry there, and where it is unless the entry says otherwise.
+type Entry = (&'static str, Option<RawService>, &'static str);
+
+/// Bounds on files that a request names by address.
+pub(super) fn fetch(raw: &RawPlugins, cx: &mut Context<'_>) -> Fetch {
+    let fetch = raw.file_parser.as_ref().map(|parser| &parser.fetch);
+    let max_bytes = fetch.and_then(|fetch| fetch.max_bytes);
+    if max_bytes == Some(0) {
+        let path = "plugins.file-parser.fetch.max_bytes";
+        cx.wrong(path, "expected a number from 1 up, found 0");
+    }
+    Fetch {
+        allow_private_networks: fetch
+            .and_then(|fetch| fetch.allow_private_networks)
+            .unwrap_or(false),
+        max_bytes: max_bytes.unwrap_or(FETCH_BYTES),
+    }
+}
+
+/// Every plugin that the file speaks of.
+pub(super) fn plugins(raw: RawPlugins, cx: &mut Context<'_>) -> BTreeMap<PluginId, PluginConfig> {
+    let all = [
+        ("web", raw.web.map(|raw| web(raw, cx))),
+        (
+            "file-parser",
+            raw.file_parser.map(|raw| file_parser(raw, cx)),
+        ),
+        (
+            "auto-router",
+            raw.auto_router.map(|raw| auto_router(raw, cx)),
+        ),
+        (
+            "response-healing",
+            raw.response_healing.map(|raw| PluginConfig {
+                enabled: raw.enabled,
+                prevent_overrides: raw.prevent_overrides,
+                options: options(&[]),
+                services: Services::new(),
+            }),
+        ),
+        (
+            "context-compression",
+            raw.context_compression.map(|raw| PluginConfig {
+                enabled: raw.enabled,
+                prevent_overrides: raw.prevent_overrides,
+                options: options(&[("engine", raw.engine.as_deref())]),
+                services: Services::new(),
+            }),
+        ),
+    ];
+    all.into_iter()
+        .filter_map(|(id, plugin)| Some((id.parse().ok()?, plugin?)))
+        .collect()
+}
+
+fn web(raw: RawWeb, cx: &mut Context<'_>) -> PluginConfig {
+    let path = "plugins.web";
+    let entries = [
+        ("searxng", raw.searxng, ""),
+        ("exa", raw.exa, "https://api.exa.ai"),
+        ("tavily", raw.tavily, "https://api.tavily.com"),
+        ("brave", raw.brave, "https://api.search.brave.com"),
+    ];
+    let services = services(path, entries, cx);
+    let engine = raw.engine.map(|engine| match engine {
+        WebEngine::Native => "native",
+        WebEngine::Searxng => "searxng",
+        WebEngine::Exa => "exa",
+        WebEngine::Tavily => "tavily",
+        WebEngine::Brave => "brave",
+    });
+    needs(path, engine.filter(|name| *name != "native"), &services, cx);
+    PluginConfig {
+        enabled: raw.enabled,
+        prevent_overrides: raw.prevent_overrides,
+        options: options(&[
+            ("engine", engine),
+            ("search_prompt", raw.search_prompt.as_deref()),
+        ]),
+        services,
+    }
+}
+
+fn file_parser(raw: RawFileParser, cx: &mut Context<'_>) -> PluginConfig {
+    let entries = [("mistral_ocr", raw.mistral_ocr, "https://api.mistral.ai")];
+    PluginConfig {
+        enabled: raw.enabled,
+        prevent_overrides: raw.prevent_overrides,
+        options: options(&[]),
+        services: services("plugins.file-parser", entries, cx),
+    }
+}
+
+fn auto_router(raw: RawAutoRouter, cx: &mut Context<'_>) -> PluginConfig {
+    let path = "plugins.auto-router";
+    let entries = [("notdiamond", raw.notdiamond, "https://api.notdiamond.ai")];
+    let services = services(path, entries, cx);
+    let engine = raw.engine.map(|engine| match engine {
+        AutoEngine::Embedded => "embedded",
+        AutoEngine::Notdiamond => "notdiamond",
+    });
+    needs(
+        path,
+        engine.filter(|name| *name != "embedded"),
+        &services,
+        cx,
+    );
+    PluginConfig {
+        enabled: raw.enabled,
+        prevent_overrides: raw.prevent_overrides,
+        options: options(&[("engine", engine)]),
+        services,
+    }
+}
+
+/// The services that the file names.
+fn services<const N: usize>(path: &str, entries: [Entry; N], cx: &mut Context<'_>) -> Services {
+    let mut all = Services::new();
+    for (name, raw, default) in entries {
+        let Some(raw) = raw else { continue };
+        let path = join(path, name);
+        let base_url = raw.base_url.unwrap_or_else(|| default.into());
+        if let Some(message) = url_fault(&base_url) {
+            cx.wrong(&join(&path, "base_url"), message);
+        }
+        let service = Service {
+            api_key: raw.api_key.map(|key| key.0),
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            zdr: raw.zdr,
+        };
+        all.insert(name, service);
+    }
+    all
+}
+
+/// Notes an engine whose service the file does not name.
+fn needs(path: &str, engine: Option<&str>, services: &Services, cx: &mut Context<'_>) {
+    if let Some(engine) = engine.filter(|engine| !services.contains_key(engine)) {
+        let message = format!("expected the key `{engine}` beside engine = \"{engine}\"");
+        cx.wrong(&join(path, "engine"), &message);
+    }
+}
+
+/// Options as a request would spell them.
+fn options(members: &[(&str, Option<&str>)]) -> RawJson {
+    let given: BTreeMap<&str, &str> = members
+        .iter()
+        .filter_map(|(key, value)| Some((*key, (*value)?)))
+        .collect();
+    RawJson::of(&given)
+}

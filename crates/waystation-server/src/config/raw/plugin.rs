@@ -1,0 +1,122 @@
+//! Plugins and the services that they ask, as a config file writes them.
+//! What they mean is in `plugins`.
+
+use serde::Deserialize;
+
+use super::RawSecret;
+
+/// `[plugins.*]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::config) struct RawPlugins {
+    /// Web search.
+    pub(in crate::config) web: Option<RawWeb>,
+    /// Documents in prompts.
+    pub(in crate::config) file_parser: Option<RawFileParser>,
+    /// Models picked by prompt.
+    pub(in crate::config) auto_router: Option<RawAutoRouter>,
+    /// Repair of JSON replies.
+    pub(in crate::config) response_healing: Option<RawPlugin>,
+    /// Prompts made to fit.
+    pub(in crate::config) context_compression: Option<RawCompression>,
+}
+
+/// A plugin that has only the two keys of every plugin.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawPlugin {
+    /// Whether it runs for requests that do not name it.
+    pub(in crate::config) enabled: bool,
+    /// Whether requests may not change its options.
+    pub(in crate::config) prevent_overrides: bool,
+}
+
+/// `[plugins.web]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawWeb {
+    pub(in crate::config) enabled: bool,
+    pub(in crate::config) prevent_overrides: bool,
+    /// `native`, `searxng`, `exa`, `tavily` or `brave`.
+    pub(in crate::config) engine: Option<WebEngine>,
+    /// What results are introduced with.
+    pub(in crate::config) search_prompt: Option<String>,
+    pub(in crate::config) searxng: Option<RawService>,
+    pub(in crate::config) exa: Option<RawService>,
+    pub(in crate::config) tavily: Option<RawService>,
+    pub(in crate::config) brave: Option<RawService>,
+}
+
+/// Who searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum WebEngine {
+    Native,
+    Searxng,
+    Exa,
+    Tavily,
+    Brave,
+}
+
+/// `[plugins.file-parser]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawFileParser {
+    pub(in crate::config) enabled: bool,
+    pub(in crate::config) prevent_overrides: bool,
+    /// OCR by Mistral.
+    pub(in crate::config) mistral_ocr: Option<RawService>,
+    /// Files that a request names by address.
+    pub(in crate::config) fetch: RawFetch,
+}
+
+/// `[plugins.file-parser] fetch`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawFetch {
+    /// Whether addresses of private networks may be fetched.
+    pub(in crate::config) allow_private_networks: Option<bool>,
+    /// The largest file, in bytes.
+    pub(in crate::config) max_bytes: Option<u64>,
+}
+
+/// `[plugins.auto-router]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawAutoRouter {
+    pub(in crate::config) enabled: bool,
+    pub(in crate::config) prevent_overrides: bool,
+    /// `embedded` or `notdiamond`.
+    pub(in crate::config) engine: Option<AutoEngine>,
+    pub(in crate::config) notdiamond: Option<RawService>,
+}
+
+/// Who ranks models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum AutoEngine {
+    Embedded,
+    Notdiamond,
+}
+
+/// `[plugins.context-compression]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawCompression {
+    pub(in crate::config) enabled: bool,
+    pub(in crate::config) prevent_overrides: bool,
+    /// `middle-out`.
+    pub(in crate::config) engine: Option<String>,
+}
+
+/// A service that a plugin asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawService {
+    /// Its key.
+    pub(in crate::config) api_key: Option<RawSecret>,
+    /// Where it is.
+    pub(in crate::config) base_url: Option<String>,
+    /// Whether it promises zero data retention.
+    pub(in crate::config) zdr: bool,
+}

@@ -1,0 +1,107 @@
+//! Values that are right: defaults, interpolation, exact numbers.
+
+use super::*;
+
+#[test]
+fn an_empty_file_gives_the_documented_defaults() {
+    let config = good("").config;
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(
+        config.server.admin_listen.unwrap().to_string(),
+        "127.0.0.1:8081"
+    );
+    assert_eq!(config.server.max_body_bytes, 52_428_800);
+    assert_eq!(config.server.drain.as_millis(), 30_000);
+    assert_eq!(config.server.keepalive_first.as_millis(), 10_000);
+    assert_eq!(config.server.keepalive.as_millis(), 15_000);
+    assert_eq!(config.server.max_streams, 20_000);
+    assert_eq!(config.timeouts.connect.as_millis(), 3_000);
+    assert_eq!(config.timeouts.first_byte.as_millis(), 60_000);
+    assert_eq!(config.timeouts.first_token.as_millis(), 120_000);
+    assert_eq!(config.timeouts.first_token_reasoning.as_millis(), 600_000);
+    assert_eq!(config.timeouts.idle.as_millis(), 60_000);
+    assert_eq!(config.timeouts.whole.as_millis(), 600_000);
+    assert_eq!(config.retries.max_attempts, 6);
+    assert_eq!(config.retries.deadline.as_millis(), 900_000);
+    assert!(!config.retries.hedge && !config.retries.continue_);
+    assert_eq!(config.limits.max_concurrent, 256);
+    assert_eq!(config.compat.models_cap, 16);
+    assert_eq!(config.routing.fallback_on, [FallbackOn::Any]);
+    assert!(config.catalog.bundled && !config.catalog.bare_ids);
+}
+
+#[test]
+fn strings_are_interpolated_wherever_they_stand() {
+    let env = env([("OPENAI_API_KEY", "k"), ("A", "one"), ("B", "two")]);
+    let resolved = load(
+        "[presets.p]\nsystem = '${A}-${B} ${C:-three} ${D:-} $${E} $5'\nstop = ['${A}']",
+        &env,
+    )
+    .unwrap();
+    let body = resolved.config.presets.get("p").unwrap().json();
+    let system = body.get("system").and_then(|text| text.string()).unwrap();
+    assert_eq!(system, "one-two three  ${E} $5");
+    assert_eq!(
+        body.get("stop")
+            .unwrap()
+            .elements()
+            .next()
+            .unwrap()
+            .string()
+            .unwrap(),
+        "one"
+    );
+}
+
+#[test]
+fn numbers_of_presets_keep_their_digits() {
+    let text = "[presets.p]\nprovider = { max_price = { prompt = 0.10 } }\nseed = 1_000\nx = 0x1F";
+    let resolved = good(text);
+    let body = resolved.config.presets.get("p").unwrap();
+    let text = String::from_utf8(body.bytes().to_vec()).unwrap();
+    assert_eq!(
+        text,
+        r#"{"provider":{"max_price":{"prompt":0.10}},"seed":1000,"x":31}"#
+    );
+}
+
+#[test]
+fn prices_are_read_exactly_from_strings_and_numbers() {
+    let max = good("[routing]\nmax_price = { input = '0.000000001', completion = 0.1 }")
+        .config
+        .routing
+        .max_price;
+    assert_eq!(max.prompt.unwrap().nanos(), 1);
+    assert_eq!(max.completion.unwrap().nanos(), 100_000_000);
+}
+
+#[test]
+fn the_whole_reference_example_is_accepted() {
+    let env = env([
+        ("WAYSTATION_API_KEY", KEY),
+        ("OPENAI_API_KEY", "a"),
+        ("OPENAI_API_KEY_2", "b"),
+        ("AZURE_OPENAI_API_KEY", "c"),
+        ("EXA_API_KEY", "d"),
+        ("TAVILY_API_KEY", "e"),
+        ("BRAVE_API_KEY", "f"),
+        ("MISTRAL_API_KEY", "g"),
+        ("NOTDIAMOND_API_KEY", "h"),
+    ]);
+    let resolved = load(include_str!("example.toml"), &env).unwrap();
+    assert_eq!(slugs(&resolved), ["azure", "my-vllm", "openai"]);
+    assert_eq!(resolved.config.plugins.len(), 5);
+    assert_eq!(
+        resolved.config.auth.keys.len(),
+        1,
+        "the variable and the file name one key"
+    );
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let text = "[server]\nlisten = '127.0.0.1:0'\n[presets.p]\ntemperature = 0.5";
+    let printed = toml::to_string(&good(text).config).unwrap();
+    assert!(printed.contains("listen = \"127.0.0.1:0\""), "{printed}");
+    assert!(printed.contains("temperature = 0.5"), "{printed}");
+}

@@ -1,1 +1,32 @@
-//! A pure routing engine for language models: filters, orders, fallbacks, explained.
+//! A pure routing engine for language models.
+#![doc = include_str!("../README.md")]
+
+mod ask;
+mod draw;
+mod entry;
+mod explain;
+mod health;
+mod names;
+mod no_route;
+mod order;
+mod plan;
+mod prefer;
+mod rules;
+mod shortcut;
+mod threshold;
+mod trace;
+mod world;
+
+pub use ask::ask;
+pub use entry::pool;
+pub use explain::{
+    ExplainedAttempt, ExplainedAvailability, ExplainedError, ExplainedPrice, Explanation, explain,
+};
+pub use health::{
+    Admit, HealthFileError, HealthRow, HealthTable, HealthView, MAX_ENDPOINTS, Measured, Outcome,
+    Percentiles, ProbeGuard, Recent,
+};
+pub use no_route::{Constraint, NoRoute, NoRouteCode};
+pub use plan::{Plan, Planned, Strategy, plan};
+pub use trace::{Dropped, Reason, Trace, Why};
+pub use world::{RoutingPolicy, World};

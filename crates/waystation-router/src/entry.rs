@@ -1,0 +1,222 @@
+//! The wanted models, looked up: each entry of the question becomes the models that it stands for.
+//! It filters no endpoint.
+
+use waystation_catalog::Model;
+use waystation_core::{Ask, Endpoint, ModelId, ModelRef, SortShortcut};
+
+use crate::{
+    NoRouteCode, Strategy, World,
+    draw::{Dice, below},
+};
+
+/// The router ids that are answered here. Others are ordinary rows of whoever serves them. Source:
+/// API contract, section 6.
+const AUTO: &str = "openrouter/auto";
+const FREE: &str = "openrouter/free";
+/// The static variant of endpoints that cost nothing.
+const FREE_VARIANT: &str = "free";
+/// An old variant that is the row itself today. Source: API contract, section 4.2.
+const BETA_VARIANT: &str = "beta";
+
+/// One entry of the question.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) strategy: Strategy,
+    pub(crate) shortcut: Option<SortShortcut>,
+    pub(crate) targets: Vec<Target<'a>>,
+}
+
+/// One model that an entry stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) variants: Variants<'a>,
+}
+
+/// Which of a model's endpoints an entry means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variants<'a> {
+    /// Those of the plain row.
+    Plain,
+    /// Those of this static variant.
+    One(&'a str),
+    /// Those that cost nothing, of the plain row or of `free`.
+    Free,
+}
+
+/// An entry that stands for nothing.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) code: NoRouteCode,
+    pub(crate) message: String,
+    pub(crate) suggestion: Option<ModelId>,
+}
+
+// === impl Variants ===
+
+impl Variants<'_> {
+    /// Whether `endpoint` is meant.
+    pub(crate) fn mean(self, endpoint: &Endpoint) -> bool {
+        let variant = endpoint.variant.as_deref();
+        match self {
+            Self::Plain => variant.is_none(),
+            Self::One(wanted) => variant == Some(wanted),
+            Self::Free => is_free(endpoint),
+        }
+    }
+}
+
+fn is_free(endpoint: &Endpoint) -> bool {
+    let row = matches!(endpoint.variant.as_deref(), None | Some(FREE_VARIANT));
+    row && endpoint.service_tier.is_none() && endpoint.price.is_free()
+}
+
+/// Looks one entry up. `rng` orders what has no order of its own.
+pub(crate) fn resolve<'a>(
+    reference: &ModelRef,
+    ask: &Ask,
+    world: &World<'a>,
+    rng: &mut Dice,
+) -> Result<Entry<'a>, Box<Missing>> {
+    let Some(name) = &reference.name else {
+        return Err(unknown(reference, world));
+    };
+    let entry = |strategy, targets| {
+        Ok(Entry {
+            strategy,
+            shortcut: reference.sort,
+            targets,
+        })
+    };
+    if reference.latest {
+        return match world.catalog.latest(name.as_str()) {
+            Some(model) => entry(Strategy::Latest, vec![Target::plain(model)]),
+            None => Err(unknown(reference, world)),
+        };
+    }
+    match name.as_str() {
+        AUTO => entry(Strategy::Auto, auto(name, ask, world)),
+        FREE => entry(Strategy::Free, free(name, world, rng)),
+        _ => entry(Strategy::Direct, vec![direct(reference, name, world)?]),
+    }
+}
+
+fn direct<'a>(
+    reference: &ModelRef,
+    name: &ModelId,
+    world: &World<'a>,
+) -> Result<Target<'a>, Box<Missing>> {
+    if let Some((model, variant)) = world.catalog.find(name) {
+        let variants = variant.map_or(Variants::Plain, Variants::One);
+        return Ok(Target { model, variants });
+    }
+    let Some((model, variant)) = name
+        .variant()
+        .and_then(|variant| Some((world.catalog.resolve(&name.base())?, variant)))
+    else {
+        return Err(unknown(reference, world));
+    };
+    match variant {
+        BETA_VARIANT => Ok(Target::plain(model)),
+        FREE_VARIANT => Err(Box::new(Missing {
+            code: NoRouteCode::FreeVariantEnded,
+            message: format!("{} is not offered as :free; ask for {}", model.id, model.id),
+            suggestion: Some(model.id.clone()),
+        })),
+        _ => {
+            let known = model.variants();
+            let known = if known.is_empty() {
+                "it has none".to_owned()
+            } else {
+                format!("it has :{}", known.join(", :"))
+            };
+            Err(Box::new(Missing {
+                code: NoRouteCode::ModelNotFound,
+                message: format!(
+                    "there is no variant :{variant} of {} ({known}); routing suffixes are :nitro, :floor, :exacto, :online",
+                    model.id
+                ),
+                suggestion: Some(model.id.clone()),
+            }))
+        }
+    }
+}
+
+/// The ranked models, then the row of the id itself, where somebody serves it.
+fn auto<'a>(name: &ModelId, ask: &Ask, world: &World<'a>) -> Vec<Target<'a>> {
+    let ranked = ask.ranking.iter().flat_map(|ranking| &ranking.models);
+    ranked
+        .filter_map(|id| world.catalog.resolve(id))
+        .filter(|model| !model.router)
+        .map(Target::plain)
+        .chain(own_row(name, world))
+        .collect()
+}
+
+/// Every model that somebody usable serves for nothing, in an order that the seed decides, then the
+/// row of the id itself.
+fn free<'a>(name: &ModelId, world: &World<'a>, rng: &mut Dice) -> Vec<Target<'a>> {
+    let serves = |endpoint: &Endpoint| is_free(endpoint) && (world.usable)(&endpoint.provider);
+    let mut targets: Vec<Target<'_>> = world
+        .catalog
+        .models()
+        .filter(|model| !model.router && model.endpoints.iter().any(serves))
+        .map(|model| Target {
+            model,
+            variants: Variants::Free,
+        })
+        .collect();
+    // Models come by id, so the shuffle depends on the seed alone. Fisher and Yates, 1938.
+    for last in (1..targets.len()).rev() {
+        let other = below(rng, last + 1);
+        targets.swap(last, other);
+    }
+    targets.extend(own_row(name, world));
+    targets
+}
+
+fn own_row<'a>(name: &ModelId, world: &World<'a>) -> Option<Target<'a>> {
+    world.catalog.model(name.as_str()).map(Target::plain)
+}
+
+fn unknown(reference: &ModelRef, world: &World<'_>) -> Box<Missing> {
+    let spelled = reference.name.as_ref().map_or("", |name| name.as_str());
+    let suggestion = world.catalog.suggest(spelled).cloned();
+    let hint = suggestion.as_ref().map_or_else(String::new, |id| {
+        format!("; did you mean {:?}?", id.as_str())
+    });
+    Box::new(Missing {
+        code: NoRouteCode::ModelNotFound,
+        message: format!("there is no model {:?}{hint}", reference.to_string()),
+        suggestion,
+    })
+}
+
+// === impl Target ===
+
+impl<'a> Target<'a> {
+    fn plain(model: &'a Model) -> Self {
+        Self {
+            model,
+            variants: Variants::Plain,
+        }
+    }
+}
+
+/// The models that an auto router may choose among: those with at least one endpoint that has a
+/// credential and a codec. Sorted by id.
+#[must_use]
+pub fn pool(world: &World<'_>) -> Vec<ModelId> {
+    let serves = |endpoint: &Endpoint| {
+        endpoint.variant.is_none()
+            && endpoint.service_tier.is_none()
+            && world.dialects.contains(&endpoint.dialect)
+            && (world.usable)(&endpoint.provider)
+    };
+    world
+        .catalog
+        .models()
+        .filter(|model| !model.router && !model.deprecated && model.endpoints.iter().any(serves))
+        .map(|model| model.id.clone())
+        .collect()
+}

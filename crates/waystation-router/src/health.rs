@@ -1,0 +1,265 @@
+//! What endpoints did lately: rolling windows of outcomes and speeds, and the breakers. The table is
+//! written by whoever makes attempts; plans read an immutable view. It reads no clock: every call
+//! says when it happens.
+
+mod breaker;
+mod file;
+mod row;
+mod sketch;
+mod window;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+use waystation_core::{EndpointId, ErrorType, Tick, Tokens};
+
+pub use breaker::{Admit, ProbeGuard};
+pub use file::HealthFileError;
+pub use row::{HealthRow, Measured, Percentiles, Recent};
+
+use breaker::Breaker;
+use row::Row;
+use window::{Recently, Speeds};
+
+/// The most endpoints that are remembered; beyond it the one that was quiet for longest goes.
+pub const MAX_ENDPOINTS: usize = 4096;
+/// How old a published view may be.
+const STALE: Duration = Duration::from_millis(250);
+/// Answers with fewer tokens say nothing of throughput: the first token dominates them.
+const FEWEST_TOKENS: u64 = 32;
+
+/// How one attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Served, or the way in which it failed.
+    pub result: Result<(), ErrorType>,
+    /// From sending to the first content, reasoning or tool delta.
+    pub ttft: Option<Duration>,
+    /// Answer tokens per second after the first; see [`Outcome::speed`].
+    pub tokens_per_s: Option<f64>,
+    /// When it ended.
+    pub at: Tick,
+}
+
+/// The health of every endpoint that was tried lately.
+///
+/// Memory is bounded: at most [`MAX_ENDPOINTS`] endpoints of a fixed size (about 4 kB) each,
+/// whatever the traffic. Writers take one small mutex when an attempt ends; [`view`](Self::view)
+/// rebuilds its snapshot at most four times a second.
+#[derive(Debug, Default)]
+pub struct HealthTable {
+    cells: RwLock<HashMap<EndpointId, Arc<Mutex<Cell>>>>,
+    published: RwLock<Arc<HealthView>>,
+}
+
+/// A snapshot of the table, read without locks. Windows in it are evaluated at the moment of the
+/// question, so that an outage ends by itself.
+#[derive(Clone, Debug, Default)]
+pub struct HealthView {
+    rows: HashMap<EndpointId, Row>,
+    /// When it was taken; `None` for one that never ages (from a file, or empty).
+    taken: Option<Tick>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    recently: Recently,
+    latency: Speeds,
+    throughput: Speeds,
+    breaker: Breaker,
+    last: Tick,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// A served request.
+    #[must_use]
+    pub const fn served(at: Tick) -> Self {
+        Self {
+            result: Ok(()),
+            ttft: None,
+            tokens_per_s: None,
+            at,
+        }
+    }
+
+    /// A failed attempt.
+    #[must_use]
+    pub const fn failed(kind: ErrorType, at: Tick) -> Self {
+        Self {
+            result: Err(kind),
+            ttft: None,
+            tokens_per_s: None,
+            at,
+        }
+    }
+
+    /// Tokens per second of an answer that took `took` after its first token; `None` for answers
+    /// too short to tell, so that they do not distort the estimate.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waystation_core::Tokens;
+    /// use waystation_router::Outcome;
+    ///
+    /// assert_eq!(Outcome::speed(Tokens::new(100), Duration::from_secs(2)), Some(50.0));
+    /// assert_eq!(Outcome::speed(Tokens::new(3), Duration::from_millis(1)), None);
+    /// ```
+    #[must_use]
+    pub fn speed(tokens: Tokens, took: Duration) -> Option<f64> {
+        let tokens = u32::try_from(tokens.get()).ok()?;
+        if u64::from(tokens) < FEWEST_TOKENS || took < Duration::from_millis(1) {
+            return None;
+        }
+        Some(f64::from(tokens) / took.as_secs_f64())
+    }
+
+    /// Whether the endpoint is to blame: `None` says nothing about its health, such as a limit or a
+    /// refusal that concerns one credential.
+    fn healthy(&self) -> Option<bool> {
+        match self.result {
+            Ok(()) => Some(true),
+            Err(
+                ErrorType::Server
+                | ErrorType::Unmapped
+                | ErrorType::ProviderUnavailable
+                | ErrorType::ProviderOverloaded
+                | ErrorType::Timeout,
+            ) => Some(false),
+            Err(
+                ErrorType::RateLimitExceeded
+                | ErrorType::Authentication
+                | ErrorType::PaymentRequired
+                | ErrorType::PermissionDenied,
+            ) => None,
+            // The request was to blame: the endpoint answered as it should.
+            Err(_) => Some(true),
+        }
+    }
+}
+
+// === impl HealthTable ===
+
+impl HealthTable {
+    /// Notes how an attempt ended.
+    pub fn record(&self, endpoint: &EndpointId, outcome: Outcome) {
+        let cell = self.cell(endpoint, outcome.at);
+        let mut cell = lock(&cell);
+        cell.last = cell.last.max(outcome.at);
+        if let Some(healthy) = outcome.healthy() {
+            cell.recently.add(outcome.at, healthy);
+            cell.breaker.ended(healthy, outcome.at);
+        }
+        if let Some(ttft) = outcome.ttft {
+            cell.latency.add(outcome.at, ttft.as_secs_f64());
+        }
+        if let Some(speed) = outcome.tokens_per_s.filter(|speed| speed.is_finite()) {
+            cell.throughput.add(outcome.at, speed);
+        }
+    }
+
+    /// Whether an attempt may start now: yes; yes, as the one probe of a broken endpoint; or not
+    /// before some time. Of any number of callers only one gets the probe.
+    #[must_use]
+    pub fn admit(&self, endpoint: &EndpointId, now: Tick) -> Admit {
+        let known = read(&self.cells).get(endpoint).cloned();
+        let Some(cell) = known else {
+            return Admit::Go;
+        };
+        let decision = lock(&cell).breaker.admit(now);
+        decision.into_admit(&cell)
+    }
+
+    /// The snapshot for plans made now, at most 250 ms old.
+    #[must_use]
+    pub fn view(&self, now: Tick) -> Arc<HealthView> {
+        let published = Arc::clone(&read(&self.published));
+        if published
+            .taken
+            .is_some_and(|taken| now.since(taken) < STALE)
+        {
+            return published;
+        }
+        let fresh = Arc::new(self.snapshot(now));
+        *self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        fresh
+    }
+
+    /// How many endpoints are remembered, for metrics.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        read(&self.cells).len()
+    }
+
+    /// Whether no endpoint is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn snapshot(&self, now: Tick) -> HealthView {
+        let cells = read(&self.cells);
+        let rows = cells
+            .iter()
+            .map(|(id, cell)| (id.clone(), Row::of(&lock(cell), now)));
+        HealthView {
+            rows: rows.collect(),
+            taken: Some(now),
+        }
+    }
+
+    fn cell(&self, endpoint: &EndpointId, now: Tick) -> Arc<Mutex<Cell>> {
+        if let Some(cell) = read(&self.cells).get(endpoint) {
+            return Arc::clone(cell);
+        }
+        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() >= MAX_ENDPOINTS && !cells.contains_key(endpoint) {
+            let quietest = cells
+                .iter()
+                .max_by_key(|(id, cell)| (now.since(lock(cell).last), (*id).clone()))
+                .map(|(id, _)| id.clone());
+            if let Some(quietest) = quietest {
+                cells.remove(&quietest);
+            }
+        }
+        Arc::clone(cells.entry(endpoint.clone()).or_default())
+    }
+}
+
+// === impl HealthView ===
+
+impl HealthView {
+    /// What is known of `endpoint` at `now`; `None` when nothing.
+    #[must_use]
+    pub fn of(&self, endpoint: &EndpointId, now: Tick) -> Option<Measured> {
+        if self.rows.is_empty() {
+            return None;
+        }
+        self.rows.get(endpoint).map(|row| row.at(now))
+    }
+
+    /// Whether nothing is known of any endpoint.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+pub(crate) fn lock(cell: &Mutex<Cell>) -> MutexGuard<'_, Cell> {
+    // A cell holds counters only: one that a panic left half-written is still usable.
+    cell.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

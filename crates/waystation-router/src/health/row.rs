@@ -1,0 +1,205 @@
+//! One endpoint's health as plans see it, and as files and statistics spell it.
+
+use serde::{Deserialize, Serialize};
+use waystation_core::{EndpointId, ModelId, Tag, Tick};
+
+use super::{
+    Cell, HealthView,
+    window::{Second, counts},
+};
+
+/// Fewest requests within 30 s that can make an outage. Source: API contract, section 3.5.
+const OUTAGE_REQUESTS: u32 = 3;
+/// Share of failures, in per cent, above which it is one.
+const OUTAGE_PERCENT: u64 = 30;
+
+/// A distribution. Percentiles say "this share of requests does at least this well": p90 of a
+/// latency is the slow tail, and so is p90 of a throughput.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Percentiles {
+    /// Half of the requests.
+    pub p50: Option<f64>,
+    /// Three quarters.
+    pub p75: Option<f64>,
+    /// Nine tenths.
+    pub p90: Option<f64>,
+    /// Nearly all.
+    pub p99: Option<f64>,
+}
+
+/// Attempts of the last 30 seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recent {
+    /// How many ended.
+    pub requests: u32,
+    /// How many of them failed through the endpoint's fault.
+    pub errors: u32,
+}
+
+/// What is known of one endpoint at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Measured {
+    /// Seconds to the first token, over five minutes.
+    pub latency: Option<Percentiles>,
+    /// Tokens per second, over five minutes.
+    pub throughput: Option<Percentiles>,
+    /// The decayed mean of the last day, for when the five minutes are empty.
+    pub latency_estimate: Option<f64>,
+    /// Likewise.
+    pub throughput_estimate: Option<f64>,
+    /// Outcomes.
+    pub last_30s: Recent,
+    /// The breaker is open.
+    pub open: bool,
+}
+
+/// One row of a `--health` file. Source: `interfaces`, "Explain".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthRow {
+    /// The model.
+    pub model: ModelId,
+    /// The endpoint's tag.
+    pub endpoint: Tag,
+    /// Seconds to the first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_s: Option<Percentiles>,
+    /// Tokens per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput_tps: Option<Percentiles>,
+    /// Outcomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_30s: Option<Recent>,
+}
+
+/// One endpoint in a view.
+#[derive(Clone, Debug)]
+pub(super) enum Row {
+    /// From traffic: evaluated when asked.
+    Live {
+        /// Percentiles and estimates as they were when the view was taken.
+        measured: Measured,
+        /// Outcomes by the second.
+        seconds: Vec<Second>,
+        /// Until when the breaker is open.
+        open_until: Option<Tick>,
+    },
+    /// From a file: always the same.
+    Fixed(Measured),
+}
+
+// === impl Measured ===
+
+impl Measured {
+    /// A significant outage: at least 3 attempts in 30 s of which more than 30 % failed, or an open
+    /// breaker.
+    ///
+    /// ```
+    /// use waystation_router::{Measured, Recent};
+    /// let mut measured = Measured::default();
+    /// measured.last_30s = Recent { requests: 10, errors: 3 };
+    /// assert!(!measured.outage());
+    /// measured.last_30s.errors = 4;
+    /// assert!(measured.outage());
+    /// ```
+    #[must_use]
+    pub fn outage(&self) -> bool {
+        let Recent { requests, errors } = self.last_30s;
+        let failing = u64::from(errors) * 100 > u64::from(requests) * OUTAGE_PERCENT;
+        self.open || (requests >= OUTAGE_REQUESTS && failing)
+    }
+
+    /// Median seconds to the first token: fresh, else of the last day.
+    #[must_use]
+    pub fn median_latency(&self) -> Option<f64> {
+        self.latency
+            .and_then(|latency| latency.p50)
+            .or(self.latency_estimate)
+    }
+
+    /// Median tokens per second: fresh, else of the last day.
+    #[must_use]
+    pub fn median_throughput(&self) -> Option<f64> {
+        self.throughput
+            .and_then(|throughput| throughput.p50)
+            .or(self.throughput_estimate)
+    }
+}
+
+// === impl Row ===
+
+impl Row {
+    pub(super) fn of(cell: &Cell, now: Tick) -> Self {
+        Self::Live {
+            measured: Measured {
+                latency: cell.latency.percentiles(now, false),
+                throughput: cell.throughput.percentiles(now, true),
+                latency_estimate: cell.latency.estimate(now),
+                throughput_estimate: cell.throughput.estimate(now),
+                ..Measured::default()
+            },
+            seconds: cell.recently.live(now),
+            open_until: cell.breaker.open_until(),
+        }
+    }
+
+    pub(super) fn at(&self, now: Tick) -> Measured {
+        match self {
+            Self::Fixed(measured) => *measured,
+            Self::Live {
+                measured,
+                seconds,
+                open_until,
+            } => {
+                let mut last_30s = Recent::default();
+                for second in seconds.iter().filter(|slot| counts(slot.second, now)) {
+                    last_30s.requests += second.requests;
+                    last_30s.errors += second.errors;
+                }
+                Measured {
+                    last_30s,
+                    open: open_until.is_some_and(|until| now < until),
+                    ..*measured
+                }
+            }
+        }
+    }
+}
+
+// === impl HealthView ===
+
+impl HealthView {
+    /// A view that holds these rows and never ages. Of two rows for one endpoint the last counts.
+    #[must_use]
+    pub fn fixed(rows: impl IntoIterator<Item = HealthRow>) -> Self {
+        let rows = rows.into_iter().map(|row| {
+            let measured = Measured {
+                latency: row.latency_s,
+                throughput: row.throughput_tps,
+                last_30s: row.last_30s.unwrap_or_default(),
+                ..Measured::default()
+            };
+            let id = EndpointId::new(&row.model, &row.endpoint);
+            (id, Row::Fixed(measured))
+        });
+        Self {
+            rows: rows.collect(),
+            taken: None,
+        }
+    }
+
+    /// One endpoint as a `--health` file spells it, for decision records and statistics.
+    #[must_use]
+    pub fn row(&self, model: &ModelId, tag: &Tag, now: Tick) -> Option<HealthRow> {
+        let measured = self.of(&EndpointId::new(model, tag), now)?;
+        Some(HealthRow {
+            model: model.clone(),
+            endpoint: tag.clone(),
+            latency_s: measured.latency,
+            throughput_tps: measured.throughput,
+            last_30s: Some(measured.last_30s),
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Provider names as people write them in `order`, `only` and `ignore`, matched to endpoints. The
+//! names themselves are the catalogue's.
+
+use waystation_catalog::Catalog;
+use waystation_core::{Endpoint, ProviderSlug};
+
+/// A list of names, read once per plan.
+#[derive(Debug, Default)]
+pub(crate) struct Names<'a>(Vec<Name<'a>>);
+
+#[derive(Debug)]
+struct Name<'a> {
+    spelled: &'a str,
+    providers: Vec<&'a ProviderSlug>,
+    /// What stands behind the first `/`, folded: `turbo` of `deepinfra/turbo`.
+    variant: Option<String>,
+}
+
+// === impl Names ===
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(spelled: &'a [String], catalog: &'a Catalog) -> Self {
+        Self(spelled.iter().map(|name| Name::of(name, catalog)).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first name that means `endpoint`. A base name means every endpoint of the provider, a
+    /// name with a variant exactly that one.
+    pub(crate) fn position(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.0.iter().position(|name| name.means(endpoint))
+    }
+
+    pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
+        self.position(endpoint).is_some()
+    }
+
+    /// Whether a name means exactly this endpoint, variant and all: what admits a service tier.
+    pub(crate) fn has_exactly(&self, endpoint: &Endpoint) -> bool {
+        let exact = |name: &&Name<'_>| name.variant.is_some() || name.providers.is_empty();
+        self.0.iter().filter(exact).any(|name| name.means(endpoint))
+    }
+
+    /// Names of no provider, of which no endpoint among `endpoints` is the tag either.
+    pub(crate) fn unmatched<'e>(
+        &self,
+        endpoints: &(impl Iterator<Item = &'e Endpoint> + Clone),
+    ) -> Vec<&'a str> {
+        let unknown = |name: &&Name<'_>| {
+            name.providers.is_empty() && !endpoints.clone().any(|endpoint| name.means(endpoint))
+        };
+        self.0
+            .iter()
+            .filter(unknown)
+            .map(|name| name.spelled)
+            .collect()
+    }
+}
+
+// === impl Name ===
+
+impl<'a> Name<'a> {
+    fn of(spelled: &'a str, catalog: &'a Catalog) -> Self {
+        let (base, variant) = match spelled.split_once('/') {
+            Some((base, variant)) => (base, Some(fold(variant))),
+            None => (spelled, None),
+        };
+        Self {
+            spelled,
+            providers: catalog.providers_named(base),
+            variant,
+        }
+    }
+
+    fn means(&self, endpoint: &Endpoint) -> bool {
+        if self.providers.is_empty() {
+            // Not a provider's name, but it may be an operator's own tag.
+            return fold(endpoint.tag.as_str()) == fold(self.spelled);
+        }
+        if !self.providers.contains(&&endpoint.provider) {
+            return false;
+        }
+        let Some(variant) = &self.variant else {
+            return true;
+        };
+        let tag = endpoint.tag.as_str();
+        tag.split_once('/')
+            .is_some_and(|(_, of_tag)| fold(of_tag) == *variant)
+    }
+}
+
+/// A name without case, and without the characters that people leave out. Source: API contract,
+/// section 3.2.
+fn fold(name: &str) -> String {
+    name.trim()
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '_' | '.' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}

@@ -1,0 +1,329 @@
+//! The plan: which endpoints to try, and in what order. It sends nothing, and reads no clock, no
+//! environment and no chance of its own.
+
+use std::{fmt, sync::Arc};
+
+use rand_core::SeedableRng;
+use waystation_core::{Ask, Endpoint, ModelId, Seed, ServiceTier, Tag};
+
+use crate::{
+    NoRoute, Reason, Trace, Why, World,
+    draw::Dice,
+    entry::{Entry, Missing, Target, resolve},
+    order::{Candidate, arrange},
+    prefer::prefer_parameters,
+    rules::{Of, Question, check},
+};
+
+/// What to try, in order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The endpoints, first the first; never empty, none twice.
+    pub attempts: Vec<Planned>,
+    /// What became of the others.
+    pub trace: Trace,
+    /// The seed that the plan can be made again from.
+    pub seed: Seed,
+    /// How the first model was found.
+    pub strategy: Strategy,
+    /// The models as they were asked for.
+    pub requested: Vec<String>,
+}
+
+/// One endpoint of a plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// The model as replies name it: its id, with a static variant, without routing suffixes.
+    pub model: ModelId,
+    /// Which of the requested entries it serves, from 0.
+    pub entry: usize,
+    /// Why it stands here.
+    pub why: Vec<Why>,
+}
+
+/// How the first model of a plan was found. Source: API contract, section 2.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// As asked for.
+    Direct,
+    /// Another entry of `models` than the first.
+    Fallback,
+    /// By the auto router.
+    Auto,
+    /// Among those that cost nothing.
+    Free,
+    /// The newest of a family.
+    Latest,
+}
+
+// === impl Strategy ===
+
+impl Strategy {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fallback => "fallback",
+            Self::Auto => "auto",
+            Self::Free => "free",
+            Self::Latest => "latest",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for Strategy {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+/// The entries of a question, looked up, and those that stand for nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    /// With their place in the question.
+    pub(crate) entries: Vec<(usize, Entry<'a>)>,
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// Chooses which endpoints to try, and in what order.
+///
+/// Pure: the same arguments give the same plan, whatever the order of the catalogue, so that a
+/// decision can be made again from its record.
+///
+/// # Errors
+/// [`NoRoute`] when no endpoint is left: it says why, for every one of them.
+pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRoute>> {
+    let mut rng = Dice::seed_from_u64(seed.get());
+    let question = Question::of(ask, world);
+    let mut trace = Trace::default();
+    let wanted = look_up(ask, world, &mut trace, &mut rng);
+    note_unmatched(&question, &wanted, &mut trace);
+    if world.policy.strict && !trace.unmatched.is_empty() {
+        return Err(NoRoute::unmatched(ask, trace, seed));
+    }
+    let mut live = survivors(&question, &wanted, &mut trace);
+    let routers: Vec<usize> = routers(&wanted);
+    prefer_parameters(&question, &mut live, &mut trace, |candidate| {
+        // A router's models stand for each other; other models do not.
+        if routers.contains(&candidate.entry) {
+            usize::MAX - candidate.entry
+        } else {
+            candidate.model_at
+        }
+    });
+    let mut live = arrange(&question, live, &mut rng);
+    cut_to_allowed_fallbacks(ask, &mut live, &mut trace);
+    settle(&live, &mut trace);
+    let Some(first) = live.first() else {
+        return Err(NoRoute::of(&question, &wanted, trace, seed));
+    };
+    Ok(Plan {
+        strategy: strategy(first, &wanted),
+        attempts: live.into_iter().map(planned).collect(),
+        trace,
+        seed,
+        requested: requested(ask),
+    })
+}
+
+/// The models as they were asked for.
+pub(crate) fn requested(ask: &Ask) -> Vec<String> {
+    ask.models.iter().map(ToString::to_string).collect()
+}
+
+fn look_up<'a>(ask: &Ask, world: &World<'a>, trace: &mut Trace, rng: &mut Dice) -> Wanted<'a> {
+    let mut wanted = Wanted::default();
+    for (at, reference) in ask.models.iter().enumerate() {
+        match resolve(reference, ask, world, rng) {
+            Ok(entry) => wanted.entries.push((at, entry)),
+            Err(missing) => {
+                trace.notes.push(format!("models: {}", missing.message));
+                wanted.missing.push(*missing);
+            }
+        }
+    }
+    wanted
+}
+
+/// Typos in guard rails must be seen: names that match nothing are noted.
+fn note_unmatched(question: &Question<'_>, wanted: &Wanted<'_>, trace: &mut Trace) {
+    let endpoints = wanted
+        .entries
+        .iter()
+        .flat_map(|(_, entry)| &entry.targets)
+        .flat_map(|target| &target.model.endpoints);
+    let lists = [
+        ("order", Some(&question.order)),
+        ("only", question.only.as_ref()),
+        ("ignore", Some(&question.ignore)),
+    ];
+    for (list, names) in lists {
+        for name in names
+            .into_iter()
+            .flat_map(|names| names.unmatched(&endpoints))
+        {
+            trace
+                .notes
+                .push(format!("provider.{list}: '{name}' matches no provider"));
+            if !trace.unmatched.iter().any(|known| known == name) {
+                trace.unmatched.push(name.to_owned());
+            }
+        }
+    }
+}
+
+/// Every endpoint of the wanted models that passes every rule, each once.
+fn survivors<'a>(
+    question: &Question<'_>,
+    wanted: &Wanted<'a>,
+    trace: &mut Trace,
+) -> Vec<Candidate<'a>> {
+    let mut live: Vec<Candidate<'a>> = Vec::new();
+    let mut model_at = 0;
+    for (at, entry) in &wanted.entries {
+        for target in &entry.targets {
+            let of = Of {
+                variants: target.variants,
+                shortcut: entry.shortcut,
+                flex_only: flex_only(question, target),
+            };
+            for endpoint in &target.model.endpoints {
+                // A model that two entries mean is tried once, where it comes first.
+                if live
+                    .iter()
+                    .any(|other| std::ptr::eq(other.endpoint, endpoint))
+                {
+                    continue;
+                }
+                match check(question, &of, endpoint) {
+                    Ok(()) => live.push(candidate(
+                        question,
+                        endpoint,
+                        entry,
+                        (*at, model_at, target),
+                    )),
+                    Err((reason, detail)) => trace.drop_endpoint(endpoint, reason, detail),
+                }
+            }
+            model_at += 1;
+        }
+    }
+    live
+}
+
+fn candidate<'a>(
+    question: &Question<'_>,
+    endpoint: &'a Endpoint,
+    entry: &Entry<'a>,
+    (at, model_at, target): (usize, usize, &Target<'a>),
+) -> Candidate<'a> {
+    let world = question.world;
+    Candidate {
+        entry: at,
+        model_at,
+        model: target.model,
+        endpoint,
+        shortcut: entry.shortcut,
+        listed: question.order.position(endpoint),
+        measured: world.health.of(&endpoint.id, world.now.tick),
+        drawn: false,
+        why: Vec::new(),
+    }
+}
+
+/// Whether flex was asked for and somebody usable offers it for this model.
+fn flex_only(question: &Question<'_>, target: &Target<'_>) -> bool {
+    question.ask.service_tier == Some(ServiceTier::Flex)
+        && target.model.endpoints.iter().any(|endpoint| {
+            endpoint.service_tier == Some(ServiceTier::Flex)
+                && target.variants.mean(endpoint)
+                && (question.world.usable)(&endpoint.provider)
+        })
+}
+
+/// The entries whose models were chosen by a router.
+fn routers(wanted: &Wanted<'_>) -> Vec<usize> {
+    let chosen = |entry: &Entry<'_>| matches!(entry.strategy, Strategy::Auto | Strategy::Free);
+    let routers = wanted.entries.iter().filter(|(_, entry)| chosen(entry));
+    routers.map(|(at, _)| *at).collect()
+}
+
+/// `allow_fallbacks: false` keeps what `order` names, all of it; without `order`, one endpoint of
+/// every entry that was asked for. Source: API contract, section 3.7.
+fn cut_to_allowed_fallbacks(ask: &Ask, live: &mut Vec<Candidate<'_>>, trace: &mut Trace) {
+    if ask.wishes.allow_fallbacks != Some(false) {
+        return;
+    }
+    let mut served: Vec<usize> = Vec::new();
+    live.retain(|candidate| {
+        let (stays, detail) = if ask.wishes.order.is_empty() {
+            let first = !served.contains(&candidate.entry);
+            served.push(candidate.entry);
+            (first, "another endpoint goes first")
+        } else {
+            (candidate.listed.is_some(), "not named in provider.order")
+        };
+        if !stays {
+            trace.drop_endpoint(candidate.endpoint, Reason::AllowFallbacks, detail.into());
+        }
+        stays
+    });
+}
+
+/// Leaves every endpoint in one place: not dropped when another entry brought it in, and dropped
+/// once when two entries left it out. By model and tag, so that the account does not depend on the
+/// catalogue's order.
+fn settle(live: &[Candidate<'_>], trace: &mut Trace) {
+    let tried = |model: &ModelId, tag: &Tag| {
+        live.iter()
+            .any(|c| c.endpoint.tag == *tag && c.endpoint.model == *model)
+    };
+    trace
+        .dropped
+        .retain(|dropped| !tried(&dropped.model, &dropped.endpoint));
+    trace
+        .dropped
+        .sort_by(|a, b| (&a.model, &a.endpoint).cmp(&(&b.model, &b.endpoint)));
+    trace
+        .dropped
+        .dedup_by(|b, a| a.model == b.model && a.endpoint == b.endpoint);
+}
+
+fn strategy(first: &Candidate<'_>, wanted: &Wanted<'_>) -> Strategy {
+    let of_entry =
+        |(at, entry): &(usize, Entry<'_>)| (*at == first.entry).then_some(entry.strategy);
+    match wanted.entries.iter().find_map(of_entry) {
+        Some(strategy) if first.entry == 0 => strategy,
+        _ => Strategy::Fallback,
+    }
+}
+
+fn planned(candidate: Candidate<'_>) -> Planned {
+    let endpoint = candidate.endpoint;
+    let model = match &endpoint.variant {
+        // A variant is legal in an id, as it was in the catalogue's own.
+        Some(variant) => format!("{}:{variant}", endpoint.model)
+            .parse()
+            .unwrap_or_else(|_| endpoint.model.clone()),
+        None => endpoint.model.clone(),
+    };
+    Planned {
+        endpoint: Arc::new(endpoint.clone()),
+        model,
+        entry: candidate.entry,
+        why: candidate.why,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,358 @@
+//! The hard filters: a table of small rules. A rule sees one endpoint at a time and can only drop
+//! it, so the order of the table decides which reason is reported, never which endpoints survive.
+//! Preferences, which only rearrange, are elsewhere.
+
+use waystation_core::{
+    Ask, DataCollection, Endpoint, MaxPrice, Modalities, Quantization, ServiceTier, SortShortcut,
+    Tokens, Usd, UsdPerMTok,
+};
+
+use crate::{
+    Reason, World,
+    ask::needed_input,
+    entry::Variants,
+    names::Names,
+    shortcut::{admits, same},
+};
+
+/// All that rules look at beside the endpoint.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) ask: &'a Ask,
+    pub(crate) world: &'a World<'a>,
+    pub(crate) order: Names<'a>,
+    /// `None` is no restriction; an empty list matches nothing.
+    pub(crate) only: Option<Names<'a>>,
+    pub(crate) ignore: Names<'a>,
+    pub(crate) allowed: Names<'a>,
+    pub(crate) banned: Names<'a>,
+    pub(crate) input: Modalities,
+}
+
+/// What one entry of the question says of its own endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Of<'a> {
+    pub(crate) variants: Variants<'a>,
+    pub(crate) shortcut: Option<SortShortcut>,
+    /// The model has usable flex endpoints, and flex was asked for.
+    pub(crate) flex_only: bool,
+}
+
+/// Why a rule drops an endpoint.
+pub(crate) type Verdict = Result<(), (Reason, String)>;
+
+type Rule = fn(&Question<'_>, &Of<'_>, &Endpoint) -> Verdict;
+
+/// Source of the order: API contract, section 3.4, behind what needs no request: the row, its
+/// credential, its codec.
+const RULES: &[Rule] = &[
+    is_of_the_variant,
+    has_credentials,
+    has_a_codec,
+    is_in_only,
+    is_not_ignored,
+    honours_data_collection,
+    honours_zdr,
+    may_be_distilled,
+    takes_and_gives_the_content,
+    has_a_wanted_quantization,
+    is_within_max_price,
+    fits_the_context,
+    gives_enough_output,
+    takes_required_parameters,
+    is_of_an_admitted_tier,
+    is_trusted_enough,
+];
+
+/// Holds `endpoint` against every rule; the first that fails names the reason.
+pub(crate) fn check(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    RULES
+        .iter()
+        .try_for_each(|rule| rule(question, of, endpoint))
+}
+
+// === impl Question ===
+
+impl<'a> Question<'a> {
+    pub(crate) fn of(ask: &'a Ask, world: &'a World<'a>) -> Self {
+        let (wishes, catalog) = (&ask.wishes, world.catalog);
+        let names = |list: &'a [String]| Names::of(list, catalog);
+        Self {
+            ask,
+            world,
+            order: names(&wishes.order),
+            only: wishes.only.as_deref().map(names),
+            ignore: names(&wishes.ignore),
+            allowed: names(&world.policy.only),
+            banned: names(&world.policy.ignore),
+            input: needed_input(ask),
+        }
+    }
+}
+
+fn drop(reason: Reason, detail: impl Into<String>) -> Verdict {
+    Err((reason, detail.into()))
+}
+
+/// Static variants enter only by their suffix.
+fn is_of_the_variant(_: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    if of.variants.mean(endpoint) {
+        return Ok(());
+    }
+    match endpoint.variant.as_deref() {
+        Some(variant) => drop(Reason::Variant, format!("only asked for by :{variant}")),
+        None => drop(Reason::Variant, "not of the variant asked for"),
+    }
+}
+
+fn has_credentials(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    if (question.world.usable)(&endpoint.provider) {
+        return Ok(());
+    }
+    let provider = question.world.catalog.provider(endpoint.provider.as_str());
+    match provider.and_then(|provider| provider.env.first().or(provider.env_identity.first())) {
+        Some(variable) => drop(Reason::NoCredentials, format!("set {variable}")),
+        None => drop(
+            Reason::NoCredentials,
+            format!("configure [providers.{}]", endpoint.provider),
+        ),
+    }
+}
+
+fn has_a_codec(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    if question.world.dialects.contains(&endpoint.dialect) {
+        return Ok(());
+    }
+    drop(
+        Reason::Dialect,
+        format!("{} is not built", endpoint.dialect),
+    )
+}
+
+/// A client's `only` intersects with the operator's.
+fn is_in_only(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    if question
+        .only
+        .as_ref()
+        .is_some_and(|only| !only.has(endpoint))
+    {
+        return drop(Reason::Only, "not named in provider.only");
+    }
+    if !question.allowed.is_empty() && !question.allowed.has(endpoint) {
+        return drop(Reason::Only, "not named in [routing] only");
+    }
+    Ok(())
+}
+
+/// A client's `ignore` unites with the operator's, and beats any `only`.
+fn is_not_ignored(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    if question.ignore.has(endpoint) {
+        return drop(Reason::Ignore, "named in provider.ignore");
+    }
+    if question.banned.has(endpoint) {
+        return drop(Reason::Ignore, "named in [routing] ignore");
+    }
+    Ok(())
+}
+
+fn honours_data_collection(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    let denied = question.ask.wishes.data_collection == Some(DataCollection::Deny)
+        || question.world.policy.deny_data_collection;
+    if !denied || endpoint.policy.denies_collection() {
+        return Ok(());
+    }
+    let known = endpoint.policy.training.is_some() || endpoint.policy.retained.is_some();
+    drop(
+        Reason::DataCollection,
+        if known {
+            "it keeps prompts or trains on them"
+        } else {
+            "nothing is known of what it does with prompts"
+        },
+    )
+}
+
+/// `zdr: false` cannot relax the operator's.
+fn honours_zdr(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    let wanted = question.ask.wishes.zdr || question.world.policy.zdr;
+    if !wanted || endpoint.policy.zdr == Some(true) {
+        return Ok(());
+    }
+    drop(Reason::Zdr, "zero data retention is not promised")
+}
+
+/// No source states this for any model yet, and a guard rail must not fail open.
+fn may_be_distilled(question: &Question<'_>, _: &Of<'_>, _: &Endpoint) -> Verdict {
+    if !question.ask.wishes.enforce_distillable_text {
+        return Ok(());
+    }
+    drop(
+        Reason::Distillable,
+        "the catalogue does not say that its text may be distilled",
+    )
+}
+
+fn takes_and_gives_the_content(
+    question: &Question<'_>,
+    _: &Of<'_>,
+    endpoint: &Endpoint,
+) -> Verdict {
+    let lacks = |has: Modalities, wanted: Modalities| wanted.iter().find(|kind| !has.has(*kind));
+    if let Some(kind) = lacks(endpoint.input, question.input) {
+        return drop(Reason::Modality, format!("it does not take {kind}"));
+    }
+    if let Some(kind) = lacks(endpoint.output, question.ask.output) {
+        return drop(Reason::Modality, format!("it does not give {kind}"));
+    }
+    Ok(())
+}
+
+/// `fp4` means its microscaled forms too, and so does `fp8`; an unknown format matches only
+/// `unknown`. Source: API contract, section 3.1.
+fn has_a_wanted_quantization(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    use Quantization::{Fp4, Fp8, Mxfp4, Mxfp8, Nvfp4, Unknown};
+    let Some(wanted) = &question.ask.wishes.quantizations else {
+        return Ok(());
+    };
+    let has = endpoint.quantization.unwrap_or(Unknown);
+    let family = |of: Quantization| match of {
+        Fp4 => matches!(has, Fp4 | Mxfp4 | Nvfp4),
+        Fp8 => matches!(has, Fp8 | Mxfp8),
+        other => has == other,
+    };
+    if wanted.iter().copied().any(family) {
+        return Ok(());
+    }
+    drop(Reason::Quantization, format!("it is {has}"))
+}
+
+/// Of the client's caps and the operator's, each must hold.
+fn is_within_max_price(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    let prompt = question.ask.prompt_estimate;
+    within(&question.ask.wishes.max_price, endpoint, prompt)?;
+    within(&question.world.policy.max_price, endpoint, prompt)
+}
+
+/// An unknown price exceeds every cap; a component that is not billed costs nothing. Prices are
+/// those of the step that the estimated prompt falls in. Source: API contract, section 3.3.
+fn within(caps: &MaxPrice, endpoint: &Endpoint, prompt: Tokens) -> Verdict {
+    if *caps == MaxPrice::default() {
+        return Ok(());
+    }
+    let rates = endpoint.price.at(prompt);
+    let (Some(input), Some(output)) = (rates.prompt, rates.completion) else {
+        return drop(Reason::MaxPrice, "its price is unknown");
+    };
+    let over = |what: &str, price: String, cap: String| {
+        drop(
+            Reason::MaxPrice,
+            format!("{what} {price} is above max_price.{what} {cap}"),
+        )
+    };
+    let tokens = |what: &str, price: UsdPerMTok, cap: Option<UsdPerMTok>| match cap {
+        Some(cap) if price > cap => over(what, price.to_string(), cap.to_string()),
+        _ => Ok(()),
+    };
+    let fee = |what: &str, price: Option<Usd>, cap: Option<Usd>| match cap {
+        Some(cap) if price.unwrap_or_default() > cap => {
+            over(what, price.unwrap_or_default().to_string(), cap.to_string())
+        }
+        _ => Ok(()),
+    };
+    tokens("prompt", input, caps.prompt)?;
+    tokens("completion", output, caps.completion)?;
+    tokens("audio", rates.audio.unwrap_or_default(), caps.audio)?;
+    fee("request", endpoint.price.request, caps.request)?;
+    fee("image", endpoint.price.image, caps.image)
+}
+
+/// Prompt and wanted output must fit; where plugins may compress, half of the room will do.
+fn fits_the_context(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    let ask = question.ask;
+    let Some(limit) = endpoint.context_length else {
+        return Ok(());
+    };
+    let wanted = match ask.max_output {
+        Some(wanted) if !question.world.policy.clamp_max_tokens => wanted,
+        _ => Tokens::ZERO,
+    };
+    let needed = ask.prompt_at_least + wanted;
+    let room = if ask.hints.compressible {
+        limit + limit
+    } else {
+        limit
+    };
+    if needed <= room {
+        return Ok(());
+    }
+    drop(
+        Reason::ContextLength,
+        format!("about {needed} tokens do not fit its {limit}"),
+    )
+}
+
+fn gives_enough_output(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    match (question.ask.max_output, endpoint.max_output) {
+        (Some(wanted), Some(limit))
+            if wanted > limit && !question.world.policy.clamp_max_tokens =>
+        {
+            let detail = format!("max_tokens {wanted} is above its {limit}");
+            drop(Reason::MaxOutput, detail)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn takes_required_parameters(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    if !question.ask.wishes.require_parameters {
+        return Ok(());
+    }
+    let mut sent = question.ask.parameters.iter();
+    match sent.find(|parameter| !endpoint.parameters.takes(*parameter)) {
+        Some(parameter) => drop(
+            Reason::RequireParameters,
+            format!("it does not take {parameter}"),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A tier endpoint is used only when the request asks for its tier, names it in full, or has a
+/// suffix that admits it. `flex` is kept to flex endpoints where there are any. Source: API
+/// contract, section 9.4.
+fn is_of_an_admitted_tier(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    let ask = question.ask;
+    let plain = |tier| matches!(tier, ServiceTier::Auto | ServiceTier::Default);
+    let tier = endpoint.service_tier.filter(|tier| !plain(*tier));
+    if of.flex_only && tier != Some(ServiceTier::Flex) {
+        return drop(
+            Reason::ServiceTier,
+            "flex endpoints exist and flex was asked for",
+        );
+    }
+    let Some(tier) = tier else {
+        return Ok(());
+    };
+    let asked = ask.service_tier.is_some_and(|asked| {
+        same(asked, tier) || (asked == ServiceTier::Ultrafast && same(tier, ServiceTier::Priority))
+    });
+    let named = question.order.has_exactly(endpoint)
+        || question
+            .only
+            .as_ref()
+            .is_some_and(|only| only.has_exactly(endpoint));
+    if asked || named || admits(of.shortcut, ask, tier) {
+        return Ok(());
+    }
+    drop(Reason::ServiceTier, format!("{tier} was not asked for"))
+}
+
+fn is_trusted_enough(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
+    match question.world.policy.min_trust {
+        Some(least) if endpoint.trust > least => drop(
+            Reason::Trust,
+            format!("it is {}, below min_trust {least}", endpoint.trust),
+        ),
+        _ => Ok(()),
+    }
+}

@@ -54,9 +54,9 @@ pub(crate) fn fault(
         .error_type
         .unwrap_or_else(|| kind::of(status, words, spoken));
     let wait = wait::of(head, body, spoken, kind);
-    let message = match (reason.message, reason.provider) {
+    let message = match (&reason.message, &reason.provider) {
         (Some(message), Some(provider)) => format!("{provider}: {message}"),
-        (Some(message), None) => message,
+        (Some(message), None) => message.clone(),
         (None, _) => unspoken(status, &text),
     };
     let clean = |text: &str, max: usize| cut(&struck(text, secret), max);
@@ -64,7 +64,7 @@ pub(crate) fn fault(
         kind,
         message: clean(message.trim(), MAX_MESSAGE),
         status,
-        code: reason.code.or(reason.kind).map(|code| clean(&code, 256)),
+        code: reason.code().map(|code| clean(code, 256)),
         raw: (!text.trim().is_empty() && !is_html(&text)).then(|| clean(&text, MAX_RAW)),
         retry_after: wait,
     }
@@ -142,6 +142,13 @@ impl Reason {
         };
         reason.quote(holder, quotes);
         reason
+    }
+
+    /// The most telling code: hosts that repeat the status as the code tell more in the type.
+    fn code(&self) -> Option<&str> {
+        let (code, kind) = (self.code.as_deref(), self.kind.as_deref());
+        let telling = |code: &&str| !code.parse().is_ok_and(|code: u16| code < 600);
+        code.filter(telling).or(kind).or(code)
     }
 
     /// Gateways say "provider returned error" and put what the provider said into `metadata`.

@@ -113,6 +113,3 @@ fn note(notes: &mut Vec<Note>, field: &str, what: impl Into<String>) {
         what: what.into(),
     });
 }
-
-#[cfg(test)]
-mod tests;

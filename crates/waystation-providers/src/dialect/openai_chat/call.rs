@@ -258,6 +258,3 @@ pub(super) fn fnv(bytes: &[u8], salt: u64) -> u64 {
         (hash ^ u64::from(*byte)).wrapping_mul(PRIME)
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,13 +25,15 @@ pub(super) struct Choice {
     finish: Option<(JsonText, JsonText)>,
 }
 
-/// How a reply is read: the quirks and wishes that matter to its choices.
+/// How a reply is read: the quirks and wishes that matter to its choices, and its form.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
     /// Text between `<think>` tags is reasoning.
     pub(super) think_tags: bool,
     /// The client does not want to see reasoning.
     pub(super) exclude_reasoning: bool,
+    /// The reply is whole, not streamed.
+    pub(super) whole: bool,
 }
 
 // === impl Choice ===
@@ -51,16 +53,18 @@ impl Choice {
     }
 
     /// Takes one element of `choices`, which stands in `data`.
-    pub(super) fn take(
+    pub(super) fn take<'a>(
         &mut self,
-        json: &ChoiceFields<'_>,
+        json: &ChoiceFields<'a>,
         data: &Bytes,
         reply: &[u8],
         habits: Habits,
     ) -> Option<ChatEvent> {
         let mut out = Delta::of(self.index);
-        let delta = json.delta.filter(|delta| delta.kind() == Kind::Object);
-        let message = json.message.filter(|_| delta.is_none() && !self.streamed);
+        let object = |value: Option<Json<'a>>| value.filter(|value| value.kind() == Kind::Object);
+        let message = object(json.message).filter(|_| !self.streamed);
+        // Perplexity sends both: a whole reply has an empty delta, a stream repeats itself.
+        let delta = object(json.delta).filter(|_| !habits.whole || message.is_none());
         if let Some(said) = delta.or(message).map(Said::of) {
             self.streamed |= delta.is_some();
             self.say(&said, data, &mut out);

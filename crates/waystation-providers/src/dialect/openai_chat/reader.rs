@@ -68,6 +68,7 @@ impl ChatReader {
         let habits = Habits {
             think_tags: to.upstream.quirks.think_tags,
             exclude_reasoning: chat.reasoning().is_some_and(|wish| wish.exclude),
+            whole: false,
         };
         Self {
             wire: Wire::Waiting {
@@ -178,6 +179,7 @@ impl ChatReader {
                 ..found
             });
         }
+        self.reply.habits.whole = true;
         let read = self.reply.chunk(&chunk, body, out);
         read.map_err(|failed| self.fault(&failed))?;
         if !self.reply.is_complete() {

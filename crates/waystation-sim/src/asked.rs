@@ -49,7 +49,9 @@ pub(crate) enum Last {
 
 /// One function that may be called.
 pub(crate) struct Tool<'a> {
+    /// The function's name.
     pub(crate) name: Cow<'a, str>,
+    /// What it says that it is for; may be empty.
     pub(crate) description: Cow<'a, str>,
     /// The schema of its arguments.
     pub(crate) parameters: Option<Json<'a>>,
@@ -81,9 +83,13 @@ pub(crate) enum Format<'a> {
 /// Parts of a message that are no text, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Media {
+    /// Pictures.
     pub(crate) images: u64,
+    /// Pieces of sound.
     pub(crate) audio: u64,
+    /// Films.
     pub(crate) videos: u64,
+    /// Documents.
     pub(crate) files: u64,
 }
 

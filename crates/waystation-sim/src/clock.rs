@@ -28,7 +28,9 @@ pub const TEST_EPOCH_MS: u64 = 1_767_225_600_000;
 /// ```
 #[derive(Debug)]
 pub struct ManualClock {
+    /// How far the clock was moved, in microseconds.
     micros: AtomicU64,
+    /// The wall time at tick 0, in milliseconds since 1970.
     epoch: u64,
 }
 
@@ -51,6 +53,19 @@ impl ManualClock {
     }
 
     /// Moves both times on by `step`; microseconds count.
+    ///
+    /// A deadline passes without anybody waiting for it:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waystation_core::{Clock, Deadline};
+    /// use waystation_sim::ManualClock;
+    ///
+    /// let clock = ManualClock::new();
+    /// let deadline = Deadline::after(clock.now().tick, Duration::from_secs(60));
+    /// clock.advance(Duration::from_secs(61));
+    /// assert!(deadline.left(clock.now().tick).is_zero());
+    /// ```
     pub fn advance(&self, step: Duration) {
         let step = u64::try_from(step.as_micros()).unwrap_or(u64::MAX);
         self.micros.fetch_add(step, Ordering::SeqCst);
@@ -71,9 +86,28 @@ impl Clock for ManualClock {
 
 /// A clock that follows tokio's time, which tests pause: after `tokio::time::advance`, or when the
 /// paused runtime jumps to the next timer, this clock has moved too.
+///
+/// ```
+/// use std::time::Duration;
+/// use waystation_core::Clock;
+/// use waystation_sim::TokioClock;
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread()
+///     .enable_time()
+///     .start_paused(true)
+///     .build()?;
+/// let passed = runtime.block_on(async {
+///     let clock = TokioClock::new();
+///     tokio::time::sleep(Duration::from_secs(3600)).await;
+///     clock.now().tick.micros()
+/// });
+/// assert_eq!(passed, 3_600_000_000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[cfg(feature = "paced")]
 #[derive(Debug)]
 pub struct TokioClock {
+    /// The runtime's time at tick 0.
     start: tokio::time::Instant,
     epoch: u64,
 }
@@ -105,6 +139,7 @@ impl Clock for TokioClock {
     }
 }
 
+/// Both times, `micros` after the start.
 const fn now(micros: u64, epoch: u64) -> Now {
     Now {
         tick: Tick::from_micros(micros),

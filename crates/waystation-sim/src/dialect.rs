@@ -14,6 +14,11 @@ use waystation_core::Json;
 use crate::{SimReply, simulator::Arrival};
 
 /// One simulated wire.
+///
+/// Laws, each held by a test of the wire:
+/// - Every request gets a reply; what is wrong is refused in the wire's own envelope, naming the member.
+/// - Equal requests get equal replies, and a stream says what the whole reply says.
+/// - A stream has one event a piece, so that scripts can count them.
 pub(crate) trait Dialect: Sync {
     /// Whether requests at `path` speak it.
     fn serves(&self, path: &str) -> bool;

@@ -107,10 +107,13 @@ struct Match {
     percent: Option<u64>,
 }
 
+/// One number or several.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Nth {
+    /// `nth = 2`.
     One(u64),
+    /// `nth = [2, 5]`.
     Many(Vec<u64>),
 }
 
@@ -133,9 +136,13 @@ pub enum ScriptError {
 
 /// What a rule's `match` looks at.
 pub(crate) struct Seen<'a> {
+    /// The path, without query.
     pub(crate) path: &'a str,
+    /// The host, without port.
     pub(crate) host: &'a str,
+    /// The model as the upstream calls it; empty when none was named.
     pub(crate) model: &'a str,
+    /// Whether a stream was asked for.
     pub(crate) stream: bool,
 }
 
@@ -171,6 +178,7 @@ impl Script {
         acting.map(|(_, rule)| Fault::of(rule))
     }
 
+    /// Holds every rule against its own limits; the first that fails is named.
     fn check(self) -> Result<Self, ScriptError> {
         for (at, rule) in self.rules.iter().enumerate() {
             rule.check().map_err(|message| ScriptError::Rule {
@@ -186,6 +194,16 @@ impl std::str::FromStr for Script {
     type Err = ScriptError;
 
     /// Reads JSON when the text begins with `{`, else TOML.
+    ///
+    /// ```
+    /// use waystation_sim::faults::Script;
+    ///
+    /// let json = r#"{"rules": [{"match": {"every": 2}, "status": 500}]}"#;
+    /// assert_eq!(json.parse::<Script>()?.len(), 1);
+    /// let typo = "[[rule]]\nstauts = 500".parse::<Script>().unwrap_err().to_string();
+    /// assert!(typo.contains("unknown field `stauts`"));
+    /// # Ok::<(), waystation_sim::faults::ScriptError>(())
+    /// ```
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let script: Self = if text.trim_start().starts_with('{') {
             serde_json::from_str(text).map_err(|error| ScriptError::Syntax(error.to_string()))?
@@ -200,6 +218,8 @@ impl std::str::FromStr for Script {
 // === impl Rule ===
 
 impl Rule {
+    /// What is wrong with the rule, if anything: values out of range, endings that exclude each
+    /// other, nothing to do.
     fn check(&self) -> Result<(), String> {
         if let Some(status) = self.status.filter(|status| !(200..600).contains(status)) {
             return Err(format!("status: expected 200 to 599, found {status}"));
@@ -235,6 +255,7 @@ impl Rule {
 // === impl Match ===
 
 impl Match {
+    /// What is wrong with the match, if anything.
     fn check(&self) -> Result<(), String> {
         let nth: &[u64] = match &self.nth {
             Some(Nth::One(nth)) => std::slice::from_ref(nth),
@@ -252,6 +273,7 @@ impl Match {
         }
     }
 
+    /// Whether the request itself fits, apart from its number.
     fn is_about(&self, seen: &Seen<'_>) -> bool {
         let fits = |pattern: &Option<String>, text: &str| {
             pattern
@@ -264,6 +286,7 @@ impl Match {
             && self.stream.is_none_or(|stream| stream == seen.stream)
     }
 
+    /// Whether the rule acts on the `nth` request that fits it, counted from 1.
     fn takes(&self, nth: u64, rule: usize, seed: u64) -> bool {
         let listed = match &self.nth {
             Some(Nth::One(one)) => nth == *one,

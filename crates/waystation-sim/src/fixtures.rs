@@ -9,10 +9,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Value, json};
 use waystation_catalog::{Catalog, Changes, EndpointChange, ModelChange, ProviderChange};
 use waystation_core::{
-    AuthScheme, CredentialId, Credentials, Lease, ModelId, NoCredential, ObjectWriter, Price,
-    ProviderSlug, Secret, Tokens, UsdPerMTok,
+    AuthScheme, CredentialId, Credentials, Lease, ModelId, NoCredential, Price, ProviderSlug,
+    Secret, Tokens, UsdPerMTok,
 };
 
 use crate::{Reply, SimReply};
@@ -41,6 +42,16 @@ pub const Y: &str = "acme/y";
 pub struct Shelf(Changes);
 
 /// Credentials of some providers, or of all: each has one key, `key-of-<slug>`.
+///
+/// ```
+/// use waystation_core::Credentials;
+/// use waystation_sim::fixtures::Keys;
+///
+/// // B has endpoints but no credential, so that its endpoints are no candidates.
+/// let keys = Keys::of(["a", "c"]);
+/// assert!(keys.has(&"a".parse()?) && !keys.has(&"b".parse()?));
+/// # Ok::<(), waystation_core::ParseNameError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Keys(Option<Vec<ProviderSlug>>);
 
@@ -49,6 +60,15 @@ pub struct Keys(Option<Vec<ProviderSlug>>);
 ///
 /// # Panics
 /// Never: the names are right.
+///
+/// ```
+/// use waystation_sim::fixtures;
+///
+/// let catalog = fixtures::catalog();
+/// let model = catalog.model(fixtures::M).expect("the fixture's model");
+/// let tags: Vec<_> = model.endpoints.iter().map(|endpoint| endpoint.tag.as_str()).collect();
+/// assert_eq!(tags, ["a", "b", "c"]);
+/// ```
 #[must_use]
 pub fn catalog() -> Catalog {
     Shelf::new()
@@ -91,121 +111,113 @@ pub fn host(provider: &str) -> String {
 /// ```
 #[must_use]
 pub fn chat(model: &str, prompt: &str) -> Bytes {
-    chat_with(model, prompt, |_| {})
+    chat_with(model, prompt, json!({}))
 }
 
-/// The same with further members: `|body| { body.bool("stream", true); }`.
+/// The same with further members, which replace those of the same name.
+///
+/// ```
+/// use serde_json::json;
+/// use waystation_core::ChatRequest;
+/// use waystation_sim::fixtures;
+///
+/// let more = json!({"stream": true, "provider": {"order": ["b"]}});
+/// let chat = ChatRequest::parse(&fixtures::chat_with(fixtures::M, "Hi", more))?;
+/// assert!(chat.stream());
+/// # Ok::<(), waystation_core::InvalidRequest>(())
+/// ```
 #[must_use]
-pub fn chat_with(model: &str, prompt: &str, more: impl FnOnce(&mut ObjectWriter<'_>)) -> Bytes {
-    let mut out = Vec::new();
-    let mut body = ObjectWriter::open(&mut out);
-    body.string("model", model);
-    let list = body.key("messages");
-    list.push(b'[');
-    let mut message = ObjectWriter::open(list);
-    message.string("role", "user").string("content", prompt);
-    message.close();
-    list.push(b']');
-    more(&mut body);
-    body.close();
-    out.into()
+pub fn chat_with(model: &str, prompt: &str, more: Value) -> Bytes {
+    let mut body = json!({"model": model, "messages": [{"role": "user", "content": prompt}]});
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more);
+    }
+    body.to_string().into()
 }
 
 /// A whole openai-chat reply that says `text`, with these token counts.
+///
+/// ```
+/// use waystation_sim::{ReplayTransport, fixtures};
+///
+/// // A is over its limit, so B has to serve.
+/// let upstreams = ReplayTransport::hosts()
+///     .at(&fixtures::host("a"), [fixtures::error(429, "slow down").header("retry-after", "2")])
+///     .at(&fixtures::host("b"), [fixtures::answer("Hello", 5, 2)]);
+/// ```
 #[must_use]
 pub fn answer(text: &str, prompt_tokens: u64, completion_tokens: u64) -> Reply {
-    let mut out = Vec::new();
-    let mut body = ObjectWriter::open(&mut out);
-    head(&mut body, "chat.completion");
-    let list = body.key("choices");
-    list.push(b'[');
-    let mut choice = ObjectWriter::open(list);
-    choice.number("index", 0);
-    let mut message = choice.object("message");
-    message.string("role", "assistant").string("content", text);
-    message.close();
-    choice.string("finish_reason", "stop");
-    choice.close();
-    list.push(b']');
-    usage(&mut body, prompt_tokens, completion_tokens);
-    body.close();
-    Reply::json(200, out)
+    let body = json!({
+        "id": "chatcmpl-mock",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": "mock",
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": "stop",
+        }],
+        "usage": usage(prompt_tokens, completion_tokens),
+    });
+    Reply::json(200, body.to_string())
 }
 
-/// The same as a stream: a role chunk, a chunk for each of `pieces`, finish, usage, `[DONE]`.
+/// The same as a stream: a role chunk, a chunk for each of `pieces`, a finish chunk, a chunk with
+/// the usage alone, `[DONE]`.
+///
+/// ```
+/// use waystation_sim::fixtures;
+///
+/// // An upstream that dies after its first words:
+/// let dying = fixtures::answer_stream(&["Hel", "lo"], 5, 2).cut_after(400);
+/// ```
 #[must_use]
 pub fn answer_stream(pieces: &[&str], prompt_tokens: u64, completion_tokens: u64) -> Reply {
-    let mut events = vec![chunk(&[("role", "assistant"), ("content", "")], None)];
-    events.extend(
-        pieces
-            .iter()
-            .map(|piece| chunk(&[("content", piece)], None)),
-    );
-    events.push(chunk(&[], Some("stop")));
-    let mut out = Vec::new();
-    let mut body = ObjectWriter::open(&mut out);
-    head(&mut body, "chat.completion.chunk");
-    body.raw("choices", b"[]");
-    usage(&mut body, prompt_tokens, completion_tokens);
-    body.close();
-    events.push(String::from_utf8_lossy(&out).into_owned());
-    events.push("[DONE]".into());
+    let chunk = |choices: Value| {
+        json!({
+            "id": "chatcmpl-mock",
+            "object": "chat.completion.chunk",
+            "created": CREATED,
+            "model": "mock",
+            "choices": choices,
+        })
+    };
+    let choice = |delta: Value, finish: Value| {
+        chunk(json!([{"index": 0, "delta": delta, "finish_reason": finish}]))
+    };
+    let mut last = chunk(json!([]));
+    if let Value::Object(last) = &mut last {
+        last.insert("usage".into(), usage(prompt_tokens, completion_tokens));
+    }
+    let role = choice(json!({"role": "assistant", "content": ""}), Value::Null);
+    let words = pieces
+        .iter()
+        .map(|piece| choice(json!({"content": piece}), Value::Null));
+    let ends = [choice(json!({}), json!("stop")), last];
+    let chunks = std::iter::once(role).chain(words).chain(ends);
+    let events = chunks
+        .map(|chunk| chunk.to_string())
+        .chain(["[DONE]".into()]);
     SimReply::sse(events).into()
 }
 
-/// An error of this status in OpenAI's envelope.
+/// An error of this status in OpenAI's envelope, of type `mock_error`.
 #[must_use]
 pub fn error(status: u16, message: &str) -> Reply {
-    let mut out = Vec::new();
-    let mut body = ObjectWriter::open(&mut out);
-    let mut error = body.object("error");
-    error
-        .string("message", message)
-        .string("type", "mock_error")
-        .null("param")
-        .null("code");
-    error.close();
-    body.close();
-    Reply::json(status, out)
+    let error = json!({"message": message, "type": "mock_error", "param": null, "code": null});
+    Reply::json(status, json!({ "error": error }).to_string())
 }
 
-fn head(body: &mut ObjectWriter<'_>, object: &str) {
-    body.string("id", "chatcmpl-mock")
-        .string("object", object)
-        .number("created", crate::TEST_EPOCH_MS / 1000)
-        .string("model", "mock");
-}
+/// When every answer of these fixtures was made, in seconds since 1970.
+const CREATED: u64 = crate::TEST_EPOCH_MS / 1000;
 
-fn usage(body: &mut ObjectWriter<'_>, prompt: u64, completion: u64) {
-    let mut usage = body.object("usage");
-    usage
-        .number("prompt_tokens", prompt)
-        .number("completion_tokens", completion)
-        .number("total_tokens", prompt + completion);
-    usage.close();
-}
-
-fn chunk(delta: &[(&str, &str)], finish: Option<&str>) -> String {
-    let mut out = Vec::new();
-    let mut body = ObjectWriter::open(&mut out);
-    head(&mut body, "chat.completion.chunk");
-    let list = body.key("choices");
-    list.push(b'[');
-    let mut choice = ObjectWriter::open(list);
-    choice.number("index", 0);
-    let mut inside = choice.object("delta");
-    for (key, text) in delta {
-        inside.string(key, text);
-    }
-    inside.close();
-    match finish {
-        Some(reason) => choice.string("finish_reason", reason),
-        None => choice.null("finish_reason"),
-    };
-    choice.close();
-    list.push(b']');
-    body.close();
-    String::from_utf8_lossy(&out).into_owned()
+/// The member `usage`, without details.
+fn usage(prompt: u64, completion: u64) -> Value {
+    json!({
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    })
 }
 
 // === impl Shelf ===
@@ -374,9 +386,11 @@ impl Credentials for Keys {
 
 #[cfg(test)]
 mod tests {
-    use waystation_core::Json;
+    use futures_util::StreamExt;
+    use waystation_core::{HttpRequest, Json, PoolKey, SendLimits, Transport};
 
     use super::*;
+    use crate::ReplayTransport;
 
     #[test]
     fn the_shelf_holds_what_was_put_on_it() {
@@ -394,16 +408,28 @@ mod tests {
         assert_eq!(two_models().models().count(), 2);
     }
 
-    #[test]
-    fn bodies_are_json() {
-        let body = chat_with(M, "say \"hi\"", |body| {
-            body.bool("stream", true);
-        });
-        assert_eq!(
-            Json::parse(&body).unwrap().get("stream").unwrap().bool(),
-            Some(true)
-        );
-        assert!(Json::parse(chunk(&[("content", "a")], Some("stop")).as_bytes()).is_ok());
+    #[tokio::test]
+    async fn answers_are_what_codecs_expect() {
+        let stream = answer_stream(&["He", "llo"], 3, 2);
+        let transport = ReplayTransport::queue([answer("Hi", 1, 1), stream, error(503, "down")]);
+        let request = HttpRequest::post_json("https://a.mock/v1/x", chat(M, "Hi")).unwrap();
+        let limits = SendLimits {
+            connect: std::time::Duration::from_secs(1),
+            head: None,
+            pool: PoolKey("a".into()),
+        };
+        let mut bodies = Vec::new();
+        for _ in 0..3 {
+            let sent = transport
+                .send(request.clone(), limits.clone())
+                .await
+                .unwrap();
+            let pieces: Vec<_> = sent.body.map(Result::unwrap).collect().await;
+            bodies.push(String::from_utf8(pieces.concat()).unwrap());
+        }
+        assert!(Json::parse(bodies[0].as_bytes()).is_ok() && bodies[2].contains("down"));
+        assert_eq!(bodies[1].matches("data: {").count(), 5);
+        assert!(bodies[1].ends_with("data: [DONE]\n\n"));
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ pub(crate) struct Said {
 /// One call of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Called {
+    /// The function's name.
     pub(crate) name: String,
     /// JSON text, broken off where the limit on output was met.
     pub(crate) arguments: String,
@@ -110,6 +111,7 @@ impl Said {
 }
 
 impl Called {
+    /// Tokens of name and arguments.
     fn tokens(&self) -> u64 {
         tokens(self.name.len()) + tokens(self.arguments.len())
     }
@@ -155,6 +157,8 @@ fn text(asked: &Asked<'_>, draw: &mut Draw) -> String {
     }
 }
 
+/// Plain words: that they are simulated, results of tools, the prompt's start, what else it holds,
+/// and a closing line that the question's hash picks.
 fn plain(asked: &Asked<'_>, draw: &mut Draw) -> String {
     let mut text = if let Last::Model = asked.last {
         String::from("... and, continuing: this is a simulated answer")

@@ -53,26 +53,42 @@ impl<'a> Prompt<'a> {
 
     /// The `nth` (from 0) capitalised name that does not begin a sentence: `New York`.
     pub(crate) fn name(&self, nth: usize) -> Option<String> {
-        let mut names: Vec<String> = Vec::new();
-        let (mut begins, mut goes_on) = (true, false);
+        let name = self.names().into_iter().nth(nth);
+        name.map(|(_, name)| name)
+    }
+
+    /// The `nth` name that is a place by the word before it (`in Oslo`), else the `nth` name.
+    pub(crate) fn place(&self, nth: usize) -> Option<String> {
+        const BEFORE: &[&str] = &["at", "for", "from", "in", "near", "of", "to"];
+        let names = self.names().into_iter();
+        let mut places = names.filter(|(before, _)| BEFORE.contains(before));
+        let place = places.nth(nth).map(|(_, name)| name);
+        place.or_else(|| self.name(nth))
+    }
+
+    /// Every name, and the word before it.
+    fn names(&self) -> Vec<(&'a str, String)> {
+        let mut names: Vec<(&str, String)> = Vec::new();
+        let (mut begins, mut goes_on, mut before) = (true, false, "");
         for word in self.text.split_whitespace() {
             let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
             let capital = bare.chars().next().is_some_and(char::is_uppercase);
             if capital && !begins && bare != "I" {
                 match names.last_mut().filter(|_| goes_on) {
-                    Some(name) => {
+                    Some((_, name)) => {
                         name.push(' ');
                         name.push_str(bare);
                     }
-                    None => names.push(bare.into()),
+                    None => names.push((before, bare.into())),
                 }
                 goes_on = word.ends_with(bare);
             } else {
                 goes_on = false;
             }
             begins = word.ends_with(['.', '!', '?', ':']);
+            before = bare;
         }
-        names.into_iter().nth(nth)
+        names
     }
 
     /// The first quotation.
@@ -125,6 +141,11 @@ mod tests {
         assert_eq!(prompt.name(1).as_deref(), Some("Oslo"));
         assert_eq!(prompt.name(2).as_deref(), Some("Ada"));
         assert_eq!(prompt.quoted(), Some("hi there"));
+        assert_eq!(
+            Prompt::of("I met Ada in Oslo").place(0).as_deref(),
+            Some("Oslo")
+        );
+        assert_eq!(Prompt::of("Look up Oslo").place(0).as_deref(), Some("Oslo"));
         assert_eq!(prompt.numbers().collect::<Vec<_>>(), [2]);
         assert!(prompt.holds("new york") && !prompt.holds("york new"));
     }

@@ -58,23 +58,32 @@ pub struct Reply(Result<SimReply, TransportError>);
 /// ```
 pub struct ReplayTransport {
     source: Source,
+    /// Every request, in the order in which they came.
     requests: Mutex<Vec<HttpRequest>>,
     watch: Arc<Watch>,
+    /// Holds limits on the head, where there is one.
     clock: Option<Arc<dyn Clock>>,
 }
 
+/// Says the reply to a request by its number.
 type Answer = dyn Fn(&HttpRequest, usize) -> Reply + Send + Sync;
 
+/// Where replies come from.
 enum Source {
+    /// One list, in order.
     Queue(Mutex<VecDeque<Reply>>),
+    /// A list for each host; the last entry of each stays.
     Hosts(Mutex<BTreeMap<String, VecDeque<Reply>>>),
+    /// A function of the request and its number.
     Function(Box<Answer>),
 }
 
 /// Counts exchanges that were dropped before their end.
 #[derive(Debug, Default)]
 struct Watch {
+    /// Begun, and neither finished nor dropped.
     open: AtomicUsize,
+    /// Dropped before the end.
     cancelled: AtomicUsize,
 }
 
@@ -84,6 +93,7 @@ struct Exchange {
     done: bool,
 }
 
+/// A body that tells its exchange when it is over.
 struct WatchedBody {
     inner: BodyStream,
     exchange: Exchange,
@@ -181,6 +191,7 @@ impl Reply {
         self.map(|reply| reply.chunked(bytes))
     }
 
+    /// Changes the reply, if there is one.
     fn map(self, change: impl FnOnce(SimReply) -> SimReply) -> Self {
         Self(self.0.map(change))
     }
@@ -216,6 +227,7 @@ impl ReplayTransport {
         Self::over(Source::Function(Box::new(answer)))
     }
 
+    /// A transport over `source` that nobody has used yet.
     fn over(source: Source) -> Self {
         Self {
             source,
@@ -256,6 +268,26 @@ impl ReplayTransport {
     }
 
     /// Every request so far, in order.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// use waystation_core::{HttpRequest, PoolKey, SendLimits, Transport};
+    /// use waystation_sim::{ReplayTransport, Reply};
+    ///
+    /// let upstream = ReplayTransport::queue([Reply::json(200, "{}")]);
+    /// let request = HttpRequest::post_json("https://a.mock/v1/x", "{\"n\":1}".into())?;
+    /// let limits = SendLimits {
+    ///     connect: std::time::Duration::from_secs(3),
+    ///     head: None,
+    ///     pool: PoolKey("a".into()),
+    /// };
+    /// let reply = upstream.send(request, limits).await?;
+    /// assert_eq!(reply.head.status, 200);
+    /// assert_eq!(upstream.requests()[0].body, "{\"n\":1}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn requests(&self) -> Vec<HttpRequest> {
         locked(&self.requests).clone()
@@ -285,11 +317,15 @@ impl ReplayTransport {
 
     /// How many exchanges were dropped before their body ended: what an upstream would see as a
     /// closed connection.
+    ///
+    /// A reader that leaves after the last piece of a body that ends properly has cancelled nothing:
+    /// it saw the protocol's own end (`[DONE]`).
     #[must_use]
     pub fn cancelled(&self) -> usize {
         self.watch.cancelled.load(Ordering::SeqCst)
     }
 
+    /// The outcome for a request; says so when none is left.
     fn reply(&self, request: &HttpRequest, nth: usize) -> Reply {
         let none = || {
             Reply::fail(TransportError {
@@ -364,6 +400,7 @@ impl fmt::Debug for ReplayTransport {
 // === impl Exchange ===
 
 impl Exchange {
+    /// Counts a further open exchange.
     fn begin(watch: &Arc<Watch>) -> Self {
         watch.open.fetch_add(1, Ordering::SeqCst);
         Self {

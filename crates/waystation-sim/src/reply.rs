@@ -17,6 +17,15 @@ pub const SIMULATED_HEADER: HeaderName = HeaderName::from_static("x-waystation-s
 ///
 /// Builders change a reply in the order in which they are called: `cut_after(10).chunked(3)` cuts
 /// first.
+///
+/// ```
+/// use waystation_sim::{End, SimReply};
+///
+/// let reply = SimReply::sse(["one", "two"]).spaced(20).delayed(300).cut_after(15);
+/// assert_eq!(reply.duration().as_millis(), 340);
+/// assert_eq!(reply.body(), "data: one\n\ndata");
+/// assert_eq!(reply.end, End::Cut);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SimReply {
     /// Time from the request to the head.
@@ -141,6 +150,14 @@ impl SimReply {
 
     /// Cuts the body into pieces of `bytes` bytes (at least one). A piece comes when its last byte
     /// would have come.
+    ///
+    /// ```
+    /// use waystation_sim::SimReply;
+    ///
+    /// let reply = SimReply::sse(["hi"]).chunked(4);
+    /// let pieces: Vec<_> = reply.pieces.iter().map(|(_, piece)| &piece[..]).collect();
+    /// assert_eq!(pieces, [&b"data"[..], b": hi", b"\n\n"]);
+    /// ```
     #[must_use]
     pub fn chunked(mut self, bytes: usize) -> Self {
         let size = bytes.max(1);
@@ -201,6 +218,9 @@ impl SimReply {
     ///
     /// Delays are waited for with tokio's timer (feature `paced`); without the feature there are
     /// none.
+    ///
+    /// Whoever owns a socket writes the pieces out as they come; an error in the body means that the
+    /// connection is to be closed without its proper end.
     pub async fn into_stream(self, pacing: Pacing) -> HttpStream {
         if pacing == Pacing::Live {
             wait(self.delay).await;
@@ -234,6 +254,7 @@ impl SimReply {
         }
     }
 
+    /// Drops everything after the first `bytes` bytes; empty pieces go too.
     fn keep_bytes(&mut self, bytes: usize) {
         let mut left = bytes;
         self.pieces.retain_mut(|(_, piece)| {

@@ -39,7 +39,9 @@ struct Spot<'n> {
     depth: usize,
 }
 
+/// Makes one value; lives as long as that takes.
 struct Maker<'a, 'p> {
+    /// Where references point into.
     root: Json<'a>,
     wish: &'p Wish<'p>,
     /// Values made so far.
@@ -97,6 +99,7 @@ pub(crate) fn satisfy(schema: Json<'_>, wish: &Wish<'_>) -> String {
 // === impl Spot ===
 
 impl<'n> Spot<'n> {
+    /// The property called `name` of the object at this place.
     const fn property(self, name: &'n str) -> Self {
         Self {
             name,
@@ -105,6 +108,7 @@ impl<'n> Spot<'n> {
         }
     }
 
+    /// The `nth` element of the array at this place.
     const fn element(self, nth: usize) -> Self {
         Self {
             name: self.name,
@@ -117,6 +121,8 @@ impl<'n> Spot<'n> {
 // === impl Maker ===
 
 impl<'a> Maker<'a, '_> {
+    /// Writes a value for `schema`. Recursion is bounded by [`ABYSS`], the number of values by
+    /// [`FLOOD`], whatever the schema says.
     fn write(&self, schema: Json<'a>, at: Spot<'_>, out: &mut Vec<u8>) {
         self.made.set(self.made.get() + 1);
         if at.depth > ABYSS || self.made.get() > FLOOD {
@@ -169,6 +175,7 @@ impl<'a> Maker<'a, '_> {
             .filter(|value| facets.types().any(|kind| kind.fits(*value)))
     }
 
+    /// A number, from the prompt where it has one; elements of one array differ.
     fn number(&self, facets: &Facets<'a>, at: Spot<'_>, whole: bool) -> String {
         let name = crate::draw::fold(self.wish.seed, at.name.as_bytes());
         let liked = i64::try_from(Draw::new(name).within(1, 10)).unwrap_or(1);
@@ -177,6 +184,7 @@ impl<'a> Maker<'a, '_> {
         number::make(facets, spoken, liked.saturating_add(nth), whole)
     }
 
+    /// An array: as many elements as are liked, within `minItems` and `maxItems`.
     fn array(&self, facets: &Facets<'a>, at: Spot<'_>, deep: bool, out: &mut Vec<u8>) {
         let first: Vec<Json<'a>> = facets
             .get("prefixItems")
@@ -218,6 +226,8 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
+    /// An object: its properties in the schema's order, then required ones that the schema does not
+    /// describe, then made-up ones till there are `minProperties`.
     fn object(&self, facets: &Facets<'a>, at: Spot<'_>, deep: bool, out: &mut Vec<u8>) {
         let required: Vec<_> = facets
             .all("required")

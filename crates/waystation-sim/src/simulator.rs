@@ -38,8 +38,11 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Simulator {
+    /// Decides words, numbers and paces.
     seed: u64,
+    /// Whether replies take time.
     pacing: Pacing,
+    /// What goes wrong.
     script: Script,
     /// How many requests each rule of the script has matched.
     counts: Vec<AtomicU64>,
@@ -47,13 +50,15 @@ pub struct Simulator {
 
 /// One request as dialects look at it.
 pub(crate) struct Arrival<'a> {
+    /// The method; the wires take POST alone.
     pub(crate) method: &'a Method,
     /// Without query.
     pub(crate) path: &'a str,
-    /// From the address, else from the `host` header.
+    /// From the address, else from the `host` header; without port.
     pub(crate) host: &'a str,
     /// The body, checked once.
     pub(crate) body: Result<Json<'a>, ScanError>,
+    /// The simulator's seed.
     pub(crate) seed: u64,
     pacing: Pacing,
 }
@@ -81,6 +86,19 @@ impl Simulator {
     }
 
     /// Sets the pace. Delays of the script stand in addition to it.
+    ///
+    /// ```
+    /// use waystation_core::HttpRequest;
+    /// use waystation_sim::{Pacing, Simulator, fixtures};
+    ///
+    /// let url = "https://sim.invalid/v1/chat/completions";
+    /// let request = HttpRequest::post_json(url, fixtures::chat("m", "Hi"))?;
+    /// let live = Simulator::new(1).handle(&request);
+    /// let instant = Simulator::new(1).with_pacing(Pacing::Instant).handle(&request);
+    /// assert!(live.duration().as_millis() > 200 && instant.duration().is_zero());
+    /// assert_eq!(live.body(), instant.body());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_pacing(mut self, pacing: Pacing) -> Self {
         self.pacing = pacing;
@@ -133,9 +151,14 @@ impl fmt::Debug for Simulator {
 // === impl Arrival ===
 
 impl<'a> Arrival<'a> {
+    /// Takes a request apart; its body is checked here, once.
     fn of(request: &'a HttpRequest, simulator: &Simulator) -> Self {
         let header = request.headers.get(header::HOST);
         let named = header.and_then(|host| host.to_str().ok()).unwrap_or("");
+        let named = match named.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => named,
+        };
         Self {
             method: &request.method,
             path: request.url.path(),

@@ -17,6 +17,7 @@ pub fn any_schema() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Schemas without others inside; each can be satisfied.
 fn leaf_schema() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!({"type": "null"})),
@@ -39,6 +40,7 @@ fn leaf_schema() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// Schemas that nest, built from the leaves up.
 fn inner_schema() -> impl Strategy<Value = Value> {
     leaf_schema().prop_recursive(4, 24, 4, |inner| {
         let members = vec(("[a-z]{1,5}", inner.clone(), any::<bool>()), 0..4);
@@ -52,6 +54,7 @@ fn inner_schema() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A closed object with these properties: name, schema, whether it is required.
 fn object_schema(members: Vec<(String, Value, bool)>) -> Value {
     let mut properties = Map::new();
     let mut required: Vec<String> = Vec::new();
@@ -70,6 +73,7 @@ fn object_schema(members: Vec<(String, Value, bool)>) -> Value {
 }
 
 /// The body of a legal chat request, with some of the usual options.
+/// Each is accepted by [`ChatRequest::parse`](waystation_core::ChatRequest::parse).
 pub fn any_chat_body() -> impl Strategy<Value = Value> {
     let message = (
         prop_oneof![Just("user"), Just("assistant"), Just("system")],
@@ -106,6 +110,17 @@ pub fn any_cuts() -> impl Strategy<Value = Cuts> {
 }
 
 /// Places to cut at, as shares of a length that is known later.
+///
+/// ```
+/// use proptest::prelude::*;
+/// use waystation_sim::strategies::any_cuts;
+///
+/// // The law of every reader: where the network cuts does not matter.
+/// proptest!(|(cuts in any_cuts())| {
+///     let stream = b"data: {}\n\ndata: [DONE]\n\n";
+///     prop_assert_eq!(cuts.apply(stream).concat(), stream);
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cuts(Vec<Index>);
 

@@ -24,7 +24,9 @@ use crate::{Pacing, SimReply, Simulator, reply};
 /// let transport: Arc<dyn Transport> = Arc::new(SimTransport::new(Simulator::new(7)));
 /// ```
 pub struct SimTransport {
+    /// What answers.
     simulator: Arc<Simulator>,
+    /// Holds limits on the head, where there is one.
     clock: Option<Arc<dyn Clock>>,
 }
 

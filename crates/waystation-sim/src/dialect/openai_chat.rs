@@ -30,7 +30,9 @@ pub(super) struct Nowhere;
 
 /// A question with its answers, ready to be written in either form.
 struct Reply<'a> {
+    /// What was asked.
     question: &'a Question<'a>,
+    /// One answer for each choice, by index.
     said: Vec<Said>,
     /// Numbers for the reply's names.
     id: u64,

@@ -14,6 +14,7 @@ pub(crate) struct Fault<'a>(&'a Rule);
 // === impl Fault ===
 
 impl<'a> Fault<'a> {
+    /// The rule that was chosen.
     pub(super) const fn of(rule: &'a Rule) -> Self {
         Self(rule)
     }
@@ -49,6 +50,7 @@ impl<'a> Fault<'a> {
         reply.spaced(rule.gap_ms).delayed(rule.delay_ms)
     }
 
+    /// The status that the rule names; it was checked when the script was read.
     fn status(&self) -> Option<StatusCode> {
         self.0
             .status

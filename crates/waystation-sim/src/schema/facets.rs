@@ -9,12 +9,19 @@ pub(super) struct Facets<'a>(Vec<Json<'a>>);
 /// The seven types of JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean,
+    /// A number without a fraction: `3`, and by the standard `3.0` too.
     Integer,
+    /// Any number.
     Number,
+    /// A text.
     String,
+    /// A list.
     Array,
+    /// A map from names to values.
     Object,
 }
 
@@ -104,6 +111,8 @@ impl<'a> Facets<'a> {
         first.copied().unwrap_or(Type::String)
     }
 
+    /// The type that the other keys speak of: `minimum` of a number, `items` of an array. A string when
+    /// they say nothing, since that is what most properties of tools are.
     fn suggested(&self) -> Type {
         const HINTS: [(&str, Type); 16] = [
             ("properties", Type::Object),
@@ -131,6 +140,7 @@ impl<'a> Facets<'a> {
 // === impl Type ===
 
 impl Type {
+    /// The type of that name; nothing for a value that names none.
     fn named(json: Json<'_>) -> Option<Self> {
         match &*json.string()? {
             "null" => Some(Self::Null),

@@ -18,10 +18,13 @@ pub(super) fn make(facets: &Facets<'_>, spoken: Option<i64>, liked: i64, whole: 
 
 /// Where a number may lie.
 struct Bounds {
+    /// The greatest of the lower bounds; `f64::MIN` without any.
     low: f64,
+    /// The least of the upper bounds; `f64::MAX` without any.
     high: f64,
     /// The bound itself is no legal value.
     open_low: bool,
+    /// The same for the upper bound.
     open_high: bool,
     /// 0 where any number will do.
     step: f64,
@@ -30,6 +33,8 @@ struct Bounds {
 // === impl Bounds ===
 
 impl Bounds {
+    /// Joins the bounds of all facets; the strictest of each counts. `whole` makes the step a whole
+    /// number.
     fn of(facets: &Facets<'_>, whole: bool) -> Self {
         let closed_low = facets.largest("minimum").unwrap_or(f64::MIN);
         let closed_high = facets.smallest("maximum").unwrap_or(f64::MAX);
@@ -50,14 +55,18 @@ impl Bounds {
         }
     }
 
+    /// Whether the lower bound allows `number`.
     fn above_low(&self, number: f64) -> bool {
         number > self.low || (!self.open_low && number >= self.low)
     }
 
+    /// Whether the upper bound allows `number`.
     fn below_high(&self, number: f64) -> bool {
         number < self.high || (!self.open_high && number <= self.high)
     }
 
+    /// Whether `number` lies within both bounds and is a multiple of the step, give or take what
+    /// floats lose.
     fn hold(&self, number: f64) -> bool {
         let multiple = self.step <= 0.0 || {
             let times = number / self.step;

@@ -21,6 +21,8 @@ pub(super) fn sample(pattern: &str, least: u64) -> Option<String> {
 /// The longest text made.
 const LONGEST: usize = 10_000;
 
+/// Reads a pattern from left to right and makes the text as it goes. Holds no tree: what has been
+/// read is written at once, so that a long pattern costs no more than its length.
 struct Reader<'p> {
     rest: Peekable<Chars<'p>>,
     /// Further repetitions that the first open-ended one is to make.
@@ -31,6 +33,7 @@ struct Reader<'p> {
 // === impl Reader ===
 
 impl<'p> Reader<'p> {
+    /// Reads the whole pattern; a rest that belongs to nothing (`a)`) means that it was not understood.
     fn read(pattern: &'p str, slack: usize) -> Option<String> {
         let mut reader = Self {
             rest: pattern.chars().peekable(),
@@ -55,6 +58,8 @@ impl<'p> Reader<'p> {
         Some(first)
     }
 
+    /// Atoms up to the next `|`, `)` or the end, each with its repetition. Anchors and word
+    /// boundaries stand for no text.
     fn sequence(&mut self, depth: usize) -> Option<String> {
         let mut text = String::new();
         while let Some(next) = self.rest.peek().copied() {
@@ -84,6 +89,7 @@ impl<'p> Reader<'p> {
         Some(text)
     }
 
+    /// `(…)`, `(?:…)` and `(?<name>…)`, after the opening parenthesis. Look-around is not understood.
     fn group(&mut self, depth: usize) -> Option<String> {
         if self.rest.next_if_eq(&'?').is_some() {
             match self.rest.next()? {
@@ -182,6 +188,7 @@ impl<'p> Reader<'p> {
         Some(least + more)
     }
 
+    /// The number at this place, at most [`LONGEST`].
     fn count(&mut self) -> Option<usize> {
         let mut digits = String::new();
         while let Some(digit) = self.rest.next_if(char::is_ascii_digit) {
@@ -190,6 +197,7 @@ impl<'p> Reader<'p> {
         digits.parse().ok().filter(|count| *count <= LONGEST)
     }
 
+    /// What a repetition takes of the slack: nothing when it is fixed, at most `most`.
     fn slack_for(&mut self, open: bool, most: usize) -> usize {
         let taken = if open { self.slack.min(most) } else { 0 };
         self.slack -= taken;

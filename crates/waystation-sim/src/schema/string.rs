@@ -59,6 +59,7 @@ const NAMED: &[(&[&str], &str)] = &[
     (&["language", "locale", "lang"], "en"),
     (&["timezone"], "UTC"),
 ];
+/// Words in names of properties that are places.
 const PLACES: &[&str] = &[
     "city",
     "location",
@@ -69,7 +70,9 @@ const PLACES: &[&str] = &[
     "origin",
     "region",
 ];
+/// Words in names of properties that are names of somebody or something.
 const PERSONS: &[&str] = &["name", "person", "author", "recipient", "customer"];
+/// Words in names of properties that the whole prompt suits.
 const WHOLE: &[&str] = &[
     "query", "question", "prompt", "text", "input", "message", "search", "content", "request",
 ];
@@ -80,7 +83,7 @@ fn by_name(at: Spot<'_>, prompt: &Prompt<'_>) -> String {
     let about = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let named = |fallback: &str| prompt.name(at.nth).unwrap_or_else(|| fallback.into());
     if about(PLACES) {
-        return named("Paris");
+        return prompt.place(at.nth).unwrap_or_else(|| "Paris".into());
     }
     if let Some((_, text)) = NAMED.iter().find(|(words, _)| about(words)) {
         return (*text).into();

@@ -66,6 +66,18 @@ fn unknown_paths_and_methods_are_refused_in_the_envelope() {
 }
 
 #[test]
+fn a_server_may_hand_over_the_path_alone() {
+    let script = "[[rule]]\nmatch = { host = \"mock.local\" }\nstatus = 503";
+    let simulator = Simulator::new(7).with_script(script.parse().unwrap());
+    let mut request = hello(false);
+    request.url = "/v1/chat/completions".parse().unwrap();
+    assert_eq!(simulator.handle(&request).head.status, 200);
+    let host = "mock.local:8900".parse().unwrap();
+    request.headers.insert(header::HOST, host);
+    assert_eq!(simulator.handle(&request).head.status, 503);
+}
+
+#[test]
 fn a_stream_starts_soon_and_goes_on_at_a_readers_pace() {
     for seed in 0..30 {
         let reply = Simulator::new(seed).handle(&hello(true));

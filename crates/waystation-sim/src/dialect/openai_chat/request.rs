@@ -14,6 +14,7 @@ use crate::{
 
 /// A request that can be answered.
 pub(super) struct Question<'a> {
+    /// The question itself, free of the wire.
     pub(super) asked: Asked<'a>,
     /// How many answers.
     pub(super) n: u64,
@@ -49,10 +50,15 @@ pub(super) enum Shown {
 /// Why a request is not answered.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
+    /// The reply's status.
     pub(super) status: StatusCode,
+    /// What was expected, then what was found.
     pub(super) message: String,
+    /// `error.type`.
     pub(super) kind: &'static str,
+    /// `error.param`: the offending member.
     pub(super) param: Option<String>,
+    /// `error.code`.
     pub(super) code: Option<&'static str>,
 }
 
@@ -62,6 +68,7 @@ const MAX_N: u64 = 128;
 // === impl Refusal ===
 
 impl Refusal {
+    /// A 400 about `param`; about the whole request when that is empty.
     fn of(param: &str, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -72,6 +79,7 @@ impl Refusal {
         }
     }
 
+    /// A 400 about a value of the wrong kind.
     fn wrong(param: &str, expected: &str, found: Json<'_>) -> Self {
         let found = found.kind();
         let message = format!("invalid type for '{param}': expected {expected}, found {found}");
@@ -149,10 +157,12 @@ struct Object<'a>(Json<'a>);
 // === impl Object ===
 
 impl<'a> Object<'a> {
+    /// The member called `key`, unless it is `null`.
     fn get(self, key: &str) -> Option<Json<'a>> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
+    /// A member that has to be a boolean.
     fn flag(self, key: &str) -> Result<Option<bool>, Refusal> {
         let value = self.get(key).map(|value| {
             let flag = value.bool();
@@ -161,6 +171,7 @@ impl<'a> Object<'a> {
         value.transpose()
     }
 
+    /// A member that has to be a whole number, not below zero.
     fn whole(self, key: &str) -> Result<Option<u64>, Refusal> {
         let value = self.get(key).map(|value| {
             let number = value.u64();
@@ -169,6 +180,7 @@ impl<'a> Object<'a> {
         value.transpose()
     }
 
+    /// The elements of a member that has to be an array; none when it is absent.
     fn list(self, key: &str) -> Result<impl Iterator<Item = Json<'a>>, Refusal> {
         let value = self.get(key);
         match value.filter(|value| value.kind() != Kind::Array) {
@@ -178,6 +190,7 @@ impl<'a> Object<'a> {
     }
 }
 
+/// The messages, at least one, each with a role that is known.
 fn messages(body: Object<'_>) -> Result<Vec<Message<'_>>, Refusal> {
     let mut messages = Vec::new();
     for (at, message) in body.list("messages")?.enumerate() {
@@ -196,6 +209,7 @@ fn messages(body: Object<'_>) -> Result<Vec<Message<'_>>, Refusal> {
     Ok(messages)
 }
 
+/// What `message` holds beside text, counted by kind.
 fn media_of(message: &Message<'_>) -> Media {
     let mut media = Media::default();
     for part in message.content().parts() {
@@ -211,6 +225,7 @@ fn media_of(message: &Message<'_>) -> Media {
     media
 }
 
+/// Who spoke last. Results of several tools at the end of the conversation go together.
 fn last(messages: &[Message<'_>]) -> Last {
     let is_result = |message: &Message<'_>| matches!(message.role(), Role::Tool | Role::Function);
     match messages.last().map(Message::role) {
@@ -228,6 +243,7 @@ fn last(messages: &[Message<'_>]) -> Last {
     }
 }
 
+/// The functions that may be called. Tools of other types are the host's own business.
 fn tools(body: Object<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
     let mut tools = Vec::new();
     for (at, tool) in body.list("tools")?.enumerate() {
@@ -251,6 +267,7 @@ fn tools(body: Object<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
     Ok(tools)
 }
 
+/// `tool_choice`. A function that is named has to be among the tools.
 fn choice(body: Object<'_>) -> Result<Choice, Refusal> {
     let Some(choice) = body.get("tool_choice") else {
         return Ok(Choice::Auto);
@@ -280,6 +297,7 @@ fn choice(body: Object<'_>) -> Result<Choice, Refusal> {
     }
 }
 
+/// `response_format`. Types that are not known mean plain text, as on hosts that ignore them.
 fn format(body: Object<'_>) -> Result<Format<'_>, Refusal> {
     let Some(format) = body.get("response_format") else {
         return Ok(Format::Text);
@@ -300,6 +318,7 @@ fn format(body: Object<'_>) -> Result<Format<'_>, Refusal> {
     }
 }
 
+/// The limit on output in tokens: the newer name counts when both are there.
 fn limit(body: Object<'_>) -> Result<Option<u64>, Refusal> {
     for key in ["max_completion_tokens", "max_tokens"] {
         match body.whole(key)? {
@@ -316,6 +335,7 @@ fn limit(body: Object<'_>) -> Result<Option<u64>, Refusal> {
     Ok(None)
 }
 
+/// `stop`: one text or several.
 fn stop(body: Object<'_>) -> Result<Vec<String>, Refusal> {
     let Some(stop) = body.get("stop") else {
         return Ok(Vec::new());
@@ -356,6 +376,7 @@ fn reasoning(body: Object<'_>) -> Result<(bool, Shown), Refusal> {
     Ok((wanted, Shown::Content))
 }
 
+/// Whether a stream is wanted, and where its usage goes.
 fn stream(body: Object<'_>) -> Result<Option<StreamUsage>, Refusal> {
     if body.flag("stream")? != Some(true) {
         return Ok(None);
@@ -369,6 +390,7 @@ fn stream(body: Object<'_>) -> Result<Option<StreamUsage>, Refusal> {
     }
 }
 
+/// Whether log probabilities are wanted, and with how many alternatives (0 to 20).
 fn logprobs(body: Object<'_>) -> Result<Option<u64>, Refusal> {
     let wanted = body.flag("logprobs")?.unwrap_or_default();
     let top = body.whole("top_logprobs")?.unwrap_or_default();

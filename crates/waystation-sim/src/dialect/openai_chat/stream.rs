@@ -15,11 +15,15 @@ use crate::{
 
 /// One chunk to come: its choice's inside, and the bytes of text that take time.
 struct Step {
+    /// Which choice it belongs to.
     choice: usize,
     /// The members of `delta`, and `logprobs` beside it.
     delta: Vec<u8>,
+    /// The value of `logprobs`, where it was asked for.
     logprobs: Option<Vec<u8>>,
+    /// The finish reason, on the choice's last chunk.
     finish: Option<&'static str>,
+    /// Bytes of text in it; what carries no text takes no time.
     bytes: usize,
 }
 
@@ -96,6 +100,7 @@ fn steps(reply: &Reply<'_>, choice: usize, said: &Said) -> Vec<Step> {
     steps
 }
 
+/// The first delta: the role, and empty content, or `null` when tools will be called.
 fn role(said: &Said) -> Vec<u8> {
     let mut out = Vec::new();
     let mut delta = ObjectWriter::open(&mut out);
@@ -109,6 +114,7 @@ fn role(said: &Said) -> Vec<u8> {
     out
 }
 
+/// A delta with one piece of text under `key`.
 fn delta(key: &str, piece: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut delta = ObjectWriter::open(&mut out);
@@ -140,6 +146,8 @@ fn tool_delta(place: usize, named: Option<(&str, &str)>, arguments: &str) -> Vec
     out
 }
 
+/// One chunk with one choice as a framed event. `carries`: it bears the usage too. Where the usage
+/// has a chunk of its own, every other chunk says `usage: null`, as OpenAI's do.
 fn chunk(reply: &Reply<'_>, step: &Step, carries: bool, usage: StreamUsage) -> bytes::Bytes {
     let mut out = b"data: ".to_vec();
     let mut object = ObjectWriter::open(&mut out);
@@ -169,6 +177,7 @@ fn chunk(reply: &Reply<'_>, step: &Step, carries: bool, usage: StreamUsage) -> b
     out.into()
 }
 
+/// The chunk with the usage and no choice.
 fn usage_chunk(reply: &Reply<'_>) -> bytes::Bytes {
     let mut out = b"data: ".to_vec();
     let mut object = ObjectWriter::open(&mut out);

@@ -38,6 +38,8 @@ pub(super) fn write(reply: &Reply<'_>, tempo: Tempo) -> SimReply {
     whole
 }
 
+/// One entry of `choices`: the message, log probabilities where they were asked for, the finish
+/// reason. `content` is `null` beside tool calls, as on the real wire.
 fn choice(reply: &Reply<'_>, at: usize, said: &Said, out: &mut Vec<u8>) {
     let mut choice = ObjectWriter::open(out);
     choice.number("index", u64::try_from(at).unwrap_or_default());

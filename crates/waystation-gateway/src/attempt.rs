@@ -7,9 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use http::{HeaderName, HeaderValue};
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use waystation_core::{
     BodyStream, Call, ChatEvent, ChatRequest, Codec, DialectId, EncodeError, Endpoint, ErrorType,
@@ -29,6 +30,7 @@ pub struct Codecs {
 /// Everything that one attempt needs.
 pub(crate) struct Attempt<'a> {
     pub(crate) transport: &'a dyn Transport,
+    pub(crate) hop: Option<&'a (HeaderName, HeaderValue)>,
     pub(crate) codec: &'static dyn Codec,
     pub(crate) route: &'a Route,
     pub(crate) endpoint: &'a Endpoint,
@@ -54,6 +56,9 @@ pub(crate) struct Rest {
     body: BodyStream,
     reader: Box<dyn Reader>,
     idle: Duration,
+    /// When the last byte came: kept here so that a caller who stops waiting and asks again (to send
+    /// a keep-alive comment) does not start the idle limit anew.
+    last: Instant,
     /// Given back when the reply ends or is dropped.
     _permit: OwnedSemaphorePermit,
 }
@@ -102,15 +107,31 @@ impl Attempt<'_> {
     /// Sends `chat` and reads until there is something to show: the first content of a streamed
     /// reply, the end of a whole one.
     pub(crate) async fn first(self, chat: &ChatRequest) -> Result<Committed, Failed> {
-        let Call { request, reader, notes } = self.encode(chat)?;
+        let Call {
+            mut request,
+            reader,
+            notes,
+        } = self.encode(chat)?;
+        if let Some((name, value)) = self.hop {
+            request.headers.insert(name.clone(), value.clone());
+        }
         let timeouts = self.route.timeouts;
         let pool = PoolKey::from(&self.endpoint.provider);
-        let limits = SendLimits { connect: timeouts.connect, head: None, pool };
+        let limits = SendLimits {
+            connect: timeouts.connect,
+            head: None,
+            pool,
+        };
         let sending = self.transport.send(request, limits);
-        let reading = Reading { reader, events: Vec::new() };
+        let reading = Reading {
+            reader,
+            events: Vec::new(),
+        };
         let (events, rest) = if chat.stream() {
             let first_token = first_token_limit(chat, timeouts);
-            reading.streamed(sending, timeouts, (first_token, self.permit)).await?
+            reading
+                .streamed(sending, timeouts, (first_token, self.permit))
+                .await?
         } else {
             let limit = timeouts.whole.min(self.left);
             match timeout(limit, reading.whole(sending)).await {
@@ -121,26 +142,42 @@ impl Attempt<'_> {
         if rest.is_none() {
             check_not_empty(&events)?;
         }
-        Ok(Committed { events, rest, notes })
+        Ok(Committed {
+            events,
+            rest,
+            notes,
+        })
     }
 
     fn encode(&self, chat: &ChatRequest) -> Result<Call, Failed> {
         let (endpoint, lease) = (self.endpoint, self.lease);
-        let upstream = self.route.upstream.as_ref();
-        let target = Target { upstream, endpoint, lease, now: self.now.unix };
+        let upstream = self.route.wire(&endpoint.dialect);
+        let target = Target {
+            upstream,
+            endpoint,
+            lease,
+            now: self.now.unix,
+        };
         self.codec.encode(chat, &target).map_err(|error| {
             let kind = match &error {
                 EncodeError::Unsupported { .. } => ErrorType::InvalidRequest,
                 _ => ErrorType::ProviderUnavailable,
             };
-            Failed { error: UpstreamError::new(kind, error.to_string()), sent: Sent::Nothing }
+            Failed {
+                error: UpstreamError::new(kind, error.to_string()),
+                sent: Sent::Nothing,
+            }
         })
     }
 }
 
 fn first_token_limit(chat: &ChatRequest, timeouts: Timeouts) -> Duration {
     let reasons = chat.reasoning().and_then(|reasoning| reasoning.wanted()) == Some(true);
-    if reasons { timeouts.first_token_reasoning } else { timeouts.first_token }
+    if reasons {
+        timeouts.first_token_reasoning
+    } else {
+        timeouts.first_token
+    }
 }
 
 /// A whole reply without a word, without a call and without a count is no answer (API contract,
@@ -159,7 +196,9 @@ fn check_not_empty(events: &[ChatEvent]) -> Result<(), Failed> {
     if completion > 0 {
         return Ok(());
     }
-    Err(Failed::of(UpstreamError::garbage("the provider answered with nothing")))
+    Err(Failed::of(UpstreamError::garbage(
+        "the provider answered with nothing",
+    )))
 }
 
 // === reading ===
@@ -176,7 +215,9 @@ type Sending<'a> = std::pin::Pin<
 impl Reading {
     async fn whole(mut self, sending: Sending<'_>) -> Result<Vec<ChatEvent>, Failed> {
         let reply = sending.await?;
-        self.reader.head(&reply.head).map_err(|e| Failed::of(stamp(e, &reply.head)))?;
+        self.reader
+            .head(&reply.head)
+            .map_err(|e| Failed::of(stamp(e, &reply.head)))?;
         let mut body = reply.body;
         while let Some(bytes) = body.next().await {
             let read = self.reader.push(&bytes?, &mut self.events);
@@ -198,12 +239,18 @@ impl Reading {
             Ok(reply) => reply?,
             Err(_) => return Err(Failed::late("the response's head", timeouts.first_byte)),
         };
-        self.reader.head(&reply.head).map_err(|e| Failed::of(stamp(e, &reply.head)))?;
+        self.reader
+            .head(&reply.head)
+            .map_err(|e| Failed::of(stamp(e, &reply.head)))?;
         let (head, mut body) = (reply.head, reply.body);
         loop {
             let left = first_token.saturating_sub(now().saturating_duration_since(started));
             let limit = left.min(timeouts.idle);
-            let what = if left < timeouts.idle { "the first token" } else { "the next byte" };
+            let what = if left < timeouts.idle {
+                "the first token"
+            } else {
+                "the next byte"
+            };
             let next = timeout(limit, body.next()).await;
             let Some(bytes) = next.map_err(|_| Failed::late(what, limit))? else {
                 let end = self.reader.finish(&mut self.events);
@@ -214,7 +261,13 @@ impl Reading {
             read.map_err(|error| Failed::of(stamp(error, &head)))?;
             if self.events.iter().any(ChatEvent::is_content) {
                 let idle = timeouts.idle;
-                let rest = Rest { body, reader: self.reader, idle, _permit: permit };
+                let rest = Rest {
+                    body,
+                    reader: self.reader,
+                    idle,
+                    last: now(),
+                    _permit: permit,
+                };
                 return Ok((self.events, Some(rest)));
             }
         }
@@ -222,7 +275,6 @@ impl Reading {
 }
 
 /// Tokio's clock, which a test may pause.
-#[expect(clippy::disallowed_methods, reason = "the same clock that tokio's timeouts run on")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -236,9 +288,11 @@ fn stamp(mut error: UpstreamError, head: &waystation_core::ReplyHead) -> Upstrea
 // === impl Rest ===
 
 impl Rest {
-    /// The next events; `Ok(false)` when the reply is complete.
+    /// The next events; `Ok(false)` when the reply is complete. Cancel safe.
     pub(crate) async fn next(&mut self, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
-        match timeout(self.idle, self.body.next()).await {
+        let next = timeout_at(self.last + self.idle, self.body.next()).await;
+        self.last = now();
+        match next {
             Err(_) => Err(Failed::late("the next byte", self.idle).error),
             Ok(None) => self.reader.finish(out).map(|()| false),
             Ok(Some(Err(error))) => Err(Failed::from(error).error),
@@ -255,7 +309,10 @@ impl Rest {
 
 impl Failed {
     pub(crate) const fn of(error: UpstreamError) -> Self {
-        Self { error, sent: Sent::Maybe }
+        Self {
+            error,
+            sent: Sent::Maybe,
+        }
     }
 
     fn late(what: &str, limit: Duration) -> Self {
@@ -267,14 +324,23 @@ impl Failed {
     pub(crate) fn busy(route: &Arc<Route>) -> Self {
         let message = format!("{} has reached max_concurrent", route.upstream.slug);
         let error = UpstreamError::new(ErrorType::ProviderOverloaded, message);
-        Self { error, sent: Sent::Nothing }
+        Self {
+            error,
+            sent: Sent::Nothing,
+        }
     }
 }
 
 impl From<TransportError> for Failed {
     fn from(error: TransportError) -> Self {
-        let kind =
-            if error.timed_out { ErrorType::Timeout } else { ErrorType::ProviderUnavailable };
-        Self { error: UpstreamError::new(kind, error.to_string()), sent: error.sent }
+        let kind = if error.timed_out {
+            ErrorType::Timeout
+        } else {
+            ErrorType::ProviderUnavailable
+        };
+        Self {
+            error: UpstreamError::new(kind, error.to_string()),
+            sent: error.sent,
+        }
     }
 }

@@ -18,15 +18,22 @@ pub struct TokioClock {
 impl TokioClock {
     /// Starts at tick 0, now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that others ask")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that others ask"
+    )]
     pub fn start() -> Self {
-        let start_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_unix }
+        let start_unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            start: Instant::now(),
+            start_unix,
+        }
     }
 }
 
 impl Clock for TokioClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that others ask")]
     fn now(&self) -> Now {
         let elapsed = Instant::now().saturating_duration_since(self.start);
         let unix = self.start_unix.saturating_add(elapsed);

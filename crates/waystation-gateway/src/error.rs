@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    AttemptRecord, EndpointId, ErrorType, InvalidRequest, ModelId, PluginError, UpstreamError,
+    AttemptRecord, EndpointId, ErrorType, InvalidRequest, ModelId, PluginError, Sent, UpstreamError,
 };
 use waystation_router::NoRoute;
 
@@ -37,7 +37,7 @@ pub struct AttemptsFailed {
     /// `<provider>: <reason>` of the last attempt.
     pub message: String,
     /// The models that were asked for.
-    pub requested: Vec<ModelId>,
+    pub requested: Vec<String>,
     /// The shortest wait that any upstream asked for.
     pub retry_after: Option<Duration>,
     /// Every attempt, in order.
@@ -55,6 +55,8 @@ pub struct AttemptReport {
     pub model: ModelId,
     /// What went wrong.
     pub error: UpstreamError,
+    /// Whether the upstream may have acted on the request.
+    pub sent: Sent,
     /// How long it took.
     pub took: Duration,
 }
@@ -82,32 +84,62 @@ impl AttemptsFailed {
     /// All limited: 429. All down, late or unreachable: 503. All refused our credential: 502. All
     /// unknown upstream: 404. Otherwise the last one's own kind. Source: `decisions`, "Statuses".
     #[must_use]
-    pub fn of(requested: Vec<ModelId>, attempts: Vec<AttemptReport>) -> Self {
+    pub fn of(requested: Vec<String>, attempts: Vec<AttemptReport>) -> Self {
         let all = |test: fn(ErrorType) -> bool| attempts.iter().all(|a| test(a.error.kind));
         let last = attempts.last();
         let (kind, availability) = if attempts.is_empty() {
-            (ErrorType::ProviderOverloaded, Some("temporarily_unavailable"))
+            (
+                ErrorType::ProviderOverloaded,
+                Some("temporarily_unavailable"),
+            )
         } else if all(|kind| kind == ErrorType::RateLimitExceeded) {
             (ErrorType::RateLimitExceeded, Some("capacity_exhausted"))
         } else if all(is_outage) {
-            (ErrorType::ProviderOverloaded, Some("temporarily_unavailable"))
+            (
+                ErrorType::ProviderOverloaded,
+                Some("temporarily_unavailable"),
+            )
         } else if all(is_credential) {
             (ErrorType::ProviderUnavailable, None)
         } else if all(|kind| kind == ErrorType::NotFound) {
             (ErrorType::NotFound, Some("model_unavailable_upstream"))
         } else {
-            (last.map_or(ErrorType::Unmapped, |a| client_kind(a.error.kind)), None)
+            (
+                last.map_or(ErrorType::Unmapped, |a| client_kind(a.error.kind)),
+                None,
+            )
         };
         let message = last.map_or_else(
             || "no attempt could be made in time".to_owned(),
             |a| format!("{}: {}", a.provider, told(&a.error)),
         );
         let retry_after = attempts.iter().filter_map(|a| a.error.retry_after).min();
-        Self { kind, availability, message, requested, retry_after, attempts }
+        Self {
+            kind,
+            availability,
+            message,
+            requested,
+            retry_after,
+            attempts,
+        }
+    }
+}
+
+impl AttemptsFailed {
+    /// Whether the last upstream's body may be shown: not when it speaks of our credential.
+    #[must_use]
+    pub fn tells_raw(&self) -> bool {
+        self.attempts.last().is_some_and(|last| !is_credential(last.error.kind))
     }
 }
 
 impl AttemptReport {
+    /// What a client may be told of it.
+    #[must_use]
+    pub fn told(&self) -> &str {
+        told(&self.error)
+    }
+
     /// The attempt as the record keeps it.
     #[must_use]
     pub fn record(&self) -> AttemptRecord {
@@ -131,7 +163,11 @@ fn told(error: &UpstreamError) -> &str {
 
 /// The provider's word about *our* credential is never the client's 401.
 const fn client_kind(kind: ErrorType) -> ErrorType {
-    if is_credential(kind) { ErrorType::ProviderUnavailable } else { kind }
+    if is_credential(kind) {
+        ErrorType::ProviderUnavailable
+    } else {
+        kind
+    }
 }
 
 const fn is_credential(kind: ErrorType) -> bool {
@@ -162,6 +198,7 @@ mod tests {
             endpoint: "a/b|acme".parse().unwrap(),
             model: "a/b".parse().unwrap(),
             error: UpstreamError::new(*kind, format!("reason {kind}")),
+            sent: Sent::Maybe,
             took: Duration::ZERO,
         };
         AttemptsFailed::of(Vec::new(), kinds.iter().map(report).collect())
@@ -171,16 +208,28 @@ mod tests {
     fn like_failures_have_their_own_status_and_mixed_ones_the_last() {
         use ErrorType as E;
         for (kinds, kind) in [
-            (vec![E::RateLimitExceeded, E::RateLimitExceeded], E::RateLimitExceeded),
-            (vec![E::Timeout, E::ProviderOverloaded, E::Server], E::ProviderOverloaded),
-            (vec![E::Authentication, E::PermissionDenied], E::ProviderUnavailable),
+            (
+                vec![E::RateLimitExceeded, E::RateLimitExceeded],
+                E::RateLimitExceeded,
+            ),
+            (
+                vec![E::Timeout, E::ProviderOverloaded, E::Server],
+                E::ProviderOverloaded,
+            ),
+            (
+                vec![E::Authentication, E::PermissionDenied],
+                E::ProviderUnavailable,
+            ),
             (vec![E::NotFound], E::NotFound),
             (vec![E::Server, E::InvalidRequest], E::InvalidRequest),
             (vec![E::Server, E::Authentication], E::ProviderUnavailable),
         ] {
             assert_eq!(failed(&kinds).kind, kind, "{kinds:?}");
         }
-        assert_eq!(failed(&[E::InvalidRequest]).message, "Acme: reason invalid_request");
+        assert_eq!(
+            failed(&[E::InvalidRequest]).message,
+            "Acme: reason invalid_request"
+        );
         assert!(!failed(&[E::Authentication]).message.contains("reason"));
     }
 }

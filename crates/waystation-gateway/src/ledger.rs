@@ -48,7 +48,10 @@ impl MemoryLedger {
     /// Keeps at most `capacity` entries; a capacity of 0 keeps sums only.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, inner: Mutex::default() }
+        Self {
+            capacity,
+            inner: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -65,7 +68,12 @@ impl MemoryLedger {
     /// What `key` has spent, as of `now`.
     #[must_use]
     pub fn usage(&self, key: Option<&Arc<str>>, now: UnixMs) -> KeyUsage {
-        let mut usage = self.lock().keys.get(&key.cloned()).copied().unwrap_or_default();
+        let mut usage = self
+            .lock()
+            .keys
+            .get(&key.cloned())
+            .copied()
+            .unwrap_or_default();
         usage.turn(now);
         usage
     }
@@ -145,7 +153,11 @@ mod tests {
     use super::*;
 
     fn entry(number: u64, at: u64) -> Entry {
-        let mut entry = Entry::new(GenerationId::new(at, number.into()), UnixMs::new(at), String::new());
+        let mut entry = Entry::new(
+            GenerationId::new(at, number.into()),
+            UnixMs::new(at),
+            String::new(),
+        );
         entry.total = Some(Usd::from_femtos(1));
         entry
     }
@@ -153,10 +165,20 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten_first() {
         let ledger = MemoryLedger::new(2);
-        let ids: Vec<_> = (0..3).map(|n| entry(n, n)).map(|e| { let id = e.id.clone(); ledger.record(e); id }).collect();
+        let ids: Vec<_> = (0..3)
+            .map(|n| entry(n, n))
+            .map(|e| {
+                let id = e.id.clone();
+                ledger.record(e);
+                id
+            })
+            .collect();
         assert!(ledger.get(&ids[0]).is_none());
         assert!(ledger.get(&ids[1]).is_some() && ledger.get(&ids[2]).is_some());
-        assert_eq!(ledger.usage(None, UnixMs::new(2)).total, Usd::from_femtos(3));
+        assert_eq!(
+            ledger.usage(None, UnixMs::new(2)).total,
+            Usd::from_femtos(3)
+        );
     }
 
     #[test]
@@ -167,7 +189,14 @@ mod tests {
         ledger.record(entry(1, monday - 1));
         ledger.record(entry(2, monday));
         let at = |ms| ledger.usage(None, UnixMs::new(ms));
-        assert_eq!((at(monday).daily, at(monday).weekly, at(monday).monthly), (Usd::from_femtos(1), Usd::from_femtos(1), Usd::from_femtos(2)));
+        assert_eq!(
+            (at(monday).daily, at(monday).weekly, at(monday).monthly),
+            (
+                Usd::from_femtos(1),
+                Usd::from_femtos(1),
+                Usd::from_femtos(2)
+            )
+        );
         assert_eq!(at(monday + DAY_MS).monthly, Usd::ZERO);
     }
 }

@@ -7,9 +7,11 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    ChatEvent, Clock, Cost, Delta, Endpoint, Entry, ErrorType, Finish, FinishReason, Ledger, Tick,
-    Tokens, Usage, Usd,
+    ChatEvent, Clock, Cost, Delta, Endpoint, Entry, ErrorType, Finish, FinishReason, GenerationId,
+    Ledger, Seed, Tick, Tokens, UnixMs, Usage, Usd,
 };
+
+use waystation_router::{HealthTable, Outcome};
 
 use crate::error::AttemptReport;
 
@@ -28,6 +30,11 @@ pub struct Settled {
 pub(crate) struct Record {
     clock: Arc<dyn Clock>,
     ledger: Arc<dyn Ledger>,
+    health: Arc<HealthTable>,
+    id: GenerationId,
+    created: UnixMs,
+    seed: Seed,
+    streamed: bool,
     /// Taken when the record settles.
     entry: Option<Entry>,
     arrived: Tick,
@@ -55,14 +62,19 @@ const BYTES_PER_TOKEN: usize = 4;
 impl Record {
     pub(crate) fn open(
         entry: Entry,
-        clock: Arc<dyn Clock>,
-        ledger: Arc<dyn Ledger>,
+        (clock, ledger): (Arc<dyn Clock>, Arc<dyn Ledger>),
+        health: Arc<HealthTable>,
         simulated: bool,
     ) -> Self {
         let arrived = clock.now().tick;
         Self {
             clock,
             ledger,
+            health,
+            id: entry.id.clone(),
+            created: entry.created,
+            seed: Seed::new(entry.seed),
+            streamed: entry.streamed,
             entry: Some(entry),
             arrived,
             prompt_estimate: Tokens::ZERO,
@@ -81,6 +93,18 @@ impl Record {
         }
     }
 
+    pub(crate) fn id(&self) -> GenerationId {
+        self.id.clone()
+    }
+
+    pub(crate) const fn created(&self) -> UnixMs {
+        self.created
+    }
+
+    pub(crate) const fn seed(&self) -> Seed {
+        self.seed
+    }
+
     pub(crate) const fn arrived(&self) -> Tick {
         self.arrived
     }
@@ -93,7 +117,11 @@ impl Record {
     pub(crate) fn attempt(&mut self, endpoint: &Endpoint, provider: &Arc<str>) {
         let (endpoint, provider) = (endpoint.clone(), Arc::clone(provider));
         let started = self.clock.now().tick;
-        self.serving = Some(Serving { endpoint, provider, started });
+        self.serving = Some(Serving {
+            endpoint,
+            provider,
+            started,
+        });
         (self.usage, self.text_bytes, self.first_content) = (None, 0, None);
     }
 
@@ -117,7 +145,11 @@ impl Record {
                 let id = start.id.as_ref().map(|id| id.decode().into_owned());
                 self.note(|entry| entry.upstream_id = id);
             }
-            ChatEvent::Finish(Finish { reason, native, choice }) => {
+            ChatEvent::Finish(Finish {
+                reason,
+                native,
+                choice,
+            }) => {
                 let native = native.as_ref().map(|native| native.decode().into_owned());
                 self.note(|entry| {
                     if *choice == 0 || entry.finish.is_none() {
@@ -149,7 +181,11 @@ impl Record {
 
     fn settle(&mut self, error: Option<ErrorType>, cancelled: bool) -> Settled {
         let Some(mut entry) = self.entry.take() else {
-            return Settled { usage: Usage::default(), cost: None, total: None };
+            return Settled {
+                usage: Usage::default(),
+                cost: None,
+                total: None,
+            };
         };
         let settled = self.settled(entry.finish, error.is_some());
         (entry.latency, entry.generation_time) = self.times();
@@ -165,6 +201,7 @@ impl Record {
                 took: self.clock.now().tick.since(serving.started),
             });
         }
+        self.measure(error, cancelled, &settled.usage);
         entry.usage = settled.usage.clone();
         entry.cost = settled.cost;
         entry.total = settled.total;
@@ -175,29 +212,76 @@ impl Record {
         settled
     }
 
+    /// Tells the health table how the attempt that served ended. One that the client broke off says
+    /// nothing of the endpoint's success, but its first token was measured.
+    fn measure(&self, error: Option<ErrorType>, cancelled: bool, usage: &Usage) {
+        let Some(serving) = &self.serving else { return };
+        let now = self.clock.now().tick;
+        if cancelled && self.first_content.is_none() {
+            return;
+        }
+        let mut outcome = match error {
+            Some(kind) => Outcome::failed(kind, now),
+            None => Outcome::served(now),
+        };
+        // A whole reply shows its first token and its last at once.
+        if self.streamed {
+            outcome.ttft = self.first_content.map(|first| first.since(serving.started));
+        }
+        if error.is_none() && !cancelled && self.streamed {
+            let took = self
+                .first_content
+                .map(|first| now.since(first))
+                .unwrap_or_default();
+            outcome.tokens_per_s = Outcome::speed(usage.completion, took);
+        }
+        self.health.record(&serving.endpoint.id, outcome);
+    }
+
     /// Usage and cost as they stand.
     fn settled(&self, finish: Option<FinishReason>, failed: bool) -> Settled {
         let Some(serving) = &self.serving else {
-            return Settled { usage: Usage::default(), cost: None, total: Some(Usd::ZERO) };
+            return Settled {
+                usage: Usage::default(),
+                cost: None,
+                total: Some(Usd::ZERO),
+            };
         };
         let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
         if self.simulated {
-            return Settled { usage, cost: Some(Cost::default()), total: Some(Usd::ZERO) };
+            return Settled {
+                usage,
+                cost: Some(Cost::default()),
+                total: Some(Usd::ZERO),
+            };
         }
         // An answer that ended in an error, or that never was one, costs nothing: API contract,
         // section 9.1, "zero-completion insurance".
         let nothing = usage.completion == Tokens::ZERO && finish.is_none();
-        if failed && (nothing || self.first_content.is_none()) || finish == Some(FinishReason::Error) {
-            return Settled { usage, cost: Some(Cost::default()), total: Some(Usd::ZERO) };
+        if failed && (nothing || self.first_content.is_none())
+            || finish == Some(FinishReason::Error)
+        {
+            return Settled {
+                usage,
+                cost: Some(Cost::default()),
+                total: Some(Usd::ZERO),
+            };
         }
         let cost = serving.endpoint.price.cost(&usage);
-        let reported = usage.upstream_cost.filter(|_| serving.endpoint.billed_by_upstream);
-        Settled { total: reported.or_else(|| cost.map(|cost| cost.total())), cost, usage }
+        let reported = usage
+            .upstream_cost
+            .filter(|_| serving.endpoint.billed_by_upstream);
+        Settled {
+            total: reported.or_else(|| cost.map(|cost| cost.total())),
+            cost,
+            usage,
+        }
     }
 
     /// What was consumed, where nobody counted.
     fn estimate(&self) -> Usage {
-        let completion = u64::try_from(self.text_bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
+        let completion =
+            u64::try_from(self.text_bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
         let mut usage = Usage::default();
         usage.prompt = Tokens::new(self.prompt_estimate.get().max(1));
         usage.completion = Tokens::new(completion);
@@ -215,7 +299,12 @@ impl Drop for Record {
 }
 
 fn text_bytes(delta: &Delta) -> usize {
-    let text = |text: &Option<waystation_core::JsonText>| text.as_ref().map_or(0, |text| text.len());
-    let calls: usize = delta.tool_calls.iter().map(|call| call.arguments.len()).sum();
+    let text =
+        |text: &Option<waystation_core::JsonText>| text.as_ref().map_or(0, |text| text.len());
+    let calls: usize = delta
+        .tool_calls
+        .iter()
+        .map(|call| call.arguments.len())
+        .sum();
     text(&delta.content) + text(&delta.reasoning) + text(&delta.refusal) + calls
 }

@@ -1,10 +1,15 @@
 //! Everything that one request sees of the configuration, captured once at its entry.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 use waystation_catalog::Catalog;
-use waystation_core::{Credentials, Plugins, ProviderSlug, Ranker, Upstream};
+use waystation_core::{Credentials, DialectId, Plugins, ProviderSlug, Ranker, Upstream};
 use waystation_router::RoutingPolicy;
 
 /// One consistent configuration. A reload publishes a new one; requests under way keep theirs.
@@ -29,6 +34,8 @@ pub struct Snapshot {
 pub struct Route {
     /// Address, authentication, quirks.
     pub upstream: Arc<Upstream>,
+    /// The same for the dialects that the provider speaks at another address.
+    pub wires: BTreeMap<DialectId, Arc<Upstream>>,
     /// Time limits.
     pub timeouts: Timeouts,
     /// One permit per request under way.
@@ -71,14 +78,23 @@ pub struct Retries {
 }
 
 /// Settings of the loop itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The model of requests that name none.
-    pub default_model: Option<String>,
     /// Bounds on trying again.
     pub retries: Retries,
     /// Upstreams are simulated: replies cost nothing and say so.
     pub simulated: bool,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Whether endpoints of `provider` are candidates: it is enabled and has a credential, or needs
+    /// none.
+    #[must_use]
+    pub fn is_usable(&self, provider: &ProviderSlug) -> bool {
+        self.routes.contains_key(provider) && self.credentials.has(provider)
+    }
 }
 
 // === impl Route ===
@@ -87,8 +103,21 @@ impl Route {
     /// A route with all of its permits free.
     #[must_use]
     pub fn new(upstream: Arc<Upstream>, limits: RouteLimits) -> Self {
-        let permits = Arc::new(Semaphore::new(limits.max_concurrent.min(Semaphore::MAX_PERMITS)));
-        Self { upstream, timeouts: limits.timeouts, permits }
+        let permits = Arc::new(Semaphore::new(
+            limits.max_concurrent.min(Semaphore::MAX_PERMITS),
+        ));
+        Self {
+            upstream,
+            wires: BTreeMap::new(),
+            timeouts: limits.timeouts,
+            permits,
+        }
+    }
+
+    /// The provider as the codec of `dialect` reaches it.
+    #[must_use]
+    pub fn wire(&self, dialect: &DialectId) -> &Upstream {
+        self.wires.get(dialect).unwrap_or(&self.upstream)
     }
 }
 
@@ -109,18 +138,25 @@ impl Default for Timeouts {
 impl Default for Retries {
     /// The documented defaults.
     fn default() -> Self {
-        Self { max_attempts: 6, deadline: Duration::from_secs(900) }
+        Self {
+            max_attempts: 6,
+            deadline: Duration::from_secs(900),
+        }
     }
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route").field("provider", &self.upstream.slug).finish_non_exhaustive()
+        f.debug_struct("Route")
+            .field("provider", &self.upstream.slug)
+            .finish_non_exhaustive()
     }
 }

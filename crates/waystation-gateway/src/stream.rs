@@ -81,8 +81,21 @@ impl Reply {
         output: Vec<Box<dyn OutputStage>>,
         record: Record,
     ) -> Self {
-        let Opening { id, created, model, provider, strategy, simulated, warnings, stages } = opening;
-        let Committed { events, rest, notes } = committed;
+        let Opening {
+            id,
+            created,
+            model,
+            provider,
+            strategy,
+            simulated,
+            warnings,
+            stages,
+        } = opening;
+        let Committed {
+            events,
+            rest,
+            notes,
+        } = committed;
         Self {
             id,
             created,
@@ -117,7 +130,9 @@ impl Reply {
             if let Some(error) = self.failure.take() {
                 return self.broke(&error);
             }
-            let Some(rest) = &mut self.rest else { return self.finish() };
+            let Some(rest) = &mut self.rest else {
+                return self.finish();
+            };
             match rest.next(&mut self.events).await {
                 Ok(true) => {}
                 Ok(false) => self.rest = None,
@@ -139,7 +154,9 @@ impl Reply {
         for stage in &mut self.output {
             let mut out = Vec::with_capacity(events.len());
             for event in events {
-                stage.event(event, &mut out).map_err(|e| UpstreamError::new(e.kind, e.to_string()))?;
+                stage
+                    .event(event, &mut out)
+                    .map_err(|e| UpstreamError::new(e.kind, e.to_string()))?;
             }
             events = out;
         }
@@ -164,7 +181,11 @@ impl Reply {
             held = out;
         }
         held.retain(|event| !matches!(event, ChatEvent::Usage(_)));
-        if held.is_empty() { Batch::Done(Box::new(self.record.complete())) } else { Batch::Events(held) }
+        if held.is_empty() {
+            Batch::Done(Box::new(self.record.complete()))
+        } else {
+            Batch::Events(held)
+        }
     }
 
     fn broke(&mut self, error: &UpstreamError) -> Batch {
@@ -172,12 +193,19 @@ impl Reply {
         self.output.clear();
         let settled = Box::new(self.record.fail(error.kind));
         let message = format!("{}: {}", self.provider, error.message);
-        Batch::Failed { kind: error.kind, message, settled }
+        Batch::Failed {
+            kind: error.kind,
+            message,
+            settled,
+        }
     }
 }
 
 impl std::fmt::Debug for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reply").field("id", &self.id).field("model", &self.model).finish_non_exhaustive()
+        f.debug_struct("Reply")
+            .field("id", &self.id)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,20 @@
 //! opens files and listens. It decides nothing about routing and translates no dialect: that is
 //! the work of the crates below it.
 
+pub mod admin;
+pub mod app;
+pub mod auth;
+pub mod banner;
+pub mod body;
 pub mod cli;
 pub mod config;
 pub mod credentials;
+pub mod error;
+pub mod explanation;
+pub mod metrics;
+pub mod mock;
+pub mod reply;
+pub mod rim;
+pub mod routes;
+pub mod serve;
+pub mod telemetry;

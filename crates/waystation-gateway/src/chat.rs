@@ -1,0 +1,295 @@
+//! The spine: one chat request, from its arrival to a committed reply.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use http::{HeaderName, HeaderValue};
+use waystation_core::{
+    Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Ledger, OutputStage, Run, Sandbox,
+    Seed, StageReport, TokenCounter, Transport, UnixMs,
+};
+use waystation_router::{Explanation, HealthTable, Plan, RoutingPolicy, World};
+
+use crate::{
+    Codecs, GatewayError, Reply, Snapshot,
+    attempt::Committed,
+    fallback::{Fallback, Served},
+    rank,
+    settle::Record,
+    stream::Opening,
+};
+
+/// Runs chat requests.
+pub struct Gateway {
+    parts: Parts,
+    snapshot: ArcSwap<Snapshot>,
+    health: Arc<HealthTable>,
+}
+
+/// What a gateway is composed of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The wires that it speaks.
+    pub codecs: Codecs,
+    /// The network.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// A header for upstream requests that names this gateway, so that one that comes back to it is
+    /// known for a loop.
+    pub hop: Option<(HeaderName, HeaderValue)>,
+    /// Where records go.
+    pub ledger: Arc<dyn Ledger>,
+    /// Token counts.
+    pub tokens: Arc<dyn TokenCounter>,
+    /// Where foreign documents are parsed.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Chance: seeds of plans and ids of generations.
+    pub chance: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// What a record keeps of who asked.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The client key's name.
+    pub key: Option<Arc<str>>,
+    /// The request's id.
+    pub request_id: Option<Arc<str>>,
+    /// `x-session-id`, used where the body names no session.
+    pub session_id: Option<String>,
+    /// `HTTP-Referer`.
+    pub referer: Option<String>,
+    /// `User-Agent`.
+    pub user_agent: Option<String>,
+}
+
+/// A request whose plugins have prepared it.
+struct Prepared {
+    chat: ChatRequest,
+    hints: AskHints,
+    runs: Vec<Box<dyn Run>>,
+    stages: Vec<StageReport>,
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Puts a gateway together.
+    #[must_use]
+    pub fn new(parts: Parts, snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            parts,
+            snapshot: ArcSwap::new(snapshot),
+            health: Arc::new(HealthTable::default()),
+        }
+    }
+
+    /// Publishes a new configuration. Requests under way keep the one they began with.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
+    }
+
+    /// The configuration of requests that begin now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// What has been measured of endpoints.
+    #[must_use]
+    pub const fn health(&self) -> &Arc<HealthTable> {
+        &self.health
+    }
+
+    /// The parts that the gateway was put together from.
+    #[must_use]
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Answers one request: plugins prepare, the router plans, attempts run until one commits.
+    ///
+    /// Dropping the future cancels the attempt under way and records the request as cancelled.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing has been shown to the client then.
+    pub async fn chat(&self, chat: ChatRequest, caller: Caller) -> Result<Reply, GatewayError> {
+        let snapshot = self.snapshot();
+        let mut record = self.open(&chat, caller, &snapshot);
+        match self.run(&snapshot, chat, &mut record).await {
+            Ok((opening, committed, output)) => Ok(Reply::new(opening, committed, output, record)),
+            Err(error) => {
+                record.fail(error.kind());
+                Err(error)
+            }
+        }
+    }
+
+    /// The plan that `chat` would get now. Plugins do not run, nothing is explored, nothing is sent.
+    ///
+    /// # Errors
+    /// [`GatewayError::Invalid`] for a request that is no routing question.
+    pub async fn explain(
+        &self,
+        chat: &ChatRequest,
+        seed: u64,
+    ) -> Result<Explanation, GatewayError> {
+        let snapshot = self.snapshot();
+        let mut ask = waystation_router::ask(chat, &*self.parts.tokens, &snapshot.policy)?;
+        rank::where_wanted(self, &snapshot, &mut ask, chat).await;
+        let policy = RoutingPolicy { explore_ppm: 0, ..snapshot.policy.clone() };
+        let plan = self.with_world(&snapshot, |world| {
+            waystation_router::plan(&ask, &World { policy: &policy, ..*world }, Seed::new(seed))
+        });
+        Ok(waystation_router::explain(&plan, &snapshot.catalog))
+    }
+
+    async fn run(
+        &self,
+        snapshot: &Snapshot,
+        chat: ChatRequest,
+        record: &mut Record,
+    ) -> Result<(Opening, Committed, Vec<Box<dyn OutputStage>>), GatewayError> {
+        let mut prepared = self.prepare(snapshot, chat).await?;
+        let mut ask = self.ask(snapshot, &prepared)?;
+        let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
+        record.note(|entry| entry.router = ranked);
+        record.expect_prompt(ask.prompt_estimate);
+        let plan = self.plan(snapshot, &ask, record.seed())?;
+        let may_repeat = ask.wishes.allow_fallbacks != Some(false);
+        let (parts, health) = (&self.parts, &*self.health);
+        let fallback = Fallback {
+            parts,
+            snapshot,
+            health,
+            plan: &plan,
+            may_repeat,
+            whole: !prepared.chat.stream(),
+        };
+        let Prepared {
+            chat, runs, stages, ..
+        } = &mut prepared;
+        let served = fallback.run(chat, runs, stages, record).await?;
+        let output = prepared
+            .runs
+            .iter_mut()
+            .filter_map(|run| run.output())
+            .collect();
+        let Served {
+            committed,
+            model,
+            provider,
+        } = served;
+        let opening = Opening {
+            id: record.id(),
+            created: record.created(),
+            model,
+            provider,
+            strategy: plan.strategy,
+            simulated: snapshot.settings.simulated,
+            warnings: plan.trace.notes.clone(),
+            stages: prepared.stages,
+        };
+        Ok((opening, committed, output))
+    }
+
+    /// Opens the record of a request.
+    fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Record {
+        let created: UnixMs = self.parts.clock.now().unix;
+        let draw = || u128::from((self.parts.chance)());
+        let id = GenerationId::new(created.get(), draw() << 64 | draw());
+        let requested = chat
+            .model()
+            .or_else(|| chat.models().next())
+            .unwrap_or_default();
+        let mut entry = Entry::new(id, created, requested.into_owned());
+        entry.key = caller.key;
+        entry.request_id = caller.request_id;
+        entry.session_id = chat.session().map(Into::into).or(caller.session_id);
+        entry.referer = caller.referer;
+        entry.user_agent = caller.user_agent;
+        entry.streamed = chat.stream();
+        entry.seed = (self.parts.chance)();
+        let (clock, ledger) = (
+            Arc::clone(&self.parts.clock),
+            Arc::clone(&self.parts.ledger),
+        );
+        Record::open(
+            entry,
+            (clock, ledger),
+            Arc::clone(&self.health),
+            snapshot.settings.simulated,
+        )
+    }
+
+    /// Lets the plugins prepare the request.
+    async fn prepare(
+        &self,
+        snapshot: &Snapshot,
+        mut chat: ChatRequest,
+    ) -> Result<Prepared, GatewayError> {
+        let mut hints = AskHints::default();
+        let mut stages = Vec::new();
+        let mut runs = snapshot.plugins.begin(&chat)?;
+        for run in &mut runs {
+            let mut cx = self.cx(&mut stages);
+            run.prepare(&mut chat, &mut hints, &mut cx).await?;
+        }
+        Ok(Prepared {
+            chat,
+            hints,
+            runs,
+            stages,
+        })
+    }
+
+    fn cx<'a>(&'a self, stages: &'a mut Vec<StageReport>) -> Cx<'a> {
+        let parts = &self.parts;
+        let (transport, clock) = (&*parts.transport, &*parts.clock);
+        Cx::new(transport, clock, &*parts.sandbox, &*parts.tokens, stages)
+    }
+
+    /// What the router needs to know of the request.
+    fn ask(&self, snapshot: &Snapshot, prepared: &Prepared) -> Result<Ask, GatewayError> {
+        let mut ask =
+            waystation_router::ask(&prepared.chat, &*self.parts.tokens, &snapshot.policy)?;
+        ask.hints = prepared.hints.clone();
+        Ok(ask)
+    }
+
+    /// Lends the world as it is now. Plans are made in it, and nothing else.
+    pub fn with_world<T>(&self, snapshot: &Snapshot, see: impl FnOnce(&World<'_>) -> T) -> T {
+        let now = self.parts.clock.now();
+        let usable = |provider: &_| snapshot.is_usable(provider);
+        let health = self.health.view(now.tick);
+        see(&World {
+            catalog: &snapshot.catalog,
+            health: &health,
+            now,
+            usable: &usable,
+            dialects: self.parts.codecs.dialects(),
+            policy: &snapshot.policy,
+        })
+    }
+
+    fn plan(&self, snapshot: &Snapshot, ask: &Ask, seed: Seed) -> Result<Plan, GatewayError> {
+        self.with_world(snapshot, |world| waystation_router::plan(ask, world, seed))
+            .map_err(GatewayError::NoRoute)
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("snapshot", &self.snapshot())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("codecs", &self.codecs)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,283 @@
+//! From one attempt to the next: which endpoint, which credential, how often, how long.
+
+use std::{sync::Arc, time::Duration};
+
+use waystation_core::{
+    ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, ModelId, Retry, Run, Sent,
+    StageReport, UpstreamError,
+};
+use waystation_router::{HealthTable, Outcome, Plan, Planned};
+
+use crate::{
+    AttemptReport, AttemptsFailed, GatewayError, Parts, Route, Snapshot,
+    attempt::{Attempt, Committed, Failed},
+    settle::Record,
+};
+
+/// Works through a plan.
+pub(crate) struct Fallback<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) health: &'a HealthTable,
+    pub(crate) plan: &'a Plan,
+    /// `allow_fallbacks` is not false.
+    pub(crate) may_repeat: bool,
+    /// The reply is not streamed.
+    pub(crate) whole: bool,
+}
+
+/// The attempt that serves.
+pub(crate) struct Served {
+    pub(crate) committed: Committed,
+    pub(crate) model: ModelId,
+    pub(crate) provider: Arc<str>,
+}
+
+/// By which way an attempt goes.
+#[derive(Clone, Copy)]
+struct Via<'a> {
+    route: &'a Arc<Route>,
+    lease: &'a Lease,
+    left: Duration,
+}
+
+/// What has happened so far.
+#[derive(Default)]
+struct Tried {
+    reports: Vec<AttemptReport>,
+    /// A model that no endpoint needs to be asked about any more.
+    given_up: Option<ModelId>,
+}
+
+// === impl Fallback ===
+
+impl Fallback<'_> {
+    /// Tries endpoints in the plan's order until one commits.
+    pub(crate) async fn run(
+        &self,
+        chat: &ChatRequest,
+        runs: &mut [Box<dyn Run>],
+        stages: &mut Vec<StageReport>,
+        record: &mut Record,
+    ) -> Result<Served, GatewayError> {
+        let mut tried = Tried::default();
+        for planned in &self.plan.attempts {
+            if tried.given_up.as_ref() == Some(&planned.model) {
+                continue;
+            }
+            let mut used: Vec<CredentialId> = Vec::new();
+            loop {
+                if tried.reports.len() >= self.snapshot.settings.retries.max_attempts
+                    || self.left(record).is_zero()
+                {
+                    return Err(self.failed(tried));
+                }
+                let kept = stages.len();
+                match self
+                    .attempt(planned, chat, (runs, stages), (record, &mut used))
+                    .await
+                {
+                    Ok(served) => return Ok(served),
+                    Err(None) => break,
+                    Err(Some(report)) => {
+                        // What plugins did for this endpoint was for nothing.
+                        stages.truncate(kept);
+                        let kind = report.error.kind;
+                        record.attempt_failed(&report);
+                        tried.reports.push(report);
+                        match self.next(kind, &tried, &used) {
+                            Next::OtherKey => {}
+                            Next::Again => used.clear(),
+                            Next::Endpoint => break,
+                            Next::Model => {
+                                tried.given_up = Some(planned.model.clone());
+                                break;
+                            }
+                            Next::Stop => return Err(self.failed(tried)),
+                        }
+                    }
+                }
+            }
+        }
+        Err(self.failed(tried))
+    }
+
+    fn failed(&self, tried: Tried) -> GatewayError {
+        let requested = self.plan.requested.clone();
+        GatewayError::Attempts(Box::new(AttemptsFailed::of(requested, tried.reports)))
+    }
+
+    /// What is left of the time for all attempts together. A streamed reply has no total limit, but
+    /// its attempts before the first token have.
+    fn left(&self, record: &Record) -> Duration {
+        let spent = self.parts.clock.now().tick.since(record.arrived());
+        self.snapshot
+            .settings
+            .retries
+            .deadline
+            .saturating_sub(spent)
+    }
+
+    /// One attempt with one credential; `Err(None)` when no credential is left to try with.
+    async fn attempt(
+        &self,
+        planned: &Planned,
+        chat: &ChatRequest,
+        (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
+        (record, used): (&mut Record, &mut Vec<CredentialId>),
+    ) -> Result<Served, Option<AttemptReport>> {
+        let endpoint = &planned.endpoint;
+        let started = self.parts.clock.now().tick;
+        let Some(route) = self.snapshot.routes.get(&endpoint.provider) else {
+            return Err(None);
+        };
+        let provider = Arc::clone(&route.upstream.name);
+        let lease = match self
+            .snapshot
+            .credentials
+            .lease(&endpoint.provider, used)
+            .await
+        {
+            Ok(lease) => lease,
+            Err(_) if !used.is_empty() => return Err(None),
+            Err(error) => {
+                let error = UpstreamError::new(ErrorType::Authentication, error.to_string());
+                return Err(Some(self.report(planned, (&provider, started), error)));
+            }
+        };
+        used.push(lease.credential.clone());
+        record.attempt(endpoint, &provider);
+        let via = Via {
+            route,
+            lease: &lease,
+            left: self.left(record),
+        };
+        let outcome = self.adapted(planned, chat, (runs, stages), via).await;
+        match outcome {
+            Ok(committed) => Ok(Served {
+                committed,
+                model: planned.model.clone(),
+                provider,
+            }),
+            Err(Failed { error, sent }) => {
+                let ended = self.parts.clock.now().tick;
+                self.health
+                    .record(&endpoint.id, Outcome::failed(error.kind, ended));
+                let mut report = self.report(planned, (&provider, started), error);
+                report.sent = sent;
+                Err(Some(report))
+            }
+        }
+    }
+
+    /// The plugins' part for this endpoint, then the call itself.
+    async fn adapted(
+        &self,
+        planned: &Planned,
+        chat: &ChatRequest,
+        (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
+        Via { route, lease, left }: Via<'_>,
+    ) -> Result<Committed, Failed> {
+        let endpoint: &Endpoint = &planned.endpoint;
+        let Ok(permit) = Arc::clone(&route.permits).try_acquire_owned() else {
+            return Err(Failed::busy(route));
+        };
+        let Some(codec) = self.parts.codecs.get(&endpoint.dialect) else {
+            let message = format!("no codec for {}", endpoint.dialect);
+            return Err(Failed::of(UpstreamError::garbage(message)));
+        };
+        // Members share memory, so a copy is cheap, and what one endpoint needs stays with it.
+        let mut chat = chat.clone();
+        for run in runs {
+            let parts = self.parts;
+            let (transport, clock) = (&*parts.transport, &*parts.clock);
+            let mut cx = Cx::new(transport, clock, &*parts.sandbox, &*parts.tokens, stages);
+            let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
+            adapted.map_err(|e| Failed::of(UpstreamError::new(e.kind, e.to_string())))?;
+        }
+        let attempt = Attempt {
+            transport: &*self.parts.transport,
+            hop: self.parts.hop.as_ref(),
+            codec,
+            route,
+            endpoint,
+            lease,
+            now: self.parts.clock.now(),
+            left,
+            permit,
+        };
+        attempt.first(&chat).await
+    }
+
+    fn report(
+        &self,
+        planned: &Planned,
+        (provider, started): (&Arc<str>, waystation_core::Tick),
+        error: UpstreamError,
+    ) -> AttemptReport {
+        AttemptReport {
+            provider: Arc::clone(provider),
+            endpoint: planned.endpoint.id.clone(),
+            model: planned.model.clone(),
+            error,
+            sent: Sent::Nothing,
+            took: self.parts.clock.now().tick.since(started),
+        }
+    }
+
+    /// Where to go after a failure of this kind.
+    fn next(&self, kind: ErrorType, tried: &Tried, used: &[CredentialId]) -> Next {
+        let credential = matches!(
+            kind,
+            ErrorType::Authentication
+                | ErrorType::PermissionDenied
+                | ErrorType::PaymentRequired
+                | ErrorType::RateLimitExceeded
+        );
+        if credential {
+            // Another key of the same provider may do; without one, `attempt` gives up by itself.
+            return if used.len() < MAX_KEYS {
+                Next::OtherKey
+            } else {
+                Next::Endpoint
+            };
+        }
+        // Work that may have been done, and paid for, is repeated once at most.
+        let late = |report: &&AttemptReport| {
+            report.error.kind == ErrorType::Timeout && report.sent == Sent::Maybe
+        };
+        if self.whole && tried.reports.iter().filter(late).count() > 1 {
+            return Next::Stop;
+        }
+        match kind.retry() {
+            Retry::Elsewhere => Next::Endpoint,
+            Retry::NextModel => Next::Model,
+            Retry::Stop => Next::Stop,
+            Retry::Next if self.is_lone() && tried.reports.len() == 1 => Next::Again,
+            Retry::Next => Next::Endpoint,
+        }
+    }
+
+    /// Whether the plan has one endpoint only: then a lone fault is worth a second try there, unless
+    /// the client wants no fallbacks at all.
+    const fn is_lone(&self) -> bool {
+        self.may_repeat && self.plan.attempts.len() == 1
+    }
+}
+
+/// How many keys of one provider are tried for one endpoint.
+const MAX_KEYS: usize = 4;
+
+/// Where to go after a failure.
+enum Next {
+    /// The same endpoint with another credential, where there is one.
+    OtherKey,
+    /// The same endpoint, as before.
+    Again,
+    /// The next endpoint.
+    Endpoint,
+    /// The next model.
+    Model,
+    /// Nowhere.
+    Stop,
+}

@@ -1,0 +1,287 @@
+//! The running gateway's state: the composed parts, and the live configuration beside them.
+
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::{BuildHasher as _, Hasher as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use http::HeaderValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use waystation_auto::Rules;
+use waystation_core::{Clock, Document, DocumentJob, ParseError, SortBy, Transport, Trust, UnixMs};
+use waystation_gateway::{
+    Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
+};
+use waystation_plugins::Registry;
+use waystation_router::RoutingPolicy;
+use waystation_tokens::ByteBounds;
+
+use crate::{
+    auth::ClientKeys,
+    config::{self, Config, EnabledProvider, MinTrust, Resolved, Sort},
+    rim,
+};
+
+/// How many generations the ledger keeps.
+const LEDGER_ENTRIES: usize = 10_000;
+
+/// Everything that routes share.
+pub struct App {
+    gateway: Gateway,
+    ledger: Arc<MemoryLedger>,
+    live: ArcSwap<Live>,
+    streams: Arc<Semaphore>,
+    chance: Chance,
+    instance: HeaderValue,
+}
+
+/// What a reload replaces.
+#[derive(Debug)]
+pub struct Live {
+    /// Settings.
+    pub config: Config,
+    /// The clients' keys.
+    pub keys: ClientKeys,
+    /// Upstreams are simulated.
+    pub simulated: bool,
+}
+
+/// Random numbers: the standard library's keyed hash of a counter. Seeds and ids, no secrets.
+#[derive(Debug, Default)]
+struct Chance {
+    keys: RandomState,
+    count: AtomicU64,
+}
+
+/// Parses documents in this process. Refuses all of them: no plugin of this build reads documents.
+#[derive(Debug)]
+struct NoDocuments;
+
+// === impl App ===
+
+impl App {
+    /// Composes the gateway over `transport`.
+    #[must_use]
+    pub fn new(resolved: Resolved, transport: Arc<dyn Transport>) -> Arc<Self> {
+        Self::with_clock(resolved, transport, Arc::new(TokioClock::start()))
+    }
+
+    /// The same with a clock of the caller's.
+    #[must_use]
+    pub fn with_clock(
+        resolved: Resolved,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let chance = Chance::default();
+        let instance = HeaderValue::from_str(&format!("{:016x}", chance.draw()))
+            .unwrap_or_else(|_| HeaderValue::from_static("0"));
+        let ledger = Arc::new(MemoryLedger::new(LEDGER_ENTRIES));
+        let draw = Chance::default();
+        let parts = Parts {
+            codecs: Codecs::of(waystation_providers::DIALECTS),
+            transport,
+            clock: Arc::clone(&clock),
+            hop: Some((rim::HOP, instance.clone())),
+            ledger: Arc::<MemoryLedger>::clone(&ledger),
+            tokens: Arc::new(ByteBounds),
+            sandbox: Arc::new(NoDocuments),
+            chance: Arc::new(move || draw.draw()),
+        };
+        let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
+        let (live, snapshot) = split(resolved, clock);
+        Arc::new(Self {
+            gateway: Gateway::new(parts, Arc::new(snapshot)),
+            ledger,
+            live: ArcSwap::from_pointee(live),
+            streams: Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS))),
+            chance,
+            instance,
+        })
+    }
+
+    /// Publishes a new configuration; listeners and the number of streams stay as they were.
+    pub fn reload(&self, resolved: Resolved) {
+        let (live, snapshot) = split(resolved, Arc::clone(&self.gateway.parts().clock));
+        self.live.store(Arc::new(live));
+        self.gateway.publish(Arc::new(snapshot));
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub const fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn ledger(&self) -> &MemoryLedger {
+        &self.ledger
+    }
+
+    /// The configuration of requests that begin now.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// The wall time.
+    #[must_use]
+    pub fn now(&self) -> UnixMs {
+        self.gateway.parts().clock.now().unix
+    }
+
+    /// A random number.
+    #[must_use]
+    pub fn chance(&self) -> u64 {
+        self.chance.draw()
+    }
+
+    /// This process's name in the hop header.
+    #[must_use]
+    pub const fn instance(&self) -> &HeaderValue {
+        &self.instance
+    }
+
+    /// A place for one more stream, or `None` when all are taken.
+    #[must_use]
+    pub fn admit_stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+}
+
+/// The two halves of a configuration: what routes look at, and what the gateway works with.
+fn split(resolved: Resolved, clock: Arc<dyn Clock>) -> (Live, Snapshot) {
+    let credentials = resolved.credentials(clock);
+    let Resolved {
+        config,
+        catalog,
+        upstreams,
+        simulated,
+        ..
+    } = resolved;
+    let routes = upstreams
+        .into_iter()
+        .map(|(slug, provider)| (slug, Arc::new(route(provider))));
+    let catalog = Arc::new(catalog);
+    let snapshot = Snapshot {
+        catalog: Arc::clone(&catalog),
+        routes: routes.collect(),
+        credentials,
+        plugins: Arc::new(Registry::default()),
+        ranker: Arc::new(Rules::new(catalog)),
+        policy: policy(&config),
+        settings: Settings {
+            retries: waystation_gateway::Retries {
+                max_attempts: config.retries.max_attempts,
+                deadline: config.retries.deadline,
+            },
+            simulated,
+        },
+    };
+    let keys = config
+        .auth
+        .keys
+        .iter()
+        .map(|key| (Arc::clone(&key.name), key.secret.clone()));
+    let keys = ClientKeys::new(keys.collect());
+    (
+        Live {
+            config,
+            keys,
+            simulated,
+        },
+        snapshot,
+    )
+}
+
+fn route(provider: EnabledProvider) -> Route {
+    let config::Timeouts {
+        connect,
+        first_byte,
+        first_token,
+        first_token_reasoning,
+        idle,
+        whole,
+    } = provider.timeouts;
+    let timeouts = waystation_gateway::Timeouts {
+        connect,
+        first_byte,
+        first_token,
+        first_token_reasoning,
+        idle,
+        whole,
+    };
+    let limits = RouteLimits {
+        timeouts,
+        max_concurrent: provider.max_concurrent,
+    };
+    let mut route = Route::new(provider.upstream, limits);
+    route.wires = provider.wires;
+    route
+}
+
+/// The operator's routing settings as the router takes them.
+fn policy(config: &Config) -> RoutingPolicy {
+    let routing = &config.routing;
+    let sort = routing.sort.map(|sort| match sort {
+        Sort::Price => SortBy::Price,
+        Sort::Throughput => SortBy::Throughput,
+        Sort::Latency => SortBy::Latency,
+        Sort::Exacto => SortBy::Exacto,
+    });
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share between 0 and 1 in parts per million fits"
+    )]
+    let explore_ppm = (routing.explore.clamp(0.0, 1.0) * 1_000_000.0) as u32;
+    RoutingPolicy {
+        sort,
+        only: routing.only.clone(),
+        ignore: routing.ignore.clone(),
+        deny_data_collection: routing.deny_data_collection,
+        zdr: routing.zdr,
+        max_price: routing.max_price,
+        strict: routing.strict,
+        min_trust: (config.catalog.min_trust == MinTrust::Firm).then_some(Trust::Firm),
+        models_cap: config.compat.models_cap,
+        explore_ppm,
+        clamp_max_tokens: routing.clamp_max_tokens,
+        default_model: config.catalog.default_model.clone(),
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("live", &self.live())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Chance ===
+
+impl Chance {
+    fn draw(&self) -> u64 {
+        let mut hasher = self.keys.build_hasher();
+        hasher.write_u64(self.count.fetch_add(1, Ordering::Relaxed));
+        hasher.finish()
+    }
+}
+
+#[async_trait]
+impl waystation_core::Sandbox for NoDocuments {
+    async fn parse(&self, _: DocumentJob) -> Result<Document, ParseError> {
+        Err(ParseError {
+            reason: "this build reads no documents".into(),
+        })
+    }
+}

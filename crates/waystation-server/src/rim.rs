@@ -1,0 +1,193 @@
+//! What happens to every request before its route sees it: an id, the rules for a gateway without
+//! keys, CORS, and the client's key. Writes no reply of its own but refusals.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use waystation_core::ErrorType;
+
+use crate::{
+    app::{App, Live},
+    auth::{self, Caller},
+    error,
+};
+
+/// The request's id, echoed from the client or made here.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub Arc<str>);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Set on upstream requests by no one but a gateway: one that comes back to itself is a loop.
+pub(crate) const HOP: HeaderName = HeaderName::from_static("x-waystation-hop");
+
+/// Paths that anybody may read.
+const PUBLIC: &[&str] = &[
+    "/health",
+    "/ready",
+    "/v1/models",
+    "/v1/model",
+    "/v1/providers",
+];
+
+/// The rim as a layer.
+pub async fn rim(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let live = app.live();
+    let id = request_id(request.headers(), &app);
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed = origin
+        .as_ref()
+        .filter(|origin| is_listed(&live, origin))
+        .cloned();
+    let mut response = match refuse(&live, &app, &request, allowed.is_some()) {
+        Some(refusal) => refusal,
+        None if allowed.is_some() && request.method() == Method::OPTIONS => preflight(&request),
+        None => match caller(&live, &request) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+                next.run(request).await
+            }
+            Err(response) => *response,
+        },
+    };
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if let Some(origin) = allowed {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        let exposed = "x-generation-id, x-request-id, retry-after";
+        let exposed = HeaderValue::from_static(exposed);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    response
+}
+
+/// The client's own id where it is sane, else a new one.
+fn request_id(headers: &HeaderMap, app: &App) -> Arc<str> {
+    let sane = |text: &&str| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        (1..=128).contains(&text.len()) && text.bytes().all(legal)
+    };
+    match headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(sane)
+    {
+        Some(id) => id.into(),
+        None => format!("req-{:016x}", app.chance()).into(),
+    }
+}
+
+fn is_listed(live: &Live, origin: &HeaderValue) -> bool {
+    let listed = &live.config.server.cors_origins;
+    listed
+        .iter()
+        .any(|known| known == "*" || known.as_bytes() == origin.as_bytes())
+}
+
+/// The reasons to refuse a request whoever sends it.
+fn refuse(live: &Live, app: &App, request: &Request, origin_listed: bool) -> Option<Response> {
+    let headers = request.headers();
+    if let Some(hop) = headers.get(HOP)
+        && hop.as_bytes() == app.instance().as_bytes()
+    {
+        let message = "the request came back to this gateway: a base_url, or a variable such as \
+                       OPENAI_BASE_URL, points at the gateway itself";
+        return Some(error::plain_status(
+            StatusCode::LOOP_DETECTED,
+            ErrorType::InvalidRequest,
+            message,
+        ));
+    }
+    if !live.keys.is_open() || live.config.auth.insecure_open {
+        return None;
+    }
+    // Without keys, nothing but the listener's being on loopback protects the owner's money. A web
+    // page can reach loopback, by a form, a script, or a name that it points here.
+    let host = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = host.or_else(|| {
+        headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+    });
+    if host.is_none_or(|host| !auth::is_loopback_host(host)) {
+        let message = "without client keys only loopback names are served: use 127.0.0.1 or localhost as \
+                       host, or configure [auth] keys";
+        return Some(error::plain(ErrorType::PermissionDenied, message));
+    }
+    if headers.contains_key(header::ORIGIN) && !origin_listed {
+        let message = "this origin may not call the gateway: list it in [server] cors_origins";
+        return Some(error::plain(ErrorType::PermissionDenied, message));
+    }
+    let json = headers.get(header::CONTENT_TYPE).is_some_and(is_json);
+    if request.method() == Method::POST && !json {
+        let message = "expected content-type: application/json";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Some(error::plain_status(
+            status,
+            ErrorType::InvalidRequest,
+            message,
+        ));
+    }
+    None
+}
+
+fn is_json(value: &HeaderValue) -> bool {
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn preflight(request: &Request) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_static("GET, POST, OPTIONS");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    let wanted = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
+        .cloned();
+    let wanted = wanted.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("600"),
+    );
+    response
+}
+
+/// The caller. Public paths are open to everybody, but a valid key is recognised there too.
+fn caller(live: &Live, request: &Request) -> Result<Caller, Box<Response>> {
+    let path = request.uri().path();
+    let path = path
+        .strip_prefix("/api")
+        .filter(|rest| rest.starts_with("/v1/"))
+        .unwrap_or(path);
+    let below = |open: &&str| {
+        path.strip_prefix(*open)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match live.keys.caller(request.headers()) {
+        Ok(caller) => Ok(caller),
+        Err(_) if request.method() == Method::GET && PUBLIC.iter().any(|open| below(open)) => {
+            Ok(Caller { key: None })
+        }
+        Err(denied) => Err(Box::new(error::plain(
+            ErrorType::Authentication,
+            &denied.to_string(),
+        ))),
+    }
+}

@@ -1,0 +1,34 @@
+//! `POST /v1/route/explain`: the plan of a chat request as JSON. Sends nothing.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use http::StatusCode;
+use waystation_core::{ChatRequest, ErrorType, RawJson};
+
+use crate::{app::App, body, error};
+
+/// Explains the plan that a chat request would get now. Nothing to try: the status and the error
+/// that the chat request would get, with `dropped` filled in.
+pub async fn explain(State(app): State<Arc<App>>, request: Request) -> Response {
+    let limit = usize::try_from(app.live().config.server.max_body_bytes).unwrap_or(usize::MAX);
+    let bytes = match body::read(request.into_body(), limit).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error::plain(ErrorType::PayloadTooLarge, &error.to_string()),
+    };
+    let chat = match ChatRequest::parse(&bytes) {
+        Ok(chat) => chat,
+        Err(refused) => return error::response(&refused.into()),
+    };
+    match app.gateway().explain(&chat, app.chance()).await {
+        Ok(explanation) => {
+            let code = explanation.error.as_ref().map_or(200, |error| error.code);
+            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
+            error::json(status, RawJson::of(&explanation).bytes().to_vec())
+        }
+        Err(refused) => error::response(&refused),
+    }
+}

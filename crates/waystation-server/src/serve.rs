@@ -1,0 +1,236 @@
+//! `waystation serve`: listeners, signals, reloads. Composes the gateway and lets it run.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::serve::ListenerExt as _;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::{interval, timeout},
+};
+use waystation_core::Transport;
+use waystation_sim::{SimTransport, Simulator};
+use waystation_transport::ReqwestTransport;
+
+use crate::{
+    admin,
+    app::App,
+    banner,
+    config::{self, Environment, Flags, Listen, Resolved},
+    routes,
+};
+
+/// What `serve` starts from.
+#[derive(Debug)]
+pub struct Start {
+    /// The resolved configuration.
+    pub resolved: Resolved,
+    /// The command line, for reloads.
+    pub flags: Flags,
+    /// The captured environment, for reloads.
+    pub environment: Environment,
+}
+
+/// Why the gateway could not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// An address cannot be listened at.
+    #[error("cannot listen at {listen}: {reason}")]
+    Listen {
+        /// The address.
+        listen: String,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The HTTP client could not be set up.
+    #[error(transparent)]
+    Transport(#[from] waystation_transport::TransportSetupError),
+    /// Signals cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// How often the config file is looked at for changes.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Seed of the simulator: replies are the same from start to start.
+const SIMULATION_SEED: u64 = 1;
+
+/// Serves until SIGTERM or SIGINT, then lets streams finish.
+///
+/// # Errors
+/// [`ServeError`] when the gateway cannot start.
+pub async fn run(start: Start) -> Result<(), ServeError> {
+    let Start {
+        resolved,
+        flags,
+        environment,
+    } = start;
+    let server = resolved.config.server.clone();
+    let (file, simulated) = (resolved.file.clone(), resolved.simulated);
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let transport = transport(simulated)?;
+    let facts = banner::Facts::of(&resolved);
+    let app = App::new(resolved, transport);
+    let listener = listen(&server.listen).await?;
+    let admin_listener = match &server.admin_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = tokio::task::JoinSet::new();
+    if let Some(listener) = admin_listener {
+        let router = admin::router(&app);
+        tasks.spawn(serve(listener, router, stopped.clone()));
+    }
+    let address = listener.local_addr().ok();
+    tasks.spawn(serve(listener, routes::router(&app), stopped));
+    banner::print(&facts, &app, address);
+    let reloading = reloads(Arc::clone(&app), flags, environment, file);
+    tokio::select! {
+        end = stop_signal() => end.map_err(ServeError::Signals)?,
+        () = reloading => {}
+    }
+    tracing::info!(
+        "stopping: no new connections, open streams have {:?}",
+        server.drain
+    );
+    // Receivers that are gone have stopped already.
+    let _ = stop.send(true);
+    let drained = timeout(server.drain, async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
+    if drained.is_err() {
+        tracing::warn!("streams were still open after {:?}", server.drain);
+    }
+    Ok(())
+}
+
+/// The real network, or the simulator in its place: while simulating no socket is opened towards
+/// anyone.
+fn transport(simulated: bool) -> Result<Arc<dyn Transport>, ServeError> {
+    if simulated {
+        let simulator = Simulator::new(SIMULATION_SEED);
+        return Ok(Arc::new(SimTransport::new(simulator)));
+    }
+    Ok(Arc::new(ReqwestTransport::new()?))
+}
+
+/// Binds a listener.
+///
+/// # Errors
+/// [`ServeError::Listen`] with the address and the reason.
+pub async fn listen(address: &Listen) -> Result<TcpListener, ServeError> {
+    let text = address.to_string();
+    let bound = TcpListener::bind(&text).await;
+    bound.map_err(|reason| ServeError::Listen {
+        listen: text,
+        reason,
+    })
+}
+
+/// Serves one listener until told to stop, then until its last request is answered.
+pub async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let listener = listener.tap_io(no_delay);
+    let stop = async move {
+        // A sender that is gone has nothing more to say.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
+    {
+        tracing::error!(%error, "the listener failed");
+    }
+}
+
+/// Sends small writes at once: without it a stream's events wait for the client's acknowledgements
+/// (Nagle), 40 ms each.
+fn no_delay(stream: &mut TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+}
+
+pub(crate) async fn stop_signal() -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Reloads on SIGHUP and when the file changes. Ends never.
+async fn reloads(app: Arc<App>, flags: Flags, env: Environment, file: Option<std::path::PathBuf>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        tracing::warn!("SIGHUP cannot be waited for: the configuration is not reloaded");
+        return std::future::pending().await;
+    };
+    let changed = || {
+        file.as_ref()
+            .and_then(|file| std::fs::metadata(file).ok()?.modified().ok())
+    };
+    let mut seen: Option<SystemTime> = changed();
+    let mut look = interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            _ = look.tick() => {
+                let now = changed();
+                if now == seen || now.is_none() {
+                    continue;
+                }
+            }
+        }
+        seen = changed();
+        reload(&app, &flags, &env);
+    }
+}
+
+/// Publishes the configuration as it is now; one that is wrong changes nothing.
+fn reload(app: &App, flags: &Flags, env: &Environment) {
+    match config::resolve(flags, env) {
+        Ok(resolved) if resolved.simulated != app.live().simulated => {
+            tracing::error!(
+                "the configuration now wants another kind of upstream: restart for that"
+            );
+        }
+        Ok(resolved) => {
+            for warning in &resolved.warnings {
+                tracing::warn!("{warning}");
+            }
+            app.reload(resolved);
+            tracing::info!("the configuration was reloaded");
+        }
+        Err(errors) => tracing::error!("the configuration stays as it was: {errors}"),
+    }
+}
+
+/// The address that a client on this machine reaches a listener at.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => ([127, 0, 0, 1], v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            (std::net::Ipv6Addr::LOCALHOST, v6.port()).into()
+        }
+        other => other,
+    }
+}

@@ -52,6 +52,20 @@ impl Listen {
         self.port
     }
 
+    /// The address to connect to from this machine: loopback where it listens everywhere.
+    #[must_use]
+    pub fn reachable(&self) -> Self {
+        let host = match ip(&self.host) {
+            Some(IpAddr::V4(ip)) if ip.is_unspecified() => "127.0.0.1".into(),
+            Some(IpAddr::V6(ip)) if ip.is_unspecified() => "::1".into(),
+            _ => self.host.clone(),
+        };
+        Self {
+            host,
+            port: self.port,
+        }
+    }
+
     /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use waystation_catalog::{Catalog, CatalogError, Changes};
-use waystation_core::{Clock, Credentials, DialectId, ProviderSlug, Upstream};
+use waystation_core::{Clock, CredentialId, Credentials, DialectId, ProviderSlug, Upstream};
 
 use super::{
     complete::{self, Context, Flags},
@@ -347,6 +347,12 @@ fn nobody(catalog: &Catalog, warnings: &[String]) -> String {
 // === impl Resolved ===
 
 impl Resolved {
+    /// The names of a provider's keys.
+    pub fn key_names(&self, provider: &ProviderSlug) -> impl Iterator<Item = &CredentialId> {
+        let keys = self.keyring.get(provider).into_iter().flatten();
+        keys.map(|key| &key.id)
+    }
+
     /// The credentials of the enabled providers; simulated ones when upstreams are.
     #[must_use]
     pub fn credentials(&self, clock: Arc<dyn Clock>) -> Arc<dyn Credentials> {

@@ -81,6 +81,7 @@ pub struct Auth {
     #[serde(serialize_with = "hidden_keys")]
     pub management_keys: Vec<ClientKey>,
     /// `--insecure-open`: no keys on a listener that others can reach.
+    #[serde(skip)]
     pub insecure_open: bool,
 }
 
@@ -144,6 +145,7 @@ pub struct Routing {
     /// Providers never to use.
     pub ignore: Vec<String>,
     /// Providers that collect prompts may not serve.
+    #[serde(rename = "data_collection", serialize_with = "allow_or_deny")]
     pub deny_data_collection: bool,
     /// Only providers with zero data retention may serve.
     pub zdr: bool,
@@ -297,6 +299,14 @@ fn or_off<S: Serializer>(listen: &Option<Listen>, to: S) -> Result<S::Ok, S::Err
         Some(listen) => listen.serialize(to),
         None => to.serialize_str("off"),
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn allow_or_deny<S: Serializer>(deny: &bool, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(if *deny { "deny" } else { "allow" })
 }
 
 fn hidden_keys<S: Serializer>(keys: &[ClientKey], to: S) -> Result<S::Ok, S::Error> {

@@ -1,2 +1,60 @@
-//! Project tasks.
-fn main() {}
+//! Project tasks: `cargo xtask help` lists them. They check and build the repository; nothing here
+//! is part of what is released, and nothing here fetches anything.
+
+mod catalog;
+mod ci;
+mod failure;
+mod layers;
+mod root;
+mod tidy;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  catalog import DIR    read models.jsonl, providers.jsonl and aliases.jsonl from DIR into the
+                        TOML source tree; fields named in a row's `pinned`, and rows of providers
+                        that are already there, are kept
+  catalog check         validate the source tree and hold the embedded form to it
+  catalog build         make the embedded form from the source tree
+  catalog stats         count what the catalogue holds
+  layers                hold the dependencies to the tables of the root manifest
+  tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
+  ci                    all that must pass before a merge, in order
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<(), Failure> {
+    match words {
+        ["catalog", "import", from] => catalog::import(from.as_ref()),
+        ["catalog", "check"] => catalog::check(),
+        ["catalog", "build"] => catalog::build(),
+        ["catalog", "stats"] => catalog::stats(),
+        ["layers"] => layers::check(),
+        ["tidy"] => tidy::check(),
+        ["tidy", "--stats"] => tidy::stats(),
+        ["ci"] => ci::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(Failure::usage(format!(
+            "no such task: {}\n\n{HELP}",
+            other.join(" ")
+        ))),
+    }
+}

@@ -23,6 +23,7 @@ fn my_vllm() -> ProviderChange {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "the change is meant to be refused")]
 fn why(changes: Changes) -> (String, String) {
     let error = catalog().with(changes).map(|_| ()).unwrap_err();
     (error.at().unwrap_or_default().to_owned(), error.to_string())

@@ -1,6 +1,7 @@
 //! Every recorded exchange of the dialect, read and written, against a second, small reading of the
 //! same bytes by `serde_json`. The recordings lie beside the workspace (`../shared/wire`, or where
 //! `WAYSTATION_SHARED` says); without them the tests say that they were skipped.
+#![cfg(test)]
 
 #[path = "support/target.rs"]
 mod target;
@@ -117,17 +118,21 @@ impl Case {
 
 /// How the recorded hosts spell things.
 fn quirks(provider: &str) -> Quirks {
-    let mut quirks = Quirks::default();
-    quirks.reasoning_replay = match provider {
-        "openrouter" | "gpustack" | "ollama" => ReasoningReplay::Details,
-        "cerebras" => ReasoningReplay::Reasoning,
-        _ => ReasoningReplay::ReasoningContent,
-    };
-    if provider == "openrouter" {
-        quirks.takes_reasoning_details = true;
-        quirks.reasoning = ReasoningRequest::Object;
+    let gateway = provider == "openrouter";
+    Quirks {
+        reasoning_replay: match provider {
+            "openrouter" | "gpustack" | "ollama" => ReasoningReplay::Details,
+            "cerebras" => ReasoningReplay::Reasoning,
+            _ => ReasoningReplay::ReasoningContent,
+        },
+        reasoning: if gateway {
+            ReasoningRequest::Object
+        } else {
+            ReasoningRequest::Effort
+        },
+        takes_reasoning_details: gateway,
+        ..Quirks::default()
     }
-    quirks
 }
 
 #[test]

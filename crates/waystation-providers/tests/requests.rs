@@ -1,4 +1,5 @@
 //! What leaves: bodies, addresses and headers, one deviation at a time.
+#![cfg(test)]
 
 #[path = "support/target.rs"]
 mod target;

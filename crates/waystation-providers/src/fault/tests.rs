@@ -19,123 +19,127 @@ fn read(status: u16, body: &str) -> UpstreamError {
     )
 }
 
+use ErrorType as E;
+
+/// Status, body, the kind that it comes to, and what the message holds.
+const SHAPES: &[(u16, &str, ErrorType, &str)] = &[
+    (
+        400,
+        r#"{"error":{"message":"too big","code":"context_length_exceeded"}}"#,
+        E::ContextLengthExceeded,
+        "too big",
+    ),
+    (
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 8192 tokens","code":null}}"#,
+        E::ContextLengthExceeded,
+        "maximum context length",
+    ),
+    (
+        500,
+        r#"{"error":{"message":"the request exceeds the available context size"}}"#,
+        E::ContextLengthExceeded,
+        "exceeds",
+    ),
+    (
+        429,
+        r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#,
+        E::PaymentRequired,
+        "quota",
+    ),
+    (
+        429,
+        r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#,
+        E::RateLimitExceeded,
+        "slow down",
+    ),
+    (
+        400,
+        r#"{"code":"invalid-argument","error":"Incorrect API key provided: ab***"}"#,
+        E::Authentication,
+        "Incorrect API key",
+    ),
+    (
+        401,
+        "{\"detail\":\"Invalid API Key\"}\n",
+        E::Authentication,
+        "Invalid API Key",
+    ),
+    (
+        422,
+        r#"{"detail":[{"loc":["body","messages",0],"msg":"field required","type":"missing"}]}"#,
+        E::Unprocessable,
+        "body.messages.0: field required",
+    ),
+    (
+        400,
+        r#"{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}"#,
+        E::NotFound,
+        "Invalid model: x",
+    ),
+    (
+        400,
+        r#"{"error":{"code":"content_filter","message":"filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+        E::ContentPolicyViolation,
+        "filtered",
+    ),
+    (
+        400,
+        r#"{"error":{"code":null,"message":"no","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+        E::ContentPolicyViolation,
+        "no",
+    ),
+    (
+        404,
+        r#"{"error":"model 'x' not found"}"#,
+        E::NotFound,
+        "model 'x' not found",
+    ),
+    (
+        400,
+        r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
+        E::Authentication,
+        "API key not valid",
+    ),
+    (
+        503,
+        "<html><body>secret page</body></html>",
+        E::ProviderOverloaded,
+        "HTTP 503 Service Unavailable with a page of HTML",
+    ),
+    (
+        502,
+        "",
+        E::ProviderUnavailable,
+        "HTTP 502 Bad Gateway with an empty body",
+    ),
+    (
+        530,
+        "error code: 1033",
+        E::ProviderUnavailable,
+        "error code: 1033",
+    ),
+    (
+        500,
+        "{}",
+        E::ProviderUnavailable,
+        "HTTP 500 Internal Server Error without a reason",
+    ),
+    (
+        400,
+        r#"{"error":{"message":{"detail":[{"msg":"a"},{"msg":"b"}]}}}"#,
+        E::InvalidRequest,
+        "a; b",
+    ),
+];
+
 #[test]
 fn every_shape_gives_its_reason_and_kind() {
-    use ErrorType as E;
-    for (status, body, kind, message) in [
-        (
-            400,
-            r#"{"error":{"message":"too big","code":"context_length_exceeded"}}"#,
-            E::ContextLengthExceeded,
-            "too big",
-        ),
-        (
-            400,
-            r#"{"error":{"message":"This model's maximum context length is 8192 tokens","code":null}}"#,
-            E::ContextLengthExceeded,
-            "maximum context length",
-        ),
-        (
-            500,
-            r#"{"error":{"message":"the request exceeds the available context size"}}"#,
-            E::ContextLengthExceeded,
-            "exceeds",
-        ),
-        (
-            429,
-            r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#,
-            E::PaymentRequired,
-            "quota",
-        ),
-        (
-            429,
-            r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#,
-            E::RateLimitExceeded,
-            "slow down",
-        ),
-        (
-            400,
-            r#"{"code":"invalid-argument","error":"Incorrect API key provided: ab***"}"#,
-            E::Authentication,
-            "Incorrect API key",
-        ),
-        (
-            401,
-            "{\"detail\":\"Invalid API Key\"}\n",
-            E::Authentication,
-            "Invalid API Key",
-        ),
-        (
-            422,
-            r#"{"detail":[{"loc":["body","messages",0],"msg":"field required","type":"missing"}]}"#,
-            E::Unprocessable,
-            "body.messages.0: field required",
-        ),
-        (
-            400,
-            r#"{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}"#,
-            E::NotFound,
-            "Invalid model: x",
-        ),
-        (
-            400,
-            r#"{"error":{"code":"content_filter","message":"filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
-            E::ContentPolicyViolation,
-            "filtered",
-        ),
-        (
-            400,
-            r#"{"error":{"code":null,"message":"no","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
-            E::ContentPolicyViolation,
-            "no",
-        ),
-        (
-            404,
-            r#"{"error":"model 'x' not found"}"#,
-            E::NotFound,
-            "model 'x' not found",
-        ),
-        (
-            400,
-            r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
-            E::Authentication,
-            "API key not valid",
-        ),
-        (
-            503,
-            "<html><body>secret page</body></html>",
-            E::ProviderOverloaded,
-            "HTTP 503 Service Unavailable with a page of HTML",
-        ),
-        (
-            502,
-            "",
-            E::ProviderUnavailable,
-            "HTTP 502 Bad Gateway with an empty body",
-        ),
-        (
-            530,
-            "error code: 1033",
-            E::ProviderUnavailable,
-            "error code: 1033",
-        ),
-        (
-            500,
-            "{}",
-            E::ProviderUnavailable,
-            "HTTP 500 Internal Server Error without a reason",
-        ),
-        (
-            400,
-            r#"{"error":{"message":{"detail":[{"msg":"a"},{"msg":"b"}]}}}"#,
-            E::InvalidRequest,
-            "a; b",
-        ),
-    ] {
-        let error = read(status, body);
-        assert_eq!(error.kind, kind, "{body}");
+    for (status, body, kind, message) in SHAPES {
+        let error = read(*status, body);
+        assert_eq!(error.kind, *kind, "{body}");
         assert!(error.message.contains(message), "{body}: {}", error.message);
-        assert_eq!(error.status, Some(status));
+        assert_eq!(error.status, Some(*status));
     }
 }
 

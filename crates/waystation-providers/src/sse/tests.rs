@@ -89,7 +89,10 @@ fn pushing_twice_before_asking_loses_nothing() {
 
 #[test]
 fn an_endless_event_is_refused() {
-    for text in [&b"data: 0123456789"[..], b"data: 01\ndata: 23\ndata: 45\ndata: 6\n"] {
+    for text in [
+        &b"data: 0123456789"[..],
+        b"data: 01\ndata: 23\ndata: 45\ndata: 6\n",
+    ] {
         let mut parser = SseParser::with_limit(8);
         parser.push(&Bytes::from_static(text));
         assert_eq!(parser.next_event(), Err(SseError { limit: 8 }));

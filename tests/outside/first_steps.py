@@ -1,6 +1,7 @@
 """What a new user does first, and what goes wrong first: the printed curl, a stream, a wrong key, a
 wrong config, a dead upstream, signals. Standard library only."""
 import json
+import os
 import re
 import shlex
 import socket
@@ -11,7 +12,7 @@ import time
 
 from station import Checks, Station, events, free_port
 
-binary = sys.argv[1]
+binary = os.path.realpath(sys.argv[1])
 check = Checks()
 HELLO = {"model": "openai/gpt-5.4-mini", "messages": [{"role": "user", "content": "Say hello"}]}
 

@@ -35,7 +35,7 @@ class Reading:
     def __init__(self):
         self.text, self.calls, self.finish, self.usage, self.error = {}, {}, {}, None, None
 
-    def take(self, chunk):
+    def take(self, chunk, streaming):
         if chunk.get("error"):
             self.error = chunk["error"]
         usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")
@@ -43,10 +43,13 @@ class Reading:
             self.usage = usage
         for choice in chunk.get("choices") or []:
             index = choice.get("index") or 0
-            piece = choice.get("delta") or choice.get("message") or {}
+            piece = (choice.get("delta") if streaming else choice.get("message")) or {}
             seen, _ = texts(piece.get("content"))
             self.text[index] = self.text.get(index, "") + seen
-            for place, call in enumerate(piece.get("tool_calls") or []):
+            calls = list(piece.get("tool_calls") or [])
+            if piece.get("function_call"):
+                calls.append({"function": piece["function_call"]})
+            for place, call in enumerate(calls):
                 at = (index, call.get("index", place))
                 name, args = self.calls.get(at, ("", ""))
                 function = call.get("function") or {}
@@ -69,12 +72,12 @@ class Reading:
 def read(body, streaming):
     reading = Reading()
     if not streaming:
-        reading.take(json.loads(body))
+        reading.take(json.loads(body), False)
         return reading
     for line in body.decode("utf-8").replace("\r\n", "\n").split("\n"):
         data = line[5:].strip() if line.startswith("data:") else ""
         if data and data != "[DONE]":
-            reading.take(json.loads(data))
+            reading.take(json.loads(data), True)
     return reading
 
 
@@ -108,7 +111,9 @@ def compare(check, name, meta, recorded, status, reply):
         reason = reason_of(recorded)
         # A refused credential is the gateway's own matter: its text may quote the key.
         hidden = meta["status"] in (401, 402, 403)
-        if reason and not hidden:
+        # What the gateway refuses by itself, it refuses in its own words.
+        own = status == 400 and error.get("param")
+        if reason and not hidden and not own:
             check.that(f"{name}: reason", reason.strip()[:60] in error["message"], f"{reason!r} in {error['message']!r}")
         return
     want = read(recorded, meta["streaming"])
@@ -123,9 +128,9 @@ def compare(check, name, meta, recorded, status, reply):
         parsed = events(reply)
         check.that(f"{name}: ends with [DONE]", parsed[-1] == "[DONE]")
         for chunk in parsed[:-1]:
-            got.take(chunk)
+            got.take(chunk, True)
     else:
-        got.take(json.loads(reply))
+        got.take(json.loads(reply), False)
     check.that(f"{name}: text and calls", got.shown() == want.shown(), f"\n  got  {got.shown()}\n  want {want.shown()}")
     for index, native in want.finish.items():
         expected = FINISH.get(native, native)
@@ -156,6 +161,7 @@ def main():
     parser.add_argument("shared")
     parser.add_argument("--chunk-bytes", default="0")
     options = parser.parse_args()
+    options.binary = os.path.realpath(options.binary)
     root = os.path.join(options.shared, "wire", "dev")
     cases = []
     for provider in sorted(os.listdir(root)):
@@ -189,6 +195,8 @@ def main():
                         body = json.load(file)
                 with open(os.path.join(path, meta["response_file"]), "rb") as file:
                     recorded = file.read()
+                for routing in ("provider", "models", "route", "plugins", "transforms"):
+                    body.pop(routing, None)
                 body["model"], body["stream"] = f"replay/case-{number}", meta["streaming"]
                 status, _, reply = station.chat(body, {"authorization": "Bearer recordings-client-key"})
                 compare(check, name, meta, recorded, status, reply)

@@ -373,7 +373,8 @@ fn check_parts(path: &str, parts: Json<'_>) -> Result<(), InvalidRequest> {
         let legal = match (held, inner) {
             (Some(held), None) if key == "text" => held.kind() == Kind::String,
             (Some(held), None) => held.kind() == Kind::Object,
-            (Some(held), Some(_)) if held.kind() == Kind::String => key == "image_url",
+            // Mistral's clients send the bare string.
+            (Some(held), Some(_)) if held.kind() == Kind::String => key != "video_url",
             (Some(held), Some(inner)) => held.get(inner).is_some_and(|v| v.kind() == Kind::String),
             (None, _) => false,
         };
@@ -394,14 +395,15 @@ pub(super) fn check_tools(field: &str, value: Json<'_>) -> Result<(), InvalidReq
     for (at, tool) in value.elements().enumerate() {
         let path = format!("{field}[{at}]");
         rules::unique_keys(&path, tool, TOOL_KEYS)?;
-        let Some(kind) = tool.get("type").filter(|kind| kind.kind() == Kind::String) else {
-            return Err(InvalidRequest::new(
-                path,
-                "expected a type such as \"function\"",
-            ));
-        };
-        if !kind.is("function") {
-            continue;
+        match tool.get("type") {
+            Some(kind) if kind.is("function") => {}
+            Some(kind) if kind.kind() == Kind::String => continue,
+            // Mistral's clients leave the type out.
+            None if tool.get("function").is_some() => {}
+            _ => {
+                let message = "expected a type such as \"function\"";
+                return Err(InvalidRequest::new(path, message));
+            }
         }
         let name = tool
             .at(&["function", "name"])

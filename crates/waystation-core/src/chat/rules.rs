@@ -86,23 +86,14 @@ pub(super) const FIELDS: &[(&str, Rule)] = &[
     ("image_config", Rule::Object),
     ("web_search_options", Rule::Object),
     ("cache_control", Rule::Object),
-    ("service_tier", Rule::Word(TIERS)),
+    // Providers have tiers of their own (`on_demand`), so words that routing does not know go through.
+    ("service_tier", Rule::Text(64)),
     ("provider", Rule::Object),
     ("plugins", Rule::Own(check_plugins)),
     ("transforms", Rule::Texts(16)),
     ("preset", Rule::Text(256)),
     ("debug", Rule::Object),
     ("waystation", Rule::Object),
-];
-
-const TIERS: &[&str] = &[
-    "auto",
-    "default",
-    "fast",
-    "flex",
-    "priority",
-    "scale",
-    "ultrafast",
 ];
 
 /// Holds one value against its rule.

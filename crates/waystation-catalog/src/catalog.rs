@@ -127,7 +127,15 @@ impl Catalog {
     }
 
     /// As [`resolve`](Self::resolve), with the static variant that `id`, or the alias that it is,
-    /// asks for.
+    /// asks for. An endpoint is of use when its variant is the one that is asked for.
+    ///
+    /// ```
+    /// let catalog = waystation_catalog::Catalog::bundled()?;
+    /// let id = "openai/gpt-oss-20b:free".parse().unwrap();
+    /// let (model, variant) = catalog.find(&id).unwrap();
+    /// assert_eq!((model.id.as_str(), variant), ("openai/gpt-oss-20b", Some("free")));
+    /// # Ok::<(), waystation_catalog::CatalogError>(())
+    /// ```
     #[must_use]
     pub fn find(&self, id: &ModelId) -> Option<(&Model, Option<&str>)> {
         let id = self
@@ -153,7 +161,16 @@ impl Catalog {
         Some((model, Some(variant)))
     }
 
-    /// The model that `~author/family-latest` stands for; `alias` may have the `~` or not.
+    /// The model that `~author/family-latest` stands for; `alias` may have the `~` or not. `None`
+    /// also where the family is known and no source says which model is its newest: nothing else is
+    /// served in its place. Source: API contract, section 4.3.
+    ///
+    /// ```
+    /// let catalog = waystation_catalog::Catalog::bundled()?;
+    /// let model = catalog.latest("~anthropic/claude-sonnet-latest").unwrap();
+    /// assert!(model.id.as_str().starts_with("anthropic/claude-sonnet-"));
+    /// # Ok::<(), waystation_catalog::CatalogError>(())
+    /// ```
     #[must_use]
     pub fn latest(&self, alias: &str) -> Option<&Model> {
         let alias = alias
@@ -220,7 +237,10 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::Row`] with the path of the change that is wrong, as
-    /// `models[0].endpoints[1].provider`; providers by slug, as `providers.acme.base_url`.
+    /// `models[0].endpoints[1].provider`; providers by slug, as `providers.acme.base_url`. Refused
+    /// are a new provider without name, dialect or address, an endpoint of a provider that is not
+    /// there, two endpoints of one tag, prices of 1000 USD per million tokens or more, limits of
+    /// zero, an id with `:`, an override that selects by nothing, an alias of no model.
     pub fn with(&self, changes: Changes) -> Result<(Self, Vec<Warning>), CatalogError> {
         overlay::apply(self, changes)
     }

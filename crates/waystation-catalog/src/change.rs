@@ -9,6 +9,30 @@ use waystation_core::{
 };
 
 /// Everything that one config changes, applied in the order of the fields.
+///
+/// ```
+/// use waystation_catalog::{Catalog, Changes, EndpointChange, ModelChange, ProviderChange};
+/// use waystation_core::Tokens;
+///
+/// let mut provider = ProviderChange::new("my-vllm".parse()?);
+/// provider.name = Some("My vLLM".into());
+/// provider.dialect = Some("openai-chat".parse()?);
+/// provider.base_url = Some("http://10.0.0.5:8000/v1".into());
+///
+/// let mut model = ModelChange::new("acme/fast".parse()?);
+/// model.context_length = Some(Tokens::new(131_072));
+/// model.endpoints.push(EndpointChange::new("my-vllm".parse()?));
+///
+/// let changes = Changes {
+///     providers: vec![provider],
+///     models: vec![model],
+///     ..Changes::default()
+/// };
+/// let (catalog, warnings) = Catalog::bundled()?.with(changes)?;
+/// assert!(warnings.is_empty());
+/// assert_eq!(catalog.model("acme/fast").unwrap().endpoints.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// New providers, and changes to known ones.
@@ -70,7 +94,7 @@ pub struct ModelChange {
     pub context_length: Option<Tokens>,
     /// The longest answer.
     pub max_output: Option<Tokens>,
-    /// Kinds of input; text when a new model says nothing.
+    /// Kinds of input; every kind when a new model says nothing, since unknown limits nothing.
     pub input: Option<Modalities>,
     /// Kinds of output; text when a new model says nothing.
     pub output: Option<Modalities>,
@@ -106,6 +130,23 @@ pub struct EndpointChange {
 }
 
 /// A patch to every endpoint that it selects. It selects by model, by provider, or by both.
+///
+/// One that selects nothing changes nothing and is a [`Warning`](crate::Warning): a slip of the pen
+/// in a discount must not go unseen.
+///
+/// ```
+/// use waystation_catalog::{Catalog, Changes, Override};
+///
+/// let slip = Override {
+///     model: Some("antropic/*".into()),
+///     price_multiplier: Some("0.92".parse()?),
+///     ..Override::default()
+/// };
+/// let changes = Changes { overrides: vec![slip], ..Changes::default() };
+/// let (_, warnings) = Catalog::bundled()?.with(changes)?;
+/// assert_eq!(warnings[0].to_string(), "overrides[0]: matches no endpoint and changes nothing");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Override {
     /// Models, as an id or a pattern in which `*` stands for any letters: `anthropic/*`.

@@ -5,7 +5,7 @@ mod provider;
 
 use std::collections::HashMap;
 
-use waystation_core::{Endpoint, EndpointId, Modalities, ParameterSet, Tokens, Trust};
+use waystation_core::{Endpoint, EndpointId, Modalities, Modality, ParameterSet, Tokens, Trust};
 
 use crate::{
     Catalog, CatalogError, Changes, EndpointChange, Model, ModelChange, Provider, RowError,
@@ -129,7 +129,8 @@ fn change_model(
 
 fn new_model(change: &ModelChange) -> Model {
     let name = change.name.as_deref().unwrap_or(change.id.as_str());
-    let input = change.input.unwrap_or(Modalities::TEXT);
+    // Unknown limits nothing: a private model that sees images need not say so.
+    let input = change.input.unwrap_or_else(|| Modality::ALL.iter().copied().collect());
     let output = change.output.unwrap_or(Modalities::TEXT);
     Model {
         canonical_slug: change.id.clone(),

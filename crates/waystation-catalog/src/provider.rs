@@ -55,13 +55,32 @@ pub struct Provider {
 impl Provider {
     /// How it is reached on one wire: its own address for the wire where it has one, else the
     /// provider's.
+    ///
+    /// ```
+    /// let catalog = waystation_catalog::Catalog::bundled()?;
+    /// let provider = catalog.provider("cohere").unwrap();
+    /// assert_eq!(provider.dialect, "cohere-chat");
+    /// let chat = provider.upstream_for(&"openai-chat".parse().unwrap());
+    /// assert_ne!(chat.base_url, provider.upstream.base_url);
+    /// # Ok::<(), waystation_catalog::CatalogError>(())
+    /// ```
     #[must_use]
     pub fn upstream_for(&self, dialect: &DialectId) -> &Upstream {
         self.wires.get(dialect).unwrap_or(&self.upstream)
     }
 
     /// The names in braces that the address of a wire still has: settings that must be given before
-    /// it can be used, such as `resource`.
+    /// it can be used, such as `resource`. Fill them with
+    /// [`SettingsChange`](crate::SettingsChange); [`env_settings`](Self::env_settings) says which
+    /// variables usually hold them.
+    ///
+    /// ```
+    /// let catalog = waystation_catalog::Catalog::bundled()?;
+    /// let bedrock = catalog.provider("amazon-bedrock").unwrap();
+    /// assert_eq!(bedrock.unfilled(&bedrock.dialect), ["region"]);
+    /// assert!(bedrock.env_settings["region"].contains(&"AWS_REGION".to_owned()));
+    /// # Ok::<(), waystation_catalog::CatalogError>(())
+    /// ```
     #[must_use]
     pub fn unfilled(&self, dialect: &DialectId) -> Vec<&str> {
         placeholders(&self.upstream_for(dialect).base_url)

@@ -13,6 +13,39 @@ pub use text::Text;
 use crate::CatalogError;
 
 /// Everything that one catalogue holds.
+///
+/// ```
+/// use waystation_catalog::{Catalog, source::Rows};
+///
+/// let rows = Rows::from_toml(r#"
+/// version = "2026-11-10"
+///
+/// [[provider]]
+/// slug = "acme"
+/// name = "Acme"
+/// dialect = "openai-chat"
+/// base_url = "https://llm.acme.example/v1"
+/// auth = "bearer"
+///
+/// [[model]]
+/// id = "acme/fast"
+/// name = "Acme Fast"
+/// context_length = 32768
+/// input = ["text"]
+/// output = ["text"]
+///
+/// [[model.endpoint]]
+/// provider = "acme"
+/// model = "fast-70b"
+/// price.prompt = "0.10"
+/// confidence = "high"
+/// "#)?;
+/// let catalog = Catalog::from_rows(&rows)?;
+/// let price = &catalog.model("acme/fast").unwrap().endpoints[0].price;
+/// assert_eq!(price.rates.prompt.unwrap().to_string(), "0.1");
+/// assert_eq!(price.rates.completion, None);
+/// # Ok::<(), waystation_catalog::CatalogError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rows<'a> {

@@ -1,1 +1,8 @@
-//! An embedded auto router: picks the model for a prompt, no network.
+//! An embedded auto router that picks models for a prompt by rules alone.
+#![doc = include_str!("../README.md")]
+
+mod rank;
+mod task;
+
+pub use rank::{Rules, Scored, score};
+pub use task::{Features, Task};

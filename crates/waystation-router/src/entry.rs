@@ -11,8 +11,8 @@ use crate::{
 
 /// The router ids that are answered here. Others are ordinary rows of whoever serves them. Source:
 /// API contract, section 6.
-const AUTO: &str = "openrouter/auto";
-const FREE: &str = "openrouter/free";
+const AUTO: [&str; 2] = ["openrouter/auto", "waystation/auto"];
+const FREE: [&str; 2] = ["openrouter/free", "waystation/free"];
 /// The static variant of endpoints that cost nothing.
 const FREE_VARIANT: &str = "free";
 /// An old variant that is the row itself today. Source: API contract, section 4.2.
@@ -95,8 +95,8 @@ pub(crate) fn resolve<'a>(
         };
     }
     match name.as_str() {
-        AUTO => entry(Strategy::Auto, auto(name, ask, world)),
-        FREE => entry(Strategy::Free, free(name, world, rng)),
+        id if AUTO.contains(&id) => entry(Strategy::Auto, auto(name, ask, world)),
+        id if FREE.contains(&id) => entry(Strategy::Free, free(name, world, rng)),
         _ => entry(Strategy::Direct, vec![direct(reference, name, world)?]),
     }
 }

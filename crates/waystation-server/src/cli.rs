@@ -1,6 +1,7 @@
 //! The command line: which command was asked for, and its exit code. The commands are in files of
 //! their own, and what they do is mostly elsewhere.
 
+mod auto;
 mod check;
 mod explain;
 mod health;
@@ -64,6 +65,9 @@ enum Command {
         after_help = "Example:\n  waystation mock --listen 127.0.0.1:9000 --script faults.toml"
     )]
     Mock(MockArgs),
+    /// Scores prompts with the embedded auto router; sends nothing.
+    #[command(after_help = "Example:\n  echo 'Prove that there are infinitely many primes' | waystation auto")]
+    Auto(auto::AutoArgs),
     /// Exits with 0 when a running gateway answers.
     #[command(after_help = "Example:\n  waystation health --listen 127.0.0.1:8080")]
     Health(health::HealthArgs),
@@ -122,6 +126,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args, &env),
         Command::Models(args) => models::run(&args, &env),
         Command::Mock(args) => mock(&args, &env),
+        Command::Auto(args) => auto::run(&args, &env),
         Command::Health(args) => health::run(&args, &env),
     };
     match result {

@@ -1,5 +1,7 @@
 //! The binary itself: what it prints, and how it exits. No network.
 
+#![expect(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
 use std::{
     fs,
     io::Write as _,
@@ -28,7 +30,12 @@ fn waystation(room: &PathBuf, env: &[(&str, &str)], args: &[&str], input: &str) 
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -52,8 +59,14 @@ fn check_prints_the_result_without_secrets() {
         let output = waystation(&room, &[], args, "");
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         let text = out(&output);
-        assert!(text.contains("(hidden)") && text.contains("api.openai.com"), "{text}");
-        assert!(!text.contains("sk-client") && !text.contains("sk-provider"), "{text}");
+        assert!(
+            text.contains("(hidden)") && text.contains("api.openai.com"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("sk-client") && !text.contains("sk-provider"),
+            "{text}"
+        );
     }
     fs::remove_dir_all(room).unwrap();
 }
@@ -78,7 +91,10 @@ fn models_are_listed_and_filtered() {
     let room = room("models");
     let output = waystation(&room, &[], &["models", "openai/gpt-5.4*"], "");
     let text = out(&output);
-    assert!(text.lines().count() >= 3 && text.contains("openai/gpt-5.4-mini"), "{text}");
+    assert!(
+        text.lines().count() >= 3 && text.contains("openai/gpt-5.4-mini"),
+        "{text}"
+    );
     let output = waystation(&room, &[], &["models", "--json", "kimi-k2"], "");
     let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(listed[0]["id"], "moonshotai/kimi-k2");
@@ -99,7 +115,13 @@ fn explain_prints_the_same_plan_for_the_same_seed() {
     assert_eq!(plan["strategy"], "direct");
     assert_eq!(plan["seed"], 7);
     assert_eq!(plan["attempts"][0]["provider"], "OpenAI");
-    assert!(plan["dropped"].as_array().unwrap().iter().any(|d| d["reason"] == "no_credentials"));
+    assert!(
+        plan["dropped"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|d| d["reason"] == "no_credentials")
+    );
     fs::remove_dir_all(room).unwrap();
 }
 
@@ -124,9 +146,14 @@ fn a_batch_answers_every_line_in_order_and_exits_with_0() {
     let output = waystation(&room, &env, &["explain", "--batch", "--seed", "1"], &input);
     assert_eq!(output.status.code(), Some(0));
     let text = out(&output);
-    let lines: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let failed: Vec<bool> = lines.iter().map(|line| line.get("error").is_some()).collect();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let failed: Vec<bool> = lines
+        .iter()
+        .map(|line| line.get("error").is_some())
+        .collect();
     assert_eq!(failed, [false, true, false]);
     fs::remove_dir_all(room).unwrap();
 }
@@ -136,7 +163,11 @@ fn health_says_why_nobody_answers() {
     let room = room("health");
     let output = waystation(&room, &[], &["health", "--listen", "127.0.0.1:1"], "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(err(&output).starts_with("error: 127.0.0.1:1: "), "{}", err(&output));
+    assert!(
+        err(&output).starts_with("error: 127.0.0.1:1: "),
+        "{}",
+        err(&output)
+    );
     fs::remove_dir_all(room).unwrap();
 }
 
@@ -147,6 +178,37 @@ fn a_gateway_without_a_provider_names_the_variables_that_it_looked_for() {
     let output = waystation(&room, &env, &["serve", "--listen", "127.0.0.1:0"], "");
     assert_eq!(output.status.code(), Some(1));
     let text = err(&output);
-    assert!(text.contains("OPENAI_API_KEY") && text.contains("--simulate"), "{text}");
+    assert!(
+        text.contains("OPENAI_API_KEY") && text.contains("--simulate"),
+        "{text}"
+    );
+    fs::remove_dir_all(room).unwrap();
+}
+
+#[test]
+fn auto_scores_prompts_line_by_line_over_a_pool_of_its_own() {
+    let room = room("auto");
+    let pool = r#"[{"id": "a/small", "price": {"prompt": "0.1", "completion": "0.4"}},
+                   {"id": "b/large", "quality_prior": 0.9, "price": {"prompt": "3", "completion": "15"}}]"#;
+    fs::write(room.join("pool.json"), pool).unwrap();
+    let input = "{\"id\": 1, \"prompt\": \"Hi\"}\n{\"id\": \"x\"}\n";
+    let args = ["auto", "--batch", "--models", "pool.json"];
+    let output = waystation(&room, &[], &args, input);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let text = out(&output);
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["id"], 1);
+    assert_eq!(lines[0]["ranked"].as_array().unwrap().len(), 2);
+    assert!(lines[0]["difficulty"].as_f64().unwrap() <= 1.0);
+    assert_eq!(lines[1]["id"], "x");
+    assert!(
+        lines[1]["error"]
+            .as_str()
+            .unwrap()
+            .contains("`prompt` or `messages`")
+    );
     fs::remove_dir_all(room).unwrap();
 }

@@ -36,6 +36,7 @@ fn every_promised_argument_is_taken() {
         "waystation explain --record r.json",
         "waystation models --json gpt",
         "waystation mock --listen 127.0.0.1:0 --script s.toml",
+        "waystation auto --batch --models m.json",
         "waystation health --listen 127.0.0.1:8080",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());

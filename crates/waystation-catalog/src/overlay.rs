@@ -130,7 +130,9 @@ fn change_model(
 fn new_model(change: &ModelChange) -> Model {
     let name = change.name.as_deref().unwrap_or(change.id.as_str());
     // Unknown limits nothing: a private model that sees images need not say so.
-    let input = change.input.unwrap_or_else(|| Modality::ALL.iter().copied().collect());
+    let input = change
+        .input
+        .unwrap_or_else(|| Modality::ALL.iter().copied().collect());
     let output = change.output.unwrap_or(Modalities::TEXT);
     Model {
         canonical_slug: change.id.clone(),

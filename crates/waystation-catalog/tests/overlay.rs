@@ -3,7 +3,7 @@
 use waystation_catalog::{
     Catalog, Changes, EndpointChange, ModelChange, Override, ProviderChange, RowError,
 };
-use waystation_core::{AuthScheme, DataPolicy, Price, PriceTier, Rates, Tokens, Trust};
+use waystation_core::{AuthScheme, DataPolicy, Modality, Price, PriceTier, Rates, Tokens, Trust};
 
 #[expect(
     clippy::unwrap_used,
@@ -50,6 +50,10 @@ fn a_private_model_at_a_private_provider() {
     assert_eq!(&*endpoint.upstream_model, "fast");
     assert_eq!(endpoint.context_length, model.context_length);
     assert_eq!(endpoint.trust, Trust::Firm);
+    assert!(
+        endpoint.input.has(Modality::Image),
+        "unknown limits nothing"
+    );
     let provider = catalog.provider("my-vllm").unwrap();
     assert_eq!(provider.upstream.base_url, "http://10.0.0.5:8000/v1");
     assert_eq!(provider.upstream.auth, AuthScheme::Bearer);

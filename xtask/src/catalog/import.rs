@@ -392,3 +392,53 @@ fn latest(from: &Path, old: &[LatestRow<'static>]) -> Result<Vec<LatestRow<'stat
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(context: u64, pinned: &[&'static str]) -> ModelRow<'static> {
+        let endpoint = EndpointRow {
+            provider: "acme".into(),
+            max_output: Some(context),
+            pinned: pinned.iter().map(|field| Text::from(*field)).collect(),
+            ..EndpointRow::default()
+        };
+        ModelRow {
+            id: "acme/fast".into(),
+            context_length: Some(context),
+            max_output: Some(context),
+            pinned: endpoint.pinned.clone(),
+            endpoint: vec![endpoint],
+            ..ModelRow::default()
+        }
+    }
+
+    #[test]
+    fn pinned_fields_are_kept_and_others_are_not() {
+        let mut new = row(2, &[]);
+        let before = ModelRow {
+            description: Some("Fast.".into()),
+            ..row(1, &["context_length"])
+        };
+        keep(&mut new, &before);
+        assert_eq!((new.context_length, new.max_output), (Some(1), Some(2)));
+        assert_eq!(new.description, before.description);
+        assert_eq!(new.pinned, before.pinned);
+        assert_eq!(new.endpoint[0].max_output, Some(2));
+
+        let mut new = row(2, &[]);
+        keep(&mut new, &row(1, &["row"]));
+        assert_eq!(new, row(1, &["row"]));
+    }
+
+    #[test]
+    fn prices_come_from_the_text_of_the_number() {
+        let number = |text: &str| RawValue::from_string(text.into()).unwrap();
+        let text = |number: &RawValue| rate(Some(number)).unwrap().unwrap().to_string();
+        assert_eq!(text(&number("0.30")), "0.3");
+        assert_eq!(text(&number("6e-05")), "0.00006");
+        assert!(rate(Some(&number("\"free\""))).is_err());
+        assert_eq!(rate(None), Ok(None));
+    }
+}

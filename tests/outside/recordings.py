@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from station import Checks, Station, events, free_port
+from station import Checks, Station, events, free_port, wait_for
 
 FINISH = {"stop": "stop", "eos": "stop", "end_turn": "stop", "stop_sequence": "stop", "length": "length",
           "max_tokens": "length", "model_length": "length", "tool_calls": "tool_calls",
@@ -177,6 +177,7 @@ def main():
         [sys.executable, os.path.join(options.shared, "wire-tools", "replay.py"), "--root",
          os.path.join(options.shared, "wire"), "--port", str(port), "--chunk-bytes", options.chunk_bytes],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(port)
     config = ['[auth]\nkeys = ["recordings-client-key"]\n']
     for number, (name, _, _) in enumerate(cases):
         config.append(f'[providers.case-{number}]\nname = "Case {number}"\ndialect = "openai-chat"\n'

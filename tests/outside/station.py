@@ -17,6 +17,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for(port, within=10):
+    """Until somebody listens at the port."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"nobody listens at port {port}")
+
+
 class Station:
     """One running gateway. `config` is TOML text or None; `env` replaces the environment."""
 

@@ -140,7 +140,8 @@ impl Reasoning {
             Some(object) => Some(Self::of_object(object)?),
             None => None,
         };
-        if let Some(text) = effort {
+        // Groq's clients say `default` where they mean that they ask for nothing.
+        if let Some(text) = effort.filter(|text| !text.is("default")) {
             let effort = effort_of("reasoning_effort", text)?;
             let into = reasoning.get_or_insert_default();
             if into.effort.is_some_and(|other| other != effort) {

@@ -1,3 +1,5 @@
+//! Error bodies in every shape that hosts send, and what each comes to. No reply is read here.
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};

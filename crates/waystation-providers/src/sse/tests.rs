@@ -1,3 +1,5 @@
+//! Event streams with every line end, cut everywhere. No provider's stream: those are fixtures.
+
 use super::*;
 
 /// The events of `text`, pushed in pieces of `size` bytes, the unfinished one last.

@@ -47,7 +47,7 @@ pub(super) fn read(json: Json<'_>) -> Option<Usage> {
     .into_iter()
     .find_map(|path| json.at(path).and_then(Json::u64));
     usage.upstream_cost = cost(json);
-    add_reasoning_apart(&mut usage);
+    add_what_is_apart(&mut usage);
     Some(usage)
 }
 
@@ -65,13 +65,15 @@ fn cost(json: Json<'_>) -> Option<Usd> {
     Usd::from_decimal_rounded(&text).ok()
 }
 
-/// xAI counts reasoning beside the answer instead of inside it. The total tells.
-fn add_reasoning_apart(usage: &mut Usage) {
-    let Some(reasoning) = usage.reasoning.filter(|count| *count > Tokens::ZERO) else {
-        return;
-    };
-    if usage.total == Some(usage.sum() + reasoning) {
+/// xAI counts reasoning beside the answer instead of inside it, and Mistral audio beside the prompt.
+/// The total tells.
+fn add_what_is_apart(usage: &mut Usage) {
+    let reasoning = usage.reasoning.unwrap_or_default();
+    let audio = usage.prompt_audio.unwrap_or_default();
+    if reasoning > Tokens::ZERO && usage.total == Some(usage.sum() + reasoning) {
         usage.completion = usage.completion + reasoning;
+    } else if audio > Tokens::ZERO && usage.total == Some(usage.sum() + audio) {
+        usage.prompt = usage.prompt + audio;
     }
 }
 
@@ -100,6 +102,12 @@ mod tests {
         assert_eq!(usage(apart).completion, Tokens::new(322));
         let inside = r#"{"prompt_tokens":12,"completion_tokens":322,"total_tokens":334,"completion_tokens_details":{"reasoning_tokens":320}}"#;
         assert_eq!(usage(inside).completion, Tokens::new(322));
+    }
+
+    #[test]
+    fn audio_beside_the_prompt_is_added_to_it() {
+        let apart = r#"{"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,"prompt_tokens_details":{"audio_tokens":375}}"#;
+        assert_eq!(usage(apart).prompt, Tokens::new(386));
     }
 
     #[test]

@@ -116,4 +116,55 @@ pub(crate) fn needed_input(ask: &Ask) -> Modalities {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    /// Every four bytes a token.
+    struct FourBytes;
+
+    impl TokenCounter for FourBytes {
+        fn bounds(&self, bytes: u64) -> (Tokens, Tokens) {
+            (Tokens::new(bytes / 128), Tokens::new(bytes))
+        }
+
+        fn estimate(&self, bytes: u64) -> Tokens {
+            Tokens::new(bytes / 4)
+        }
+
+        fn count_till(&self, text: &str, _: Tokens) -> Tokens {
+            self.estimate(text.len() as u64)
+        }
+    }
+
+    fn read(members: &str) -> Result<Ask, InvalidRequest> {
+        let body = format!(
+            r#"{{"model": "a/b", "messages": [{{"role": "user", "content": "{}"}}]{members}}}"#,
+            "x".repeat(400)
+        );
+        let chat = ChatRequest::parse(&body.into())?;
+        ask(&chat, &FourBytes, &RoutingPolicy::default())
+    }
+
+    #[test]
+    fn sizes_tiers_and_content_are_read() {
+        let ask = read(r#", "max_tokens": 9, "service_tier": "flex", "modalities": ["text"]"#);
+        let ask = ask.unwrap();
+        assert_eq!(ask.prompt_at_least, Tokens::new(100));
+        assert!(ask.prompt_estimate >= ask.prompt_at_least);
+        assert_eq!(ask.max_output, Some(Tokens::new(9)));
+        assert_eq!(ask.service_tier, Some(ServiceTier::Flex));
+        assert_eq!(ask.output, Modalities::TEXT);
+        assert_eq!(
+            read(r#", "service_tier": "auto""#).unwrap().service_tier,
+            None
+        );
+    }
+
+    #[test]
+    fn a_bad_id_in_a_list_names_its_place() {
+        let refused = read(r#", "models": ["a/c", "a b"]"#).unwrap_err();
+        assert_eq!(refused.field, "models[1]");
+        let refused = read(r#", "models": ["a/c@preset/nope"]"#).unwrap_err();
+        assert_eq!(refused.kind, ErrorType::NotFound);
+    }
+}

@@ -239,7 +239,18 @@ impl NoRoute {
             .then(|| cheapest(question, entry, &self.trace))
             .flatten()
             .unwrap_or_default();
-        format!("{spelled}: {endpoints}: {}{cheapest}", parts.join(", "))
+        let keys = if counts
+            .iter()
+            .any(|(reason, _)| *reason == Reason::NoCredentials)
+        {
+            variables(question, entry)
+        } else {
+            String::new()
+        };
+        format!(
+            "{spelled}: {endpoints}: {}{cheapest}{keys}",
+            parts.join(", ")
+        )
     }
 }
 
@@ -272,16 +283,25 @@ fn code_of(decisive: &[(Reason, usize)]) -> NoRouteCode {
     }
 }
 
-/// `; set OPENAI_API_KEY, AZURE_OPENAI_API_KEY or OPENROUTER_API_KEY`.
+/// `; set OPENAI_API_KEY, AZURE_OPENAI_API_KEY or OPENROUTER_API_KEY`: of the providers that the
+/// request admits. Empty when it admits none.
 fn variables(question: &Question<'_>, entry: &Entry<'_>) -> String {
     let mut endpoints: Vec<&Endpoint> = entry
         .targets
         .iter()
         .flat_map(|target| {
-            let meant = |endpoint: &&Endpoint| target.variants.mean(endpoint);
+            let meant = |endpoint: &&Endpoint| {
+                target.variants.mean(endpoint)
+                    && !(question.world.usable)(&endpoint.provider)
+                    && question.only.as_ref().is_none_or(|only| only.has(endpoint))
+                    && !question.ignore.has(endpoint)
+            };
             target.model.endpoints.iter().filter(meant)
         })
         .collect();
+    if endpoints.is_empty() {
+        return String::new();
+    }
     endpoints.sort_by(|a, b| (a.trust, &a.tag).cmp(&(b.trust, &b.tag)));
     let mut names: Vec<&str> = Vec::new();
     for endpoint in endpoints {

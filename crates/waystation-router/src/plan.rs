@@ -324,6 +324,3 @@ fn planned(candidate: Candidate<'_>) -> Planned {
         why: candidate.why,
     }
 }
-
-#[cfg(test)]
-mod tests;

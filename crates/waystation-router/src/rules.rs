@@ -21,7 +21,7 @@ pub(crate) struct Question<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) world: &'a World<'a>,
     pub(crate) order: Names<'a>,
-    /// `None` is no restriction; an empty list matches nothing.
+    /// `None` is no restriction, and so is an empty list.
     pub(crate) only: Option<Names<'a>>,
     pub(crate) ignore: Names<'a>,
     pub(crate) allowed: Names<'a>,
@@ -81,7 +81,11 @@ impl<'a> Question<'a> {
             ask,
             world,
             order: names(&wishes.order),
-            only: wishes.only.as_deref().map(names),
+            only: wishes
+                .only
+                .as_ref()
+                .filter(|only| !only.is_empty())
+                .map(|only| names(only)),
             ignore: names(&wishes.ignore),
             allowed: names(&world.policy.only),
             banned: names(&world.policy.ignore),
@@ -211,7 +215,8 @@ fn takes_and_gives_the_content(
 /// `unknown`. Source: API contract, section 3.1.
 fn has_a_wanted_quantization(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     use Quantization::{Fp4, Fp8, Mxfp4, Mxfp8, Nvfp4, Unknown};
-    let Some(wanted) = &question.ask.wishes.quantizations else {
+    let wanted = question.ask.wishes.quantizations.as_ref();
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
         return Ok(());
     };
     let has = endpoint.quantization.unwrap_or(Unknown);
@@ -356,3 +361,6 @@ fn is_trusted_enough(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

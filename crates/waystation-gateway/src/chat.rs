@@ -137,9 +137,19 @@ impl Gateway {
         let snapshot = self.snapshot();
         let mut ask = waystation_router::ask(chat, &*self.parts.tokens, &snapshot.policy)?;
         rank::where_wanted(self, &snapshot, &mut ask, chat).await;
-        let policy = RoutingPolicy { explore_ppm: 0, ..snapshot.policy.clone() };
+        let policy = RoutingPolicy {
+            explore_ppm: 0,
+            ..snapshot.policy.clone()
+        };
         let plan = self.with_world(&snapshot, |world| {
-            waystation_router::plan(&ask, &World { policy: &policy, ..*world }, Seed::new(seed))
+            waystation_router::plan(
+                &ask,
+                &World {
+                    policy: &policy,
+                    ..*world
+                },
+                Seed::new(seed),
+            )
         });
         Ok(waystation_router::explain(&plan, &snapshot.catalog))
     }

@@ -129,7 +129,9 @@ impl AttemptsFailed {
     /// Whether the last upstream's body may be shown: not when it speaks of our credential.
     #[must_use]
     pub fn tells_raw(&self) -> bool {
-        self.attempts.last().is_some_and(|last| !is_credential(last.error.kind))
+        self.attempts
+            .last()
+            .is_some_and(|last| !is_credential(last.error.kind))
     }
 }
 

@@ -1,12 +1,12 @@
 //! From one attempt to the next: which endpoint, which credential, how often, how long.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use waystation_core::{
     ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, ModelId, Retry, Run, Sent,
     StageReport, UpstreamError,
 };
-use waystation_router::{HealthTable, Outcome, Plan, Planned};
+use waystation_router::{Admit, HealthTable, Outcome, Plan, Planned};
 
 use crate::{
     AttemptReport, AttemptsFailed, GatewayError, Parts, Route, Snapshot,
@@ -53,6 +53,9 @@ struct Tried {
 
 impl Fallback<'_> {
     /// Tries endpoints in the plan's order until one commits.
+    ///
+    /// An endpoint whose circuit is open is passed over; when that leaves nothing to try, it is
+    /// tried all the same, since a try costs less than a refusal.
     pub(crate) async fn run(
         &self,
         chat: &ChatRequest,
@@ -61,45 +64,82 @@ impl Fallback<'_> {
         record: &mut Record,
     ) -> Result<Served, GatewayError> {
         let mut tried = Tried::default();
+        let mut passed_over = Vec::new();
         for planned in &self.plan.attempts {
-            if tried.given_up.as_ref() == Some(&planned.model) {
-                continue;
+            let guard = match self
+                .health
+                .admit(&planned.endpoint.id, self.parts.clock.now().tick)
+            {
+                Admit::Skip(_) => {
+                    passed_over.push(planned);
+                    continue;
+                }
+                Admit::Probe(guard) => Some(guard),
+                Admit::Go => None,
+            };
+            record.probe(guard);
+            let work = (chat, &mut *runs, &mut *stages);
+            match self.endpoint(planned, work, record, &mut tried).await {
+                ControlFlow::Break(Some(served)) => return Ok(*served),
+                ControlFlow::Break(None) => return Err(self.failed(tried)),
+                ControlFlow::Continue(()) => {}
             }
-            let mut used: Vec<CredentialId> = Vec::new();
-            loop {
-                if tried.reports.len() >= self.snapshot.settings.retries.max_attempts
-                    || self.left(record).is_zero()
-                {
-                    return Err(self.failed(tried));
-                }
-                let kept = stages.len();
-                match self
-                    .attempt(planned, chat, (runs, stages), (record, &mut used))
-                    .await
-                {
-                    Ok(served) => return Ok(served),
-                    Err(None) => break,
-                    Err(Some(report)) => {
-                        // What plugins did for this endpoint was for nothing.
-                        stages.truncate(kept);
-                        let kind = report.error.kind;
-                        record.attempt_failed(&report);
-                        tried.reports.push(report);
-                        match self.next(kind, &tried, &used) {
-                            Next::OtherKey => {}
-                            Next::Again => used.clear(),
-                            Next::Endpoint => break,
-                            Next::Model => {
-                                tried.given_up = Some(planned.model.clone());
-                                break;
-                            }
-                            Next::Stop => return Err(self.failed(tried)),
-                        }
-                    }
-                }
+        }
+        if !tried.reports.is_empty() {
+            return Err(self.failed(tried));
+        }
+        for planned in passed_over {
+            let work = (chat, &mut *runs, &mut *stages);
+            match self.endpoint(planned, work, record, &mut tried).await {
+                ControlFlow::Break(Some(served)) => return Ok(*served),
+                ControlFlow::Break(None) => break,
+                ControlFlow::Continue(()) => {}
             }
         }
         Err(self.failed(tried))
+    }
+
+    /// Everything that is tried at one endpoint: its credentials in turn, and a lone fault twice.
+    /// Breaks with the reply, or with nothing when there is no more to try anywhere.
+    async fn endpoint(
+        &self,
+        planned: &Planned,
+        (chat, runs, stages): (&ChatRequest, &mut [Box<dyn Run>], &mut Vec<StageReport>),
+        record: &mut Record,
+        tried: &mut Tried,
+    ) -> ControlFlow<Option<Box<Served>>> {
+        if tried.given_up.as_ref() == Some(&planned.model) {
+            return ControlFlow::Continue(());
+        }
+        let mut used: Vec<CredentialId> = Vec::new();
+        loop {
+            let most = self.snapshot.settings.retries.max_attempts;
+            if tried.reports.len() >= most || self.left(record).is_zero() {
+                return ControlFlow::Break(None);
+            }
+            let kept = stages.len();
+            let work = (&mut *runs, &mut *stages);
+            let report = match self.attempt(planned, chat, work, (record, &mut used)).await {
+                Ok(served) => return ControlFlow::Break(Some(Box::new(served))),
+                Err(None) => return ControlFlow::Continue(()),
+                Err(Some(report)) => report,
+            };
+            // What plugins did for this endpoint was for nothing.
+            stages.truncate(kept);
+            record.attempt_failed(&report);
+            let kind = report.error.kind;
+            tried.reports.push(report);
+            match self.next(kind, tried, &used) {
+                Next::OtherKey => {}
+                Next::Again => used.clear(),
+                Next::Endpoint => return ControlFlow::Continue(()),
+                Next::Model => {
+                    tried.given_up = Some(planned.model.clone());
+                    return ControlFlow::Continue(());
+                }
+                Next::Stop => return ControlFlow::Break(None),
+            }
+        }
     }
 
     fn failed(&self, tried: Tried) -> GatewayError {

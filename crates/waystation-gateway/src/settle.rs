@@ -11,7 +11,7 @@ use waystation_core::{
     Ledger, Seed, Tick, Tokens, UnixMs, Usage, Usd,
 };
 
-use waystation_router::{HealthTable, Outcome};
+use waystation_router::{HealthTable, Outcome, ProbeGuard};
 
 use crate::error::AttemptReport;
 
@@ -44,6 +44,8 @@ pub(crate) struct Record {
     usage: Option<Usage>,
     text_bytes: usize,
     first_content: Option<Tick>,
+    /// Held while the attempt under way is the one probe of a failing endpoint.
+    probe: Option<ProbeGuard>,
 }
 
 /// The attempt under way.
@@ -83,6 +85,7 @@ impl Record {
             usage: None,
             text_bytes: 0,
             first_content: None,
+            probe: None,
         }
     }
 
@@ -123,6 +126,11 @@ impl Record {
             started,
         });
         (self.usage, self.text_bytes, self.first_content) = (None, 0, None);
+    }
+
+    /// The attempts that follow probe an endpoint, or none.
+    pub(crate) fn probe(&mut self, guard: Option<ProbeGuard>) {
+        self.probe = guard;
     }
 
     /// The attempt under way has failed before anything was committed.

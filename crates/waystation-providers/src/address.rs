@@ -20,7 +20,7 @@ pub(crate) fn percent(text: &str, out: &mut String) {
     }
 }
 
-/// Adds the credential as its scheme wants it. A lease without a secret adds nothing: such hosts
+/// Adds the credential as its scheme wants it, marked as a secret, so that no log shows it. A lease without a secret adds nothing: such hosts
 /// need none.
 ///
 /// # Errors

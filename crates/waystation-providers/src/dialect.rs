@@ -6,7 +6,14 @@ use waystation_core::{Codec, DialectId};
 
 pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
 
-/// Every dialect that this crate speaks, by id.
+/// Every dialect that this crate speaks, by id. A catalogue row whose dialect is not here makes
+/// endpoints that no request reaches; the router says so (reason `dialect`).
+///
+/// ```
+/// use waystation_providers::{DIALECTS, OPENAI_CHAT};
+///
+/// assert!(DIALECTS.iter().any(|(id, _)| *id == OPENAI_CHAT));
+/// ```
 pub static DIALECTS: &[(&str, &dyn Codec)] = &[(OPENAI_CHAT, &OpenAiChat)];
 
 /// The codec of a dialect; `None` when it is not built.

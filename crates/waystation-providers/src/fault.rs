@@ -23,23 +23,31 @@ const MAX_MESSAGE: usize = 2 << 10;
 /// How deep errors are dug out of errors that quote them.
 const MAX_QUOTES: u32 = 3;
 
-/// What one error body says.
+/// What one error body says. Every member is the upstream's own word, in no way checked: only
+/// [`fault`] decides what becomes of it.
 #[derive(Debug, Default)]
 struct Reason {
+    /// The reason for people.
     message: Option<String>,
+    /// The reason for programs: `error.code`, a word or a number.
     code: Option<String>,
     /// The `type` beside the code.
     kind: Option<String>,
     /// A more exact code below the code.
     inner: Option<String>,
+    /// The HTTP status that the body repeats; in band it is the only one.
     status: Option<u16>,
+    /// The type that another gateway of this vocabulary has decided on already.
     error_type: Option<ErrorType>,
     /// Who said it, when a gateway quotes.
     provider: Option<String>,
 }
 
-/// The error in `body`, which came with `head`, or in band when there is none. Whatever equals
-/// `secret` is struck out.
+/// The error in `body`, which came with `head`, or in band when there is none.
+///
+/// Never fails: a body that says nothing makes a message of the status. Whatever equals `secret` is
+/// struck out of everything that is kept, since some hosts repeat the key that they refuse. The
+/// body itself is kept up to 4 KiB, except for HTML, which tells a client nothing.
 pub(crate) fn fault(
     head: Option<&ReplyHead>,
     body: &Bytes,
@@ -95,6 +103,7 @@ fn unspoken(status: Option<u16>, body: &str) -> String {
     }
 }
 
+/// Whether a text is a page of a proxy rather than the words of an API.
 fn is_html(text: &str) -> bool {
     text.trim_start().starts_with('<')
 }

@@ -13,6 +13,16 @@ use memchr::{memchr, memchr2};
 pub const MAX_EVENT_BYTES: usize = 8 << 20;
 
 /// One event: its name and its data.
+///
+/// ```
+/// use waystation_providers::SseParser;
+///
+/// let mut parser = SseParser::default();
+/// parser.push(&"event: error\ndata: one\ndata: two\n\n".into());
+/// let event = parser.next_event()?.unwrap();
+/// assert_eq!((event.name.unwrap(), event.data), ("error".into(), "one\ntwo".into()));
+/// # Ok::<(), waystation_providers::SseError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SseEvent {
     /// The `event` field, when there was one.
@@ -80,7 +90,16 @@ impl Default for SseParser {
 }
 
 impl SseParser {
-    /// A parser that refuses events of more than `limit` bytes.
+    /// A parser that refuses events of more than `limit` bytes, so that a host which never ends a
+    /// line cannot fill the memory.
+    ///
+    /// ```
+    /// use waystation_providers::SseParser;
+    ///
+    /// let mut parser = SseParser::with_limit(4);
+    /// parser.push(&"data: endless".into());
+    /// assert_eq!(parser.next_event().unwrap_err().limit, 4);
+    /// ```
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         Self {
@@ -124,7 +143,18 @@ impl SseParser {
         Ok(None)
     }
 
-    /// The stream is over: what stands there without a blank line behind it.
+    /// The stream is over: what stands there without a blank line behind it. A line that was cut in
+    /// the middle is given out too; whoever reads the data sees that it is no whole value.
+    ///
+    /// ```
+    /// use waystation_providers::SseParser;
+    ///
+    /// let mut parser = SseParser::default();
+    /// parser.push(&"data: last words".into());
+    /// assert!(parser.next_event()?.is_none());
+    /// assert_eq!(parser.finish()?.unwrap().data, "last words");
+    /// # Ok::<(), waystation_providers::SseError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SseError`] when that is larger than the limit.
@@ -193,6 +223,7 @@ impl SseParser {
         }
     }
 
+    /// Takes one `data` field. The first is kept as a slice; only a second one makes a copy.
     fn data_line(&mut self, value: Bytes) -> Result<(), SseError> {
         let mut joined = match std::mem::take(&mut self.data) {
             Data::None => {
@@ -220,6 +251,7 @@ impl SseParser {
         Some(SseEvent { name, data })
     }
 
+    /// Refuses what would grow beyond the limit.
     const fn within(&self, size: usize) -> Result<(), SseError> {
         if size > self.limit {
             return Err(SseError { limit: self.limit });

@@ -4,6 +4,8 @@
 //! difference before committing it. `target.json` says what the catalogue says of the host.
 #![cfg(test)]
 
+#[path = "support/reply.rs"]
+mod reply;
 #[path = "support/target.rs"]
 mod target;
 
@@ -12,8 +14,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use reply::{head, read};
 use serde_json::{Map, Value, json};
-use target::{Host, chat, head, read};
+use target::{Host, chat};
 use waystation_core::{
     Answer, AnswerChoice, ChatEvent, ErrorType, Finish, JsonText, RawJson, Retry, Tokens,
     UpstreamError, Usage,
@@ -44,7 +47,8 @@ impl Fixture {
         host.endpoint.dialect = target["dialect"].as_str().unwrap().parse().unwrap();
         host.upstream.base_url = target["base_url"].as_str().unwrap().into();
         host.upstream.auth = serde_json::from_value(target["auth"].clone()).unwrap();
-        host.upstream.quirks = serde_json::from_value(target["quirks"].clone()).unwrap();
+        let quirks = serde_json::from_value(target["quirks"].clone()).unwrap();
+        let host = host.with(quirks);
         Self { folder, host }
     }
 
@@ -55,10 +59,6 @@ impl Fixture {
 
     /// Holds `found` against a file, or writes it there when blessing.
     fn expect(&self, name: &str, found: &str) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "says whether to rewrite what is expected"
-        )]
         let bless = std::env::var_os("WAYSTATION_BLESS").is_some();
         let path = self.folder.join(name);
         if bless {

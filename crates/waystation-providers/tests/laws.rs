@@ -2,12 +2,15 @@
 //! make a reader or a parser panic.
 #![cfg(test)]
 
+#[path = "support/reply.rs"]
+mod reply;
 #[path = "support/target.rs"]
 mod target;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use target::{Host, chat, head, read};
+use reply::{head, read};
+use target::{Host, chat};
 use waystation_core::{Answer, ChatEvent, Quirks, ReasoningReplay, ReasoningRequest};
 use waystation_providers::{SseEvent, SseParser};
 
@@ -101,7 +104,7 @@ fn host(think_tags: bool) -> Host {
     Host::new("acme", "m").with(quirks)
 }
 
-fn reply(think_tags: bool, pieces: &[&[u8]]) -> (Vec<ChatEvent>, bool) {
+fn streamed(think_tags: bool, pieces: &[&[u8]]) -> (Vec<ChatEvent>, bool) {
     let ask = chat(r#"{"messages":[{"role":"user","content":"Hi"}],"stream":true}"#);
     let reader = host(think_tags).encode(&ask).reader;
     let head = head(200, &[("content-type", "text/event-stream")]);
@@ -117,19 +120,19 @@ proptest! {
 
     #[test]
     fn cutting_a_stream_does_not_change_it(body in stream(), cuts in cuts(), tags: bool) {
-        let whole = reply(tags, &[body.as_bytes()]);
+        let whole = streamed(tags, &[body.as_bytes()]);
         prop_assert!(whole.1);
-        prop_assert_eq!(reply(tags, &cut(body.as_bytes(), &cuts)), whole);
+        prop_assert_eq!(streamed(tags, &cut(body.as_bytes(), &cuts)), whole);
     }
 
     #[test]
     fn cutting_anything_does_not_change_it(bytes in lines(), cuts in cuts(), tags: bool) {
-        prop_assert_eq!(reply(tags, &cut(&bytes, &cuts)), reply(tags, &[&bytes]));
+        prop_assert_eq!(streamed(tags, &cut(&bytes, &cuts)), streamed(tags, &[&bytes]));
     }
 
     #[test]
     fn every_call_of_a_stream_is_complete(body in stream()) {
-        let answer = Answer::of(reply(false, &[body.as_bytes()]).0);
+        let answer = Answer::of(streamed(false, &[body.as_bytes()]).0);
         for call in answer.choices.iter().flat_map(|choice| &choice.tool_calls) {
             prop_assert!(!call.id.is_empty());
             prop_assert!(!call.arguments().decode().trim().is_empty());
@@ -140,7 +143,7 @@ proptest! {
     fn a_stream_that_is_cut_short_never_ends_well(body in stream(), at in 0_usize..1000) {
         let end = body.find("\"finish_reason\"").unwrap();
         let cut = end * at / 1000;
-        let (events, ended) = reply(false, &[&body.as_bytes()[..cut]]);
+        let (events, ended) = streamed(false, &[&body.as_bytes()[..cut]]);
         prop_assert!(!ended);
         let finished = events.iter().any(|event| matches!(event, ChatEvent::Finish(_)));
         prop_assert!(!finished);

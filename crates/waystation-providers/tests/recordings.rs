@@ -3,6 +3,8 @@
 //! `WAYSTATION_SHARED` says); without them the tests say that they were skipped.
 #![cfg(test)]
 
+#[path = "support/reply.rs"]
+mod reply;
 #[path = "support/target.rs"]
 mod target;
 #[path = "support/witness.rs"]
@@ -15,8 +17,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use reply::{head, read};
 use serde_json::Value;
-use target::{Host, chat, head, read};
+use target::{Host, chat};
 use waystation_core::{
     Answer, ChatEvent, ChatRequest, FinishReason, Json, Quirks, ReasoningReplay, ReasoningRequest,
     UpstreamError,

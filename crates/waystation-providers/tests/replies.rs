@@ -1,10 +1,13 @@
 //! What replies come to: the odd shapes that hosts stream, one at a time.
 #![cfg(test)]
 
+#[path = "support/reply.rs"]
+mod reply;
 #[path = "support/target.rs"]
 mod target;
 
-use target::{Host, chat, head, read};
+use reply::{head, read};
+use target::{Host, chat};
 use waystation_core::{
     Answer, AnswerChoice, ChatEvent, ErrorType, FinishReason, Quirks, Tokens, UpstreamError,
 };

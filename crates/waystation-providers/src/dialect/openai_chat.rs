@@ -22,7 +22,8 @@ use waystation_core::{Call, ChatPath, ChatRequest, Codec, EncodeError, HttpReque
 
 use crate::address::{authorise, percent};
 
-/// The id of this dialect, as catalogue rows and configs name it.
+/// The id of this dialect, as catalogue rows and configs name it: the `dialect` key of a provider
+/// in `waystation.toml`, and the key of the table of dialects.
 pub const OPENAI_CHAT: &str = "openai-chat";
 
 /// The codec of OpenAI chat completions.
@@ -41,6 +42,26 @@ pub const OPENAI_CHAT: &str = "openai-chat";
 /// - Of messages only those are rewritten that hold something the host would refuse.
 /// - `provider.options[slug]` of the endpoint's provider is merged in, over what was sent, except
 ///   for what the gateway answers for (`model`, `messages`, `stream`, `stream_options`).
+///
+/// # Where it goes
+/// `{base_url}/chat/completions`; on Azure `{base_url}/openai/v1/chat/completions`, or, when the
+/// operator names an API version, the deployment's own address with that version. The credential
+/// travels in the header of the provider's scheme and is marked as a secret.
+///
+/// # What comes back
+/// The body's first byte tells a stream from a whole reply, so that a host which streams unasked,
+/// or does not stream when asked, is read all the same. Deltas come out as they arrive. How a
+/// choice ended, and the counts, come out when the reply is complete: at `[DONE]`, or at the end of
+/// the body when every choice has a finish reason; some hosts never send `[DONE]`. A body that ends
+/// before is an error. A line of a stream that is no JSON is skipped.
+///
+/// # Errors
+/// Encoding fails for an address that is none, a credential that no header can carry, and a scheme
+/// that signs requests. It never fails for what a client asked: that was checked before.
+///
+/// # Limits
+/// 8 MiB an event, 64 MiB a whole reply, 64 KiB of a failure's body, 128 choices, 1024 tool calls a
+/// choice. What is larger is no answer of a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenAiChat;
 
@@ -73,6 +94,7 @@ fn upstream_model<'a>(to: &Target<'a>) -> &'a str {
     }
 }
 
+/// The HTTP request around a body: address, what is accepted in return, and the credential.
 fn post(
     chat: &ChatRequest,
     to: &Target<'_>,
@@ -88,6 +110,8 @@ fn post(
     authorise(request, to.upstream.auth, to.lease)
 }
 
+/// The address. A trailing slash of the base is nothing, a path prefix in it stays; what comes from
+/// the catalogue or the operator is encoded as one segment and cannot climb out of it.
 fn url(to: &Target<'_>, model: &str) -> String {
     let base = to.upstream.base_url.trim_end_matches('/');
     let mut url = String::with_capacity(base.len() + model.len() + 80);

@@ -96,6 +96,13 @@ const PHRASES: &[(&str, ErrorType)] = &[
 ];
 
 /// The type of a failure with this status, these codes and these words.
+///
+/// - Statuses that mean one thing only (401, 402, 404, 408, 412, 503, 504, 529) are believed.
+/// - 403 and 429 mean two: a filter or a used-up balance hides behind them, and codes tell.
+/// - 400, 413 and 422 are told apart by code, then by phrase. A bad key is a 400 at xAI and Gemini.
+/// - Other 5xx are the provider's fault, unless it speaks of the context's length: some servers
+///   fail with 500 when a prompt does not fit.
+/// - In band there may be no status at all: codes, phrases, and else the provider's fault.
 pub(super) fn of(status: Option<u16>, codes: [Option<&str>; 3], message: &str) -> ErrorType {
     let coded = coded(codes);
     let told = || told(message);
@@ -127,6 +134,7 @@ pub(super) fn of(status: Option<u16>, codes: [Option<&str>; 3], message: &str) -
     }
 }
 
+/// What the first known code says.
 fn coded(codes: [Option<&str>; 3]) -> Option<ErrorType> {
     codes.into_iter().flatten().find_map(|code| {
         CODES
@@ -136,6 +144,7 @@ fn coded(codes: [Option<&str>; 3]) -> Option<ErrorType> {
     })
 }
 
+/// What the first known phrase says.
 fn told(message: &str) -> Option<ErrorType> {
     let message = message.to_ascii_lowercase();
     PHRASES

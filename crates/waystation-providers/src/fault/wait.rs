@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use waystation_core::{ErrorType, Json, ReplyHead};
 
-/// The wait that a failure asks for.
+/// The wait that a failure asks for: a header's at any failure, the body's and the words' only
+/// where waiting helps, since "try again" is said of other things too.
 pub(super) fn of(
     head: Option<&ReplyHead>,
     body: &[u8],

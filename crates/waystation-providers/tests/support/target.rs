@@ -1,14 +1,11 @@
 //! Targets for tests: a provider, an endpoint and a lease, with nothing odd about them.
-#![allow(dead_code, reason = "each test binary uses what it needs")]
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use waystation_core::{
-    AuthScheme, Call, ChatEvent, ChatRequest, DataPolicy, EncodeError, Endpoint, EndpointId, Lease,
-    Modalities, ParameterSet, Price, Quirks, Reader, ReplyHead, Secret, Settings, Target, Trust,
-    UnixMs, Upstream, UpstreamError,
+    AuthScheme, Call, ChatRequest, DataPolicy, EncodeError, Endpoint, EndpointId, Lease,
+    Modalities, ParameterSet, Price, Quirks, Secret, Settings, Target, Trust, UnixMs, Upstream,
 };
 
 /// Everything that a target borrows.
@@ -89,35 +86,4 @@ impl Host {
 /// A request, parsed.
 pub(crate) fn chat(text: &str) -> ChatRequest {
     ChatRequest::parse(&Bytes::copy_from_slice(text.as_bytes())).unwrap()
-}
-
-/// A head with these headers.
-pub(crate) fn head(status: u16, headers: &[(&str, &str)]) -> ReplyHead {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let name: HeaderName = name.parse().unwrap();
-        map.insert(name, HeaderValue::from_str(value).unwrap());
-    }
-    ReplyHead {
-        status: StatusCode::from_u16(status).unwrap(),
-        headers: map,
-    }
-}
-
-/// What a reader makes of a body in pieces: its events, and how it ended.
-pub(crate) fn read<'a>(
-    mut reader: Box<dyn Reader>,
-    head: &ReplyHead,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<ChatEvent>, Result<(), UpstreamError>) {
-    let mut events = Vec::new();
-    let run = || {
-        reader.head(head)?;
-        for piece in pieces {
-            reader.push(&Bytes::copy_from_slice(piece), &mut events)?;
-        }
-        reader.finish(&mut events)
-    };
-    let ended = run();
-    (events, ended)
 }

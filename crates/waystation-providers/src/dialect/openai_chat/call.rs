@@ -1,6 +1,11 @@
 //! Tool calls of one choice, as hosts stream them: with and without index, id or name, in pieces or
 //! whole, several under one index. What comes out is orderly: indices count from 0, id and name come
 //! once, with the first piece, and the arguments are never nothing.
+//!
+//! Seen in recordings: `id: ""` on every piece but the first (Qwen); every call under index 0, or
+//! none (Gemini's compatible endpoint); whole calls beside the finish reason (Mistral); id and name
+//! repeated on every piece; arguments that are `""` to the end. What arguments say is not looked
+//! into: a model's broken JSON is the client's, or a healing plugin's, to mend.
 
 use bytes::Bytes;
 use waystation_core::{Json, JsonText, Kind, ToolCallDelta};
@@ -14,6 +19,7 @@ pub(super) struct Calls {
 /// How many calls one choice may make: above any real answer, so that memory stays bounded.
 const MAX_CALLS: usize = 1024;
 
+/// One call so far.
 #[derive(Debug, Default)]
 struct Call {
     /// The index that the host gave.
@@ -136,6 +142,8 @@ impl Calls {
         (!(renamed && (new_id || complete))).then_some(at)
     }
 
+    /// Takes a piece into the call at `at`, or into a new one, and says what of it can go on. A call
+    /// whose name has not come is held back: clients want id and name together.
     fn absorb(
         &mut self,
         at: Option<usize>,
@@ -206,6 +214,8 @@ impl Call {
 // === impl Piece ===
 
 impl Piece {
+    /// Reads one element of `tool_calls`: a function, or a custom tool, whose input stands for
+    /// arguments; some hosts leave the wrapper out.
     fn of(element: Json<'_>, data: &Bytes) -> Self {
         let inner = ["function", "custom"]
             .into_iter()
@@ -220,6 +230,7 @@ impl Piece {
     }
 }
 
+/// A string member, empty when it is not there.
 fn text(object: Json<'_>, key: &str, data: &Bytes) -> JsonText {
     let value = object.get(key).and_then(|value| value.json_text(data));
     value.unwrap_or_default()
@@ -239,6 +250,7 @@ fn arguments(function: Json<'_>, data: &Bytes) -> JsonText {
     }
 }
 
+/// A place as the index that clients see.
 fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

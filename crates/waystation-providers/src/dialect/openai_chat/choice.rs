@@ -1,4 +1,6 @@
-//! One choice of a reply, from the deltas or the message in which it comes.
+//! One choice of a reply, from the deltas or the message in which it comes. Chunks and counts are
+//! the reader's; what ends a choice is kept here until the reader says that the reply is complete,
+//! so that nothing can come behind a finish reason, and a reply that breaks off never has one.
 
 use bytes::Bytes;
 use waystation_core::{ChatEvent, Delta, Finish, Json, JsonText, Kind, RawJson, ToolCallDelta};
@@ -39,6 +41,7 @@ pub(super) struct Habits {
 // === impl Choice ===
 
 impl Choice {
+    /// A choice of which nothing has come yet.
     pub(super) fn new(index: u32, habits: Habits) -> Self {
         Self {
             index,
@@ -86,6 +89,7 @@ impl Choice {
         (!out.is_empty()).then_some(ChatEvent::Delta(out))
     }
 
+    /// Keeps the finish reason. Some hosts send it on two chunks: the last one stands, once.
     fn take_finish(&mut self, json: &ChoiceFields<'_>, data: &Bytes) {
         if let Some(reason) = text(json.finish_reason, data) {
             let native = text(json.native_finish_reason, data);
@@ -136,6 +140,7 @@ impl Choice {
         }
     }
 
+    /// A piece of visible text, or of text in which reasoning may hide.
     fn text(&mut self, text: JsonText, out: &mut Delta) {
         self.said = true;
         if text.is_empty() {
@@ -216,6 +221,7 @@ fn raw(value: Option<Json<'_>>, data: &Bytes) -> Option<RawJson> {
     Some(object.raw(data))
 }
 
+/// Puts a piece of text that was told apart into a delta that may hold reasoning already.
 fn put(parted: Parted, out: &mut Delta) {
     out.content = parted.content;
     if let Some(reasoning) = parted.reasoning {

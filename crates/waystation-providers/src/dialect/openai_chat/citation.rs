@@ -7,7 +7,8 @@ use waystation_core::{Json, Kind, ObjectWriter, RawJson};
 
 use super::field::{Chunk, first};
 
-/// The latest lists that were seen.
+/// The latest lists that were seen. Hosts repeat them in every chunk, and they may grow; a list of
+/// results tells more than a list of addresses and wins.
 #[derive(Debug, Default)]
 pub(super) struct Citations {
     results: Option<RawJson>,
@@ -47,6 +48,7 @@ impl Citations {
     }
 }
 
+/// One annotation, in the form of the contract: address and title always, an excerpt if there is one.
 fn write(address: Json<'_>, entry: Json<'_>, out: &mut Vec<u8>) {
     let text = |key: &str| entry.get(key).filter(|text| text.kind() == Kind::String);
     let mut object = ObjectWriter::open(out);

@@ -1,5 +1,5 @@
 //! Why a choice ended: the words of hosts, and what they come to. Source: API contract, section
-//! 1.7, and recorded traffic.
+//! 1.7, and recorded traffic. The host's own word goes on to the client beside it, untouched.
 
 use waystation_core::FinishReason;
 

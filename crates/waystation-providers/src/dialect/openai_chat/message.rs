@@ -1,5 +1,11 @@
 //! Messages for hosts that refuse what gateways and other hosts put into them. Nothing is rewritten
-//! unless some message holds such a thing; then everything else in them still is byte-exact.
+//! unless some message holds such a thing; then everything else in them still is byte-exact. No
+//! message is dropped or merged, and no text is changed.
+//!
+//! Why each thing goes: OpenAI answers 400 to `tool_calls: null` and `tool_calls: []`; Groq and
+//! Mistral answer 400 and 422 to members that they do not know (`annotations`, `reasoning_details`,
+//! `cache_control`); DeepSeek wants `reasoning_content` back in a tool loop; Mistral takes ids of
+//! nine letters or digits only. Echoed answers of one host are thus fit for another.
 
 use std::{
     borrow::Cow,
@@ -79,6 +85,7 @@ impl Rules<'_> {
                 .any(|(key, value)| self.fate(&key.name(), value) != Fate::Keep)
     }
 
+    /// What becomes of the member `key`.
     fn fate(&self, key: &str, value: Json<'_>) -> Fate {
         let gateway = self.quirks.takes_reasoning_details;
         let replay = self.quirks.reasoning_replay;
@@ -130,6 +137,7 @@ impl Rules<'_> {
         (!text.is_empty()).then_some((name, Cow::Owned(text)))
     }
 
+    /// Writes `message` without what the host refuses.
     fn write(&self, message: Json<'_>, ids: &Ids, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::open(out);
         for (key, value) in message.members() {
@@ -157,6 +165,7 @@ impl Rules<'_> {
     }
 }
 
+/// Whether a content part asks to be cached, in the way of Anthropic.
 fn is_marked(part: Json<'_>) -> bool {
     part.get("cache_control").is_some()
 }
@@ -188,7 +197,7 @@ fn each(out: &mut Vec<u8>, list: Json<'_>, mut write: impl FnMut(Json<'_>, &mut 
     out.push(b']');
 }
 
-/// Tool call ids that the host would refuse, and what stands for them: nine letters or digits, the
+/// Tool call ids that the host would refuse (hashed, with a salt should two of them meet), and what stands for them: nine letters or digits, the
 /// same for the same id throughout a conversation and in every later request.
 #[derive(Default)]
 struct Ids(HashMap<String, String>);
@@ -196,6 +205,8 @@ struct Ids(HashMap<String, String>);
 // === impl Ids ===
 
 impl Ids {
+    /// Finds every id that needs another, in calls and in answers to them. Ids that are fit already
+    /// stay, and none of the new ones equals one of them.
     fn of(messages: Json<'_>) -> Self {
         let found = || {
             messages.elements().flat_map(|message| {
@@ -226,6 +237,7 @@ impl Ids {
         ids
     }
 
+    /// Writes an id, or what stands for it.
     fn write(&self, id: Json<'_>, out: &mut Vec<u8>) {
         match id.string().and_then(|id| self.0.get(&*id)) {
             Some(short) => {
@@ -237,6 +249,7 @@ impl Ids {
         }
     }
 
+    /// Writes a call with what stands for its id.
     fn write_call(&self, call: Json<'_>, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::open(out);
         for (key, value) in call.members() {
@@ -251,6 +264,7 @@ impl Ids {
     }
 }
 
+/// Whether an id is fit for hosts that want nine letters or digits.
 fn is_nine(id: &str) -> bool {
     id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

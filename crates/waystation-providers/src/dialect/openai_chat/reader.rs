@@ -1,5 +1,8 @@
 //! Reads replies: tells a stream from a whole reply and from a failure, takes chunks apart, and
 //! gives the end of a reply only when it has come. The choices themselves are read in `choice`.
+//!
+//! A piece of text costs no allocation on its way: it is a slice of the bytes that the network
+//! gave, from the event to the client. Nothing is kept of what was given out but a few flags.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -82,6 +85,7 @@ impl ChatReader {
         }
     }
 
+    /// The failure in band that `body` tells of.
     fn fault(&self, body: &Bytes) -> UpstreamError {
         fault(None, body, self.secret.as_ref())
     }

@@ -1,5 +1,9 @@
 //! The wish to reason, spelled as the host spells it. The client's three spellings have been taken
 //! out of the body; exactly one goes back in.
+//!
+//! Levels and budgets are converted by the contract's ratios (section 1.4). What a spelling cannot
+//! say is left out: a host that takes levels is not told to hide its reasoning, the reader hides
+//! it. A level that a model lacks is not mapped here: rows do not say which levels there are.
 
 use waystation_core::{ChatRequest, Effort, ObjectWriter, Reasoning, ReasoningRequest, Target};
 

@@ -1,5 +1,9 @@
 //! The request's body: members as they came, except the few that a host wants otherwise. One pass,
-//! one buffer. Messages are rewritten in `message`, the wish to reason in `reasoning`.
+//! one buffer, no tree. Messages are rewritten in `message`, the wish to reason in `reasoning`.
+//!
+//! The rule for members that nobody knows is to forward them: a parameter that a host brings out
+//! tomorrow works tomorrow. The rule for members of the routing vocabulary is the endpoint's list;
+//! a parameter that is not on it is left out, as the contract wants it (section 1.1).
 
 use std::borrow::Cow;
 
@@ -70,6 +74,7 @@ struct Plan<'a> {
 // === impl Plan ===
 
 impl<'a> Plan<'a> {
+    /// Looks at what decides over several members at once.
     fn of(chat: &'a ChatRequest, to: &'a Target<'a>, notes: &mut Vec<Note>) -> Self {
         let takes = to.endpoint.parameters;
         let options = chat
@@ -159,6 +164,7 @@ impl<'a> Plan<'a> {
         object.json(spelled, value);
     }
 
+    /// The choice of a tool, unless it chooses one that does not leave.
     fn tool_choice(&self, object: &mut ObjectWriter<'_>, value: &RawJson) {
         let choice = value.json();
         if is_server_tool(choice) {

@@ -1,5 +1,9 @@
 //! Reasoning between `<think>` tags at the start of the content, told apart from the answer while
 //! both stream. Only pieces in which a tag may stand are unescaped; all others pass as they came.
+//!
+//! Only tags at the very start count: a model that writes about tags in its answer is left alone.
+//! White space before the first and behind the second tag goes. A tag may be cut anywhere, so that
+//! what may become one is held back until it is clear; a stream that ends there gives it out.
 
 use waystation_core::JsonText;
 
@@ -11,6 +15,7 @@ pub(super) struct Think {
     held: String,
 }
 
+/// Where in the content a piece stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     /// Nothing but white space has come.
@@ -59,6 +64,7 @@ impl Think {
         }
     }
 
+    /// The slow way: unescaped, with what was held back before.
     fn parted(&mut self, piece: &str) -> Parted {
         let mut text = std::mem::take(&mut self.held);
         text.push_str(piece);

@@ -1,5 +1,13 @@
 //! Token counts, under the several names that hosts give them. Counts replace each other, they are
-//! never added over chunks.
+//! never added over chunks. What a request costs by them is reckoned elsewhere.
+//!
+//! | count | names, the first that is there |
+//! |---|---|
+//! | cached | `prompt_tokens_details.cached_tokens`, `prompt_cache_hit_tokens` (DeepSeek), `cached_tokens` (Together), `num_cached_tokens` (Mistral), `cache_read_input_tokens` (Doubleword) |
+//! | cache write | `prompt_tokens_details.cache_write_tokens` (OpenRouter), `.cache_creation_tokens`, `cache_creation_input_tokens` |
+//! | reasoning | `completion_tokens_details.reasoning_tokens`, `reasoning_tokens` |
+//! | searches | `server_tool_use_details.web_search_requests`, `server_tool_use.web_search_requests`, `num_search_queries` |
+//! | charge | `cost`, `cost.total_cost` |
 
 use waystation_core::{Json, Kind, Tokens, Usage, Usd};
 

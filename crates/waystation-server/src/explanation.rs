@@ -13,7 +13,7 @@ use waystation_router::{
     Explanation, HealthRow, HealthView, RoutingPolicy, World, ask, explain, plan, pool,
 };
 
-use crate::app::App;
+use crate::{app::App, preset};
 
 /// What takes the place of the live state. The default replaces nothing.
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ async fn question(
     body: &Bytes,
     given: &Given,
 ) -> Result<Ask, InvalidRequest> {
-    let chat = ChatRequest::parse(body)?;
+    let chat = preset::apply(ChatRequest::parse(body)?, &app.live().config.presets)?;
     drop(snapshot.plugins.begin(&chat)?);
     let mut ask = ask(&chat, &*app.gateway().parts().tokens, &snapshot.policy)?;
     ask.sticky = given.sticky.clone();

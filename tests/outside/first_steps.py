@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def simulated():
     with Station(binary) as station:
         resident = station.resident_kb()
         printed = station.printed()
-        curl = re.search(r"curl .*(?:\\\n.*)*", printed)
+        curl = re.search(r"curl (?:.*\\\n)*.*", printed)
         check.that("the banner prints a curl line", curl is not None, printed)
         if curl:
             words = shlex.split(curl.group(0).replace("\\\n", " "))
@@ -58,6 +59,54 @@ def simulated():
         check.that("an unbuilt route is 404 with the envelope", status == 404 and json.loads(body)["error"], body)
         check.that("idle memory is below 25 MB", resident < 25 * 1024, f"{resident} kB")
         check.that("SIGTERM ends it with 0", station.stop() == 0)
+
+
+def draining():
+    """A stream that is open when SIGTERM comes is finished; a new connection is not accepted."""
+    with Station(binary) as station:
+        link = socket.create_connection(("127.0.0.1", station.port), 10)
+        body = json.dumps({**HELLO, "stream": True}).encode()
+        link.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+                     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body))
+        got = link.recv(65536)
+        station.process.terminate()
+        while piece := link.recv(65536):
+            got += piece
+        check.that("an open stream is finished", b"data: [DONE]" in got, got[-200:])
+        check.that("then the process ends with 0", station.process.wait(10) == 0)
+
+
+def reloading():
+    """SIGHUP publishes a changed file, and a wrong one changes nothing."""
+    config = """
+[providers.one]
+name = "One"
+dialect = "openai-chat"
+base_url = "http://127.0.0.1:9/v1"
+api_key = "k"
+[[models]]
+id = "acme/first"
+[[models.endpoints]]
+provider = "one"
+"""
+    with Station(binary, config=config) as station:
+        path = os.path.join(station.home.name, "waystation.toml")
+
+        def listed(model):
+            return station.request("GET", f"/v1/model/acme/{model}")[0] == 200
+
+        def rewrite(text):
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(text)
+            station.process.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+
+        check.that("the first model is there", listed("first") and not listed("second"))
+        rewrite(config.replace("acme/first", "acme/second"))
+        check.that("a reload replaces it", listed("second") and not listed("first"), station.printed())
+        rewrite("[nonsense]\n")
+        check.that("a wrong file keeps the last good one", listed("second"))
+        check.that("and the log says why", "nonsense" in station.printed(), station.printed())
 
 
 def refused():
@@ -166,6 +215,8 @@ price = {{ prompt = "1", completion = "2" }}
 
 
 simulated()
+draining()
+reloading()
 refused()
 keys_and_dead_upstreams()
 disconnects()

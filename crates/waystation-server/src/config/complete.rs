@@ -12,8 +12,8 @@ use super::{
     listen::Listen,
     plugins,
     raw::{
-        Collection, Exact, JsonTable, RawAuth, RawCatalog, RawConfig, RawMaxPrice, RawReserved,
-        RawRetries, RawRouting, RawSecret, RawServer, RawTimeouts,
+        Collection, Exact, JsonTable, RawAuth, RawCatalog, RawConfig, RawMaxPrice, RawRetries,
+        RawRouting, RawSecret, RawServer, RawTimeouts,
     },
     settings::{
         Auth, CatalogRules, ClientKey, Compat, Config, FallbackOn, Limits, Listing, MinTrust,
@@ -159,8 +159,13 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// Completes everything but providers and models. What is wrong is noted in `cx`, and the value
 /// returned then only serves to look for more.
 pub(super) fn config(raw: &mut RawConfig, cx: &mut Context<'_>) -> Config {
-    reserved(cx, "ledger.url", &raw.ledger);
-    reserved(cx, "shared_state.url", &raw.shared_state);
+    let reserved = reserved(raw);
+    for path in reserved {
+        let place = cx.places.of(path);
+        cx.warnings.push(format!(
+            "{place}: taken, but without effect in this version"
+        ));
+    }
     let auth = auth(std::mem::take(&mut raw.auth), cx);
     let server = server(std::mem::take(&mut raw.server), !auth.keys.is_empty(), cx);
     Config {
@@ -183,13 +188,37 @@ pub(super) fn config(raw: &mut RawConfig, cx: &mut Context<'_>) -> Config {
     }
 }
 
-fn reserved(cx: &mut Context<'_>, path: &str, raw: &RawReserved) {
-    if raw.url.is_some() {
-        let place = cx.places.of(path);
-        cx.warnings.push(format!(
-            "{place}: the name is reserved and has no effect in this version"
-        ));
-    }
+/// The keys of the file that later versions will act on, and this one does not.
+fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
+    let on = |wish: Option<bool>| wish == Some(true);
+    let classes = raw.routing.fallback_on.as_deref();
+    let plugins = &raw.plugins;
+    let keys = [
+        ("auth.management_keys", raw.auth.management_keys.is_some()),
+        ("ledger.url", raw.ledger.url.is_some()),
+        ("shared_state.url", raw.shared_state.url.is_some()),
+        ("catalog.bare_ids", on(raw.catalog.bare_ids)),
+        ("routing.byok_first", on(raw.routing.byok_first)),
+        (
+            "routing.fallback_on",
+            classes.is_some_and(|classes| classes != [FallbackOn::Any]),
+        ),
+        ("retries.hedge", on(raw.retries.hedge)),
+        ("retries.continue", on(raw.retries.continue_)),
+        ("plugins.web", plugins.web.is_some()),
+        ("plugins.file-parser", plugins.file_parser.is_some()),
+        ("plugins.auto-router", plugins.auto_router.is_some()),
+        (
+            "plugins.response-healing",
+            plugins.response_healing.is_some(),
+        ),
+        (
+            "plugins.context-compression",
+            plugins.context_compression.is_some(),
+        ),
+    ];
+    keys.into_iter()
+        .filter_map(|(path, written)| written.then_some(path))
 }
 
 fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {

@@ -61,6 +61,7 @@ fn secrets_of_files_lose_their_last_line_break() {
         path.display()
     );
     let resolved = good(&text);
+    fs::remove_file(path).unwrap();
     let key = resolved.keyring.values().flatten().next().unwrap();
     assert_eq!(key.secret.as_ref().unwrap().expose(), "sk-from-a-file");
 }
@@ -73,6 +74,7 @@ fn an_env_file_adds_variables_and_replaces_none() {
     );
     let mut env = openai();
     env.add_file(&path).unwrap();
+    fs::remove_file(path).unwrap();
     assert_eq!(env.get("GROQ_API_KEY"), Some("gsk quoted"));
     assert_eq!(env.get("MOONSHOT_API_KEY"), Some("m"));
     assert_eq!(env.get("OPENAI_API_KEY"), Some("sk-from-the-environment"));
@@ -88,6 +90,7 @@ fn a_wrong_line_of_an_env_file_is_told_without_its_text() {
     let found = resolve(&flags, &Environment::default())
         .unwrap_err()
         .to_string();
+    fs::remove_file(&path).unwrap();
     assert_eq!(
         found,
         format!(

@@ -99,6 +99,18 @@ fn the_whole_reference_example_is_accepted() {
 }
 
 #[test]
+fn what_this_version_does_not_act_on_warns() {
+    let resolved = good("[routing]\nbyok_first = true\n[plugins.web]\n[catalog]\nbare_ids = false");
+    assert_eq!(
+        resolved.warnings,
+        [
+            "w.toml:2: routing.byok_first: taken, but without effect in this version",
+            "w.toml:3: plugins.web: taken, but without effect in this version",
+        ]
+    );
+}
+
+#[test]
 fn what_is_printed_can_be_read_again() {
     let text = "[server]\nlisten = '127.0.0.1:0'\n[presets.p]\ntemperature = 0.5";
     let printed = toml::to_string(&good(text).config).unwrap();

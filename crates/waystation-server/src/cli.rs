@@ -66,7 +66,9 @@ enum Command {
     )]
     Mock(MockArgs),
     /// Scores prompts with the embedded auto router; sends nothing.
-    #[command(after_help = "Example:\n  echo 'Prove that there are infinitely many primes' | waystation auto")]
+    #[command(
+        after_help = "Example:\n  echo 'Prove that there are infinitely many primes' | waystation auto"
+    )]
     Auto(auto::AutoArgs),
     /// Exits with 0 when a running gateway answers.
     #[command(after_help = "Example:\n  waystation health --listen 127.0.0.1:8080")]

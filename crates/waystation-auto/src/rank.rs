@@ -152,7 +152,8 @@ fn can_take(model: &Model, ask: &Ask) -> bool {
         && fits(model.max_output, ask.max_output.unwrap_or_default())
 }
 
-/// The price of its cheapest endpoint among those of the firmest rank.
+/// The price of its cheapest endpoint among those of the firmest rank: a reseller's offer or a trial
+/// says little of what a model is worth.
 fn price(model: &Model) -> Option<u128> {
     let priced = model
         .endpoints

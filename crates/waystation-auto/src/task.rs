@@ -39,7 +39,8 @@ pub struct Features {
     pub difficulty: u16,
 }
 
-/// Words of people who want code.
+/// Words of people who want code. Found anywhere in the text, so stems will do; English, as most
+/// words of programming are in any language.
 const CODE: &[&str] = &[
     "function",
     "compile",

@@ -1,19 +1,5 @@
-//! Request plugins of the waystation gateway: which plugins a request asks for, and in which order
-//! they run. The plugins themselves are registered by whoever composes a gateway; this crate opens
-//! no socket and reads no file.
-//!
-//! ```
-//! use waystation_core::{ChatRequest, Plugins};
-//! use waystation_plugins::Registry;
-//!
-//! let registry = Registry::default();
-//! let body = br#"{"messages": [{"role": "user", "content": "Hi"}], "plugins": [{"id": "webb"}]}"#;
-//! let chat = ChatRequest::parse(&body.as_slice().into())?;
-//! let refused = registry.begin(&chat).err().expect("there is no such plugin");
-//! assert_eq!(refused.field, "plugins[0].id");
-//! assert!(refused.message.contains("did you mean \"web\"?"), "{refused}");
-//! # Ok::<(), waystation_core::InvalidRequest>(())
-//! ```
+//! Which plugins a request asks for, and in which order they run.
+#![doc = include_str!("../README.md")]
 
 mod registry;
 mod wish;

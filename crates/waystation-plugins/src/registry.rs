@@ -24,6 +24,7 @@ pub struct Registry {
     plugins: BTreeMap<PluginId, Registered>,
 }
 
+/// A plugin and what the operator says about it.
 #[derive(Clone, Debug)]
 struct Registered {
     plugin: Arc<dyn Plugin>,

@@ -21,15 +21,20 @@ const BETA_VARIANT: &str = "beta";
 /// One entry of the question.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
+    /// How its models were found.
     pub(crate) strategy: Strategy,
+    /// Its suffix, which holds for its own endpoints alone.
     pub(crate) shortcut: Option<SortShortcut>,
+    /// Its models, most wanted first. Empty when a router has nobody to offer.
     pub(crate) targets: Vec<Target<'a>>,
 }
 
 /// One model that an entry stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
+    /// The model.
     pub(crate) model: &'a Model,
+    /// Which of its rows are meant.
     pub(crate) variants: Variants<'a>,
 }
 
@@ -47,8 +52,11 @@ pub(crate) enum Variants<'a> {
 /// An entry that stands for nothing.
 #[derive(Debug)]
 pub(crate) struct Missing {
+    /// What clients switch on.
     pub(crate) code: NoRouteCode,
+    /// What there is instead.
     pub(crate) message: String,
+    /// What was probably meant.
     pub(crate) suggestion: Option<ModelId>,
 }
 
@@ -66,6 +74,7 @@ impl Variants<'_> {
     }
 }
 
+/// Whether an endpoint is one that `openrouter/free` may pick: known to cost nothing.
 fn is_free(endpoint: &Endpoint) -> bool {
     let row = matches!(endpoint.variant.as_deref(), None | Some(FREE_VARIANT));
     row && endpoint.service_tier.is_none() && endpoint.price.is_free()
@@ -101,6 +110,8 @@ pub(crate) fn resolve<'a>(
     }
 }
 
+/// One row by id, permanent id or alias, perhaps with a static variant. A variant that the row does
+/// not have is an error, never the plain row: the client wanted another price or another model.
 fn direct<'a>(
     reference: &ModelRef,
     name: &ModelId,
@@ -175,10 +186,12 @@ fn free<'a>(name: &ModelId, world: &World<'a>, rng: &mut Dice) -> Vec<Target<'a>
     targets
 }
 
+/// The row that somebody else's router of that name has, as a last resort.
 fn own_row<'a>(name: &ModelId, world: &World<'a>) -> Option<Target<'a>> {
     world.catalog.model(name.as_str()).map(Target::plain)
 }
 
+/// No row of that name, with the one that was probably meant.
 fn unknown(reference: &ModelRef, world: &World<'_>) -> Box<Missing> {
     let spelled = reference.name.as_ref().map_or("", |name| name.as_str());
     let suggestion = world.catalog.suggest(spelled).cloned();
@@ -195,6 +208,7 @@ fn unknown(reference: &ModelRef, world: &World<'_>) -> Box<Missing> {
 // === impl Target ===
 
 impl<'a> Target<'a> {
+    /// The plain row of `model`.
     fn plain(model: &'a Model) -> Self {
         Self {
             model,

@@ -85,6 +85,27 @@ pub struct ExplainedAvailability {
 }
 
 /// Puts a plan, or why there is none, into words. The catalogue gives the providers' names.
+///
+/// ```
+/// use waystation_catalog::Catalog;
+/// use waystation_core::{Ask, Seed};
+/// use waystation_router::{HealthView, RoutingPolicy, World, explain, plan};
+///
+/// let (catalog, mut ask) = (Catalog::empty(), Ask::default());
+/// ask.models = vec!["acme/none".parse()?];
+/// let (health, policy) = (HealthView::default(), RoutingPolicy::default());
+/// let world = World {
+///     catalog: &catalog,
+///     health: &health,
+///     now: Default::default(),
+///     usable: &|_| true,
+///     dialects: &[],
+///     policy: &policy,
+/// };
+/// let explained = explain(&plan(&ask, &world, Seed::new(1)), &catalog);
+/// assert_eq!(explained.error.map(|error| error.code), Some(400));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn explain(result: &Result<Plan, Box<NoRoute>>, catalog: &Catalog) -> Explanation {
     match result {
@@ -132,6 +153,7 @@ impl Explanation {
     }
 }
 
+/// One endpoint, with its provider's name from the catalogue.
 fn attempt(planned: &Planned, catalog: &Catalog) -> ExplainedAttempt {
     let endpoint = &planned.endpoint;
     let slug = endpoint.provider.as_str();
@@ -151,6 +173,7 @@ fn attempt(planned: &Planned, catalog: &Catalog) -> ExplainedAttempt {
     }
 }
 
+/// The body that the chat request would get. Nothing here changes by waiting.
 fn error(none: &NoRoute) -> ExplainedError {
     ExplainedError {
         code: none.kind.status().as_u16(),

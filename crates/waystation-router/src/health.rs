@@ -49,9 +49,29 @@ pub struct Outcome {
 /// Memory is bounded: at most [`MAX_ENDPOINTS`] endpoints of a fixed size (about 4 kB) each,
 /// whatever the traffic. Writers take one small mutex when an attempt ends; [`view`](Self::view)
 /// rebuilds its snapshot at most four times a second.
+///
+/// ```
+/// use waystation_core::{EndpointId, ErrorType, Tick};
+/// use waystation_router::{Admit, HealthTable, Outcome};
+///
+/// let (table, endpoint): (_, EndpointId) = (HealthTable::default(), "acme/fast|a".parse()?);
+/// let at = |seconds| Tick::from_micros(seconds * 1_000_000);
+/// for _ in 0..5 {
+///     table.record(&endpoint, Outcome::failed(ErrorType::ProviderUnavailable, at(10)));
+/// }
+/// // The breaker is open for five seconds; then one attempt may probe.
+/// assert!(matches!(table.admit(&endpoint, at(11)), Admit::Skip(_)));
+/// let Admit::Probe(guard) = table.admit(&endpoint, at(15)) else { panic!("no probe") };
+/// table.record(&endpoint, Outcome::served(at(16)));
+/// drop(guard);
+/// assert!(matches!(table.admit(&endpoint, at(16)), Admit::Go));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct HealthTable {
+    /// By endpoint; the lock is held for look-ups only.
     cells: RwLock<HashMap<EndpointId, Arc<Mutex<Cell>>>>,
+    /// The latest snapshot.
     published: RwLock<Arc<HealthView>>,
 }
 
@@ -65,11 +85,17 @@ pub struct HealthView {
 }
 
 #[derive(Debug, Default)]
+/// What is remembered of one endpoint: a fixed size, whatever the traffic.
 pub(crate) struct Cell {
+    /// Outcomes of the last 30 seconds.
     recently: Recently,
+    /// Seconds to the first token.
     latency: Speeds,
+    /// Tokens per second after it.
     throughput: Speeds,
+    /// The circuit.
     breaker: Breaker,
+    /// When the last attempt ended.
     last: Tick,
 }
 
@@ -204,6 +230,7 @@ impl HealthTable {
         self.len() == 0
     }
 
+    /// Reads every cell, each under its own mutex for about a microsecond.
     fn snapshot(&self, now: Tick) -> HealthView {
         let cells = read(&self.cells);
         let rows = cells
@@ -215,6 +242,7 @@ impl HealthTable {
         }
     }
 
+    /// The cell of an endpoint; a new one takes the place of the quietest when the table is full.
     fn cell(&self, endpoint: &EndpointId, now: Tick) -> Arc<Mutex<Cell>> {
         if let Some(cell) = read(&self.cells).get(endpoint) {
             return Arc::clone(cell);
@@ -257,6 +285,7 @@ pub(crate) fn lock(cell: &Mutex<Cell>) -> MutexGuard<'_, Cell> {
     cell.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Locks for reading; what a panic left behind is still counters.
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }

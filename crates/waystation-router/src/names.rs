@@ -10,7 +10,9 @@ pub(crate) struct Names<'a>(Vec<Name<'a>>);
 
 #[derive(Debug)]
 struct Name<'a> {
+    /// As the client wrote it, for notes.
     spelled: &'a str,
+    /// The providers that the part before `/` means; more than one for `Google`.
     providers: Vec<&'a ProviderSlug>,
     /// What stands behind the first `/`, folded: `turbo` of `deepinfra/turbo`.
     variant: Option<String>,
@@ -19,10 +21,12 @@ struct Name<'a> {
 // === impl Names ===
 
 impl<'a> Names<'a> {
+    /// Looks every name up once.
     pub(crate) fn of(spelled: &'a [String], catalog: &'a Catalog) -> Self {
         Self(spelled.iter().map(|name| Name::of(name, catalog)).collect())
     }
 
+    /// Whether nothing is named.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -33,6 +37,7 @@ impl<'a> Names<'a> {
         self.0.iter().position(|name| name.means(endpoint))
     }
 
+    /// Whether any name means `endpoint`.
     pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
         self.position(endpoint).is_some()
     }
@@ -74,6 +79,7 @@ impl<'a> Name<'a> {
         }
     }
 
+    /// Whether this name means `endpoint`. Variants are compared folded, like providers.
     fn means(&self, endpoint: &Endpoint) -> bool {
         if self.providers.is_empty() {
             // Not a provider's name, but it may be an operator's own tag.

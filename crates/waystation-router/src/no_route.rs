@@ -78,6 +78,7 @@ impl NoRouteCode {
         }
     }
 
+    /// The kind of failure, from which the status follows: 404 for what is known, 400 for what is not.
     const fn kind(self) -> ErrorType {
         match self {
             Self::ModelNotFound => ErrorType::InvalidRequest,
@@ -140,6 +141,7 @@ impl NoRoute {
         Box::new(none)
     }
 
+    /// No entry stands for anything: the first entry's fault is the answer's code.
     fn all_missing(&mut self, wanted: &Wanted<'_>) {
         let code = wanted
             .missing
@@ -151,6 +153,7 @@ impl NoRoute {
         self.code = Some(code);
     }
 
+    /// There were models, and every endpoint of them was dropped.
     fn all_dropped(&mut self, question: &Question<'_>, wanted: &Wanted<'_>) {
         let counts = tally(self.trace.dropped.iter().map(|dropped| dropped.reason));
         // What dropped candidates; what was none to begin with says nothing of the request.
@@ -190,6 +193,7 @@ impl NoRoute {
         }
     }
 
+    /// The constraint that dropped most endpoints, with one of them as an example.
     fn most_frequent(&self, decisive: &[(Reason, usize)]) -> Option<Constraint> {
         let constrains = |reason: Reason| !matches!(reason, Reason::Only | Reason::Ignore);
         let (reason, _) = decisive.iter().find(|(reason, _)| constrains(*reason))?;

@@ -19,14 +19,19 @@ pub(crate) struct Candidate<'a> {
     pub(crate) entry: usize,
     /// Which model, counted over all entries.
     pub(crate) model_at: usize,
+    /// The model.
     pub(crate) model: &'a Model,
+    /// The endpoint.
     pub(crate) endpoint: &'a Endpoint,
+    /// The suffix of its entry.
     pub(crate) shortcut: Option<SortShortcut>,
     /// Its place in `order`.
     pub(crate) listed: Option<usize>,
+    /// How it fared lately.
     pub(crate) measured: Option<Measured>,
     /// Its place among equals is drawn.
     pub(crate) drawn: bool,
+    /// Why it stands where it stands, filled in as that is decided.
     pub(crate) why: Vec<Why>,
 }
 
@@ -49,9 +54,13 @@ enum Method {
 /// What is compared, most significant first. Smaller goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Rank {
+    /// Missing a threshold; or, with `order`, the model.
     first: u64,
+    /// The model; or, with `order`, the place in it.
     second: u64,
+    /// The class within a model: outage, trust, price known or not; or the tier.
     third: u64,
+    /// What a sort compares.
     metric: Metric,
 }
 
@@ -141,6 +150,8 @@ fn over_all(question: &Question<'_>, live: &[Candidate<'_>]) -> Method {
     )
 }
 
+/// Where `candidate` stands: (meets the thresholds, model unless the partition is `none`, metric);
+/// with `order`, which is stronger than thresholds, (model, place in it). Source: `interfaces`.
 fn rank(
     question: &Question<'_>,
     method: Method,

@@ -92,6 +92,7 @@ impl serde::Serialize for Strategy {
 pub(crate) struct Wanted<'a> {
     /// With their place in the question.
     pub(crate) entries: Vec<(usize, Entry<'a>)>,
+    /// Those that stand for nothing.
     pub(crate) missing: Vec<Missing>,
 }
 
@@ -141,6 +142,7 @@ pub(crate) fn requested(ask: &Ask) -> Vec<String> {
     ask.models.iter().map(ToString::to_string).collect()
 }
 
+/// Every entry, looked up. One that stands for nothing is noted and does not stop the others.
 fn look_up<'a>(ask: &Ask, world: &World<'a>, trace: &mut Trace, rng: &mut Dice) -> Wanted<'a> {
     let mut wanted = Wanted::default();
     for (at, reference) in ask.models.iter().enumerate() {
@@ -221,6 +223,7 @@ fn survivors<'a>(
     live
 }
 
+/// A survivor, with what its order will depend on.
 fn candidate<'a>(
     question: &Question<'_>,
     endpoint: &'a Endpoint,
@@ -299,6 +302,7 @@ fn settle(live: &[Candidate<'_>], trace: &mut Trace) {
         .dedup_by(|b, a| a.model == b.model && a.endpoint == b.endpoint);
 }
 
+/// The strategy of the first endpoint's entry; another entry than the first is a fallback.
 fn strategy(first: &Candidate<'_>, wanted: &Wanted<'_>) -> Strategy {
     let of_entry =
         |(at, entry): &(usize, Entry<'_>)| (*at == first.entry).then_some(entry.strategy);
@@ -308,6 +312,7 @@ fn strategy(first: &Candidate<'_>, wanted: &Wanted<'_>) -> Strategy {
     }
 }
 
+/// What callers see of a candidate: the endpoint itself, owned, so that a plan outlives its world.
 fn planned(candidate: Candidate<'_>) -> Planned {
     let endpoint = candidate.endpoint;
     let model = match &endpoint.variant {

@@ -18,21 +18,30 @@ use crate::{
 /// All that rules look at beside the endpoint.
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
+    /// The question itself.
     pub(crate) ask: &'a Ask,
+    /// What it is asked in.
     pub(crate) world: &'a World<'a>,
+    /// `provider.order`, matched.
     pub(crate) order: Names<'a>,
     /// `None` is no restriction, and so is an empty list.
     pub(crate) only: Option<Names<'a>>,
+    /// `provider.ignore`, matched.
     pub(crate) ignore: Names<'a>,
+    /// The operator's `only`; empty is no restriction.
     pub(crate) allowed: Names<'a>,
+    /// The operator's `ignore`.
     pub(crate) banned: Names<'a>,
+    /// Kinds of input that an endpoint itself must take.
     pub(crate) input: Modalities,
 }
 
 /// What one entry of the question says of its own endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Of<'a> {
+    /// Which rows of the model it means.
     pub(crate) variants: Variants<'a>,
+    /// Its suffix, which may admit a tier.
     pub(crate) shortcut: Option<SortShortcut>,
     /// The model has usable flex endpoints, and flex was asked for.
     pub(crate) flex_only: bool,
@@ -74,6 +83,7 @@ pub(crate) fn check(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -
 // === impl Question ===
 
 impl<'a> Question<'a> {
+    /// Reads every list of names once, so that rules only compare.
     pub(crate) fn of(ask: &'a Ask, world: &'a World<'a>) -> Self {
         let (wishes, catalog) = (&ask.wishes, world.catalog);
         let names = |list: &'a [String]| Names::of(list, catalog);
@@ -94,6 +104,7 @@ impl<'a> Question<'a> {
     }
 }
 
+/// The endpoint goes, and this is why.
 fn drop(reason: Reason, detail: impl Into<String>) -> Verdict {
     Err((reason, detail.into()))
 }
@@ -109,6 +120,7 @@ fn is_of_the_variant(_: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verd
     }
 }
 
+/// An endpoint is a candidate when its provider has a credential, or needs none.
 fn has_credentials(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     if (question.world.usable)(&endpoint.provider) {
         return Ok(());
@@ -123,6 +135,7 @@ fn has_credentials(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> 
     }
 }
 
+/// What nobody can encode cannot be asked.
 fn has_a_codec(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     if question.world.dialects.contains(&endpoint.dialect) {
         return Ok(());
@@ -159,6 +172,8 @@ fn is_not_ignored(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> V
     Ok(())
 }
 
+/// Denied by the client or by the operator: only zero retention, or neither keeping nor training,
+/// will do. What is unknown will not.
 fn honours_data_collection(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     let denied = question.ask.wishes.data_collection == Some(DataCollection::Deny)
         || question.world.policy.deny_data_collection;
@@ -196,6 +211,8 @@ fn may_be_distilled(question: &Question<'_>, _: &Of<'_>, _: &Endpoint) -> Verdic
     )
 }
 
+/// Every kind of content in the prompt that no plugin takes care of, and every kind that the answer
+/// is to have.
 fn takes_and_gives_the_content(
     question: &Question<'_>,
     _: &Of<'_>,
@@ -296,6 +313,7 @@ fn fits_the_context(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) ->
     )
 }
 
+/// A provider would refuse, or cut the answer short.
 fn gives_enough_output(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     match (question.ask.max_output, endpoint.max_output) {
         (Some(wanted), Some(limit))
@@ -308,6 +326,8 @@ fn gives_enough_output(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint)
     }
 }
 
+/// The set of parameters that were sent, held against what the endpoint lists. Source: API
+/// contract, section 3.4.
 fn takes_required_parameters(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     if !question.ask.wishes.require_parameters {
         return Ok(());
@@ -352,6 +372,7 @@ fn is_of_an_admitted_tier(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpo
     drop(Reason::ServiceTier, format!("{tier} was not asked for"))
 }
 
+/// Trust is a rank; only the operator makes it a filter.
 fn is_trusted_enough(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     match question.world.policy.min_trust {
         Some(least) if endpoint.trust > least => drop(

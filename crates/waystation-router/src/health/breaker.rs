@@ -20,7 +20,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The state of one endpoint's circuit. Default: closed.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
+    /// In a row, since the last success.
     failures: u32,
+    /// `None` is closed.
     open: Option<Open>,
     /// A guard is out. Only its drop ends that, whatever is recorded meanwhile, so that there is
     /// never a second one.
@@ -29,7 +31,9 @@ pub(crate) struct Breaker {
 
 #[derive(Clone, Copy, Debug)]
 struct Open {
+    /// From then on one probe may go.
     until: Tick,
+    /// How long this rest is.
     rest: Duration,
 }
 
@@ -61,6 +65,7 @@ pub struct ProbeGuard(Arc<Mutex<Cell>>);
 // === impl Breaker ===
 
 impl Breaker {
+    /// Whether an attempt may start; taking the probe is part of the answer.
     pub(crate) fn admit(&mut self, now: Tick) -> Decision {
         match self.open {
             None => Decision::Go,

@@ -149,6 +149,15 @@ fn tools_of_the_gateway_stay_and_so_does_what_speaks_of_them() {
 }
 
 #[test]
+fn a_tool_without_a_type_is_a_function() {
+    let sent = plain(r#""tools":[{"function":{"name":"f"}}]"#);
+    assert_eq!(
+        sent["tools"],
+        json!([{"type": "function", "function": {"name": "f"}}])
+    );
+}
+
+#[test]
 fn a_forced_choice_is_spelled_as_the_host_spells_it() {
     let tools = r#""tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"#;
     let any = with(quirks(|q| q.tool_choice_any = true));
@@ -258,6 +267,13 @@ fn a_tier_endpoint_asks_for_its_tier() {
         body(&host, r#""service_tier":"priority""#)["service_tier"],
         "flex"
     );
+    assert!(
+        plain(r#""service_tier":"flex""#)
+            .get("service_tier")
+            .is_none()
+    );
+    let own = plain(r#""service_tier":"on_demand""#);
+    assert_eq!(own["service_tier"], "on_demand");
 }
 
 #[test]

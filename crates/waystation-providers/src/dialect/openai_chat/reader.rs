@@ -27,6 +27,11 @@ const MAX_WHOLE: usize = 64 << 20;
 const MAX_CHOICES: usize = 128;
 
 /// Reads one reply of one call.
+///
+/// A stream's state is small and bounded: the choices that were begun, their calls' ids, the latest
+/// counts. Of the text nothing is kept. A failure's body is collected up to a limit, since its
+/// reason may stand anywhere in it; a whole reply is collected to its end and then read at once,
+/// through the same code as one chunk of a stream, so that both come to the same.
 #[derive(Debug)]
 pub(super) struct ChatReader {
     wire: Wire,

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use waystation_core::{
     ChatRequest, Json, Kind, MaxTokensName, Note, ObjectWriter, Parameter, ParameterSet, RawJson,
-    Target,
+    ServiceTier, Target,
 };
 
 use super::{message, note, reasoning};
@@ -135,7 +135,7 @@ impl<'a> Plan<'a> {
             "parallel_tool_calls" if self.tools => as_it_came(),
             "response_format" if self.format => as_it_came(),
             "cache_control" | "image_config" if self.is_gateway() => as_it_came(),
-            "service_tier" if self.is_gateway() => as_it_came(),
+            "service_tier" if self.passes_tier(value) => as_it_came(),
             _ if is_held_back(name) => {}
             _ => match Parameter::named(name) {
                 Some(parameter) if !self.takes.takes(parameter) => {}
@@ -147,6 +147,14 @@ impl<'a> Plan<'a> {
     /// Whether the host is itself a gateway of this dialect family.
     const fn is_gateway(&self) -> bool {
         self.to.upstream.quirks.takes_reasoning_details
+    }
+
+    /// Whether the client's word for a tier leaves: to gateways, and where it is a host's own word,
+    /// which routing does not know. Known tiers are endpoints, and those name theirs themselves.
+    fn passes_tier(&self, word: &RawJson) -> bool {
+        let known = |word: Cow<'_, str>| word.parse::<ServiceTier>().is_ok();
+        let own = !word.json().string().is_some_and(known);
+        self.is_gateway() || (own && self.to.endpoint.service_tier.is_none())
     }
 
     /// Exactly one limit on output leaves, under the name that the host knows.
@@ -188,8 +196,10 @@ impl<'a> Plan<'a> {
         if self.chat.stream() && !quirks.no_stream_options {
             object.raw("stream_options", br#"{"include_usage":true}"#);
         }
-        let tier = self.to.endpoint.service_tier;
-        if let Some(tier) = tier.filter(|_| !self.overridden("service_tier") && !self.is_gateway())
+        let written = self.is_gateway() && self.chat.get("service_tier").is_some();
+        if let Some(tier) = self.to.endpoint.service_tier
+            && !written
+            && !self.overridden("service_tier")
         {
             object.string("service_tier", tier.as_str());
         }
@@ -267,12 +277,13 @@ fn is_server_tool(tool: Json<'_>) -> bool {
         .is_some_and(|kind| kind.starts_with("openrouter:") || kind.starts_with("waystation:"))
 }
 
-/// The tools that leave. Byte-exact when all do and none carries a cache marker, which only
-/// gateways and Anthropic understand.
+/// The tools that leave. Byte-exact when all do as they are: without a cache marker, which only
+/// gateways and Anthropic understand, and with a type, which Mistral's clients leave out.
 fn write_tools(out: &mut Vec<u8>, tools: &RawJson, gateway: bool) {
     let marked = |tool: Json<'_>| !gateway && tool.get("cache_control").is_some();
+    let fit = |tool: Json<'_>| tool.get("type").is_some() && !marked(tool);
     let list = || tools.json().elements();
-    if !list().any(|tool| is_server_tool(tool) || marked(tool)) {
+    if list().all(|tool| fit(tool) && !is_server_tool(tool)) {
         out.extend_from_slice(tools.bytes());
         return;
     }
@@ -281,17 +292,22 @@ fn write_tools(out: &mut Vec<u8>, tools: &RawJson, gateway: bool) {
         if place > 0 {
             out.push(b',');
         }
-        if marked(tool) {
-            let mut object = ObjectWriter::open(out);
-            for (key, value) in tool.members().filter(|(key, _)| !key.is("cache_control")) {
+        if fit(tool) {
+            out.extend_from_slice(tool.bytes());
+            continue;
+        }
+        let mut object = ObjectWriter::open(out);
+        if tool.get("type").is_none() {
+            object.string("type", "function");
+        }
+        for (key, value) in tool.members() {
+            if gateway || !key.is("cache_control") {
                 object
                     .escaped_key(key.escaped())
                     .extend_from_slice(value.bytes());
             }
-            object.close();
-        } else {
-            out.extend_from_slice(tool.bytes());
         }
+        object.close();
     }
     out.push(b']');
 }

@@ -11,7 +11,8 @@
 
 use waystation_core::{Json, Kind, Tokens, Usage, Usd};
 
-/// Reads a `usage` object; `None` when it counts nothing.
+/// Reads a `usage` object; `None` when it counts nothing: an empty object, which some hosts send
+/// with every chunk, must not replace counts that came before.
 pub(super) fn read(json: Json<'_>) -> Option<Usage> {
     let count = |path: &[&str]| json.at(path).and_then(Json::u64).map(Tokens::new);
     let first = |paths: &[&[&str]]| paths.iter().find_map(|path| count(path));
@@ -59,7 +60,8 @@ pub(super) fn read(json: Json<'_>) -> Option<Usage> {
     Some(usage)
 }
 
-/// What the host says it charges: a number, or an object with a total.
+/// What the host says it charges: a number, or an object with a total. Read from the number's text,
+/// never through a float; an amount that is none (negative, not a number) is no amount.
 fn cost(json: Json<'_>) -> Option<Usd> {
     let cost = json.get("cost")?;
     let amount = match cost.kind() {

@@ -55,7 +55,7 @@ pub struct Outcome {
 /// use waystation_router::{Admit, HealthTable, Outcome};
 ///
 /// let (table, endpoint): (_, EndpointId) = (HealthTable::default(), "acme/fast|a".parse()?);
-/// let at = |seconds| Tick::from_micros(seconds * 1_000_000);
+/// let at = |seconds: u64| Tick::from_micros(seconds * 1_000_000);
 /// for _ in 0..5 {
 ///     table.record(&endpoint, Outcome::failed(ErrorType::ProviderUnavailable, at(10)));
 /// }

@@ -53,6 +53,7 @@ pub(crate) fn fault(
     body: &Bytes,
     secret: Option<&Secret>,
 ) -> UpstreamError {
+    let body = unwrapped(body);
     let text = String::from_utf8_lossy(body);
     let reason = Json::parse(body).map_or_else(|_| plain(&text), |json| Reason::of(json, 0));
     let status = head.map(|head| head.status.as_u16()).or(reason.status);
@@ -76,6 +77,18 @@ pub(crate) fn fault(
         raw: (!text.trim().is_empty() && !is_html(&text)).then(|| clean(&text, MAX_RAW)),
         retry_after: wait,
     }
+}
+
+/// The JSON of a body that wraps it as an event, which some hosts do whatever the status; else the
+/// body as it is.
+fn unwrapped(body: &[u8]) -> &[u8] {
+    let lines = || body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let opens = lines().find(|line| !line.is_empty()).unwrap_or_default();
+    if !opens.starts_with(b"data:") && !opens.starts_with(b"event:") {
+        return body;
+    }
+    let data = lines().find_map(|line| line.strip_prefix(b"data:"));
+    data.map_or(body, <[u8]>::trim_ascii)
 }
 
 /// What a body without JSON says.

@@ -116,6 +116,12 @@ const SHAPES: &[(u16, &str, ErrorType, &str)] = &[
         "HTTP 502 Bad Gateway with an empty body",
     ),
     (
+        429,
+        "event: error\ndata: {\"error\":{\"message\":\"as an event\"}}\n\n",
+        E::RateLimitExceeded,
+        "as an event",
+    ),
+    (
         530,
         "error code: 1033",
         E::ProviderUnavailable,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most variables that a message names.
-const NAMED: usize = 6;
+const NAMED: usize = 4;
 
 /// Nothing can serve the request.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -306,7 +306,17 @@ fn variables(question: &Question<'_>, entry: &Entry<'_>) -> String {
     if endpoints.is_empty() {
         return String::new();
     }
-    endpoints.sort_by(|a, b| (a.trust, &a.tag).cmp(&(b.trust, &b.tag)));
+    // The maker's own first, then by trust; a general cloud identity is the last thing to set up.
+    endpoints.sort_by_cached_key(|endpoint| {
+        let catalog = question.world.catalog;
+        let maker = catalog
+            .providers_named(endpoint.model.author())
+            .contains(&&endpoint.provider);
+        let general = catalog
+            .provider(endpoint.provider.as_str())
+            .is_some_and(|provider| provider.general_identity);
+        (!maker, general, endpoint.trust, endpoint.tag.clone())
+    });
     let mut names: Vec<&str> = Vec::new();
     for endpoint in endpoints {
         let provider = question.world.catalog.provider(endpoint.provider.as_str());

@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod bundled;
 mod fallbacks;
 mod filters;
 mod ids;

@@ -8,7 +8,7 @@ use waystation_core::{
     Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Ledger, OutputStage, Run, Sandbox,
     Seed, StageReport, TokenCounter, Transport, UnixMs,
 };
-use waystation_router::{Explanation, HealthTable, Plan, RoutingPolicy, World};
+use waystation_router::{HealthTable, Plan, World};
 
 use crate::{
     Codecs, GatewayError, Reply, Snapshot,
@@ -51,6 +51,8 @@ pub struct Parts {
 /// What a record keeps of who asked.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
+    /// The generation's id, where it had to be known before; see [`Gateway::generation_id`].
+    pub generation: Option<GenerationId>,
     /// The client key's name.
     pub key: Option<Arc<str>>,
     /// The request's id.
@@ -125,35 +127,6 @@ impl Gateway {
         }
     }
 
-    /// The plan that `chat` would get now. Plugins do not run, nothing is explored, nothing is sent.
-    ///
-    /// # Errors
-    /// [`GatewayError::Invalid`] for a request that is no routing question.
-    pub async fn explain(
-        &self,
-        chat: &ChatRequest,
-        seed: u64,
-    ) -> Result<Explanation, GatewayError> {
-        let snapshot = self.snapshot();
-        let mut ask = waystation_router::ask(chat, &*self.parts.tokens, &snapshot.policy)?;
-        rank::where_wanted(self, &snapshot, &mut ask, chat).await;
-        let policy = RoutingPolicy {
-            explore_ppm: 0,
-            ..snapshot.policy.clone()
-        };
-        let plan = self.with_world(&snapshot, |world| {
-            waystation_router::plan(
-                &ask,
-                &World {
-                    policy: &policy,
-                    ..*world
-                },
-                Seed::new(seed),
-            )
-        });
-        Ok(waystation_router::explain(&plan, &snapshot.catalog))
-    }
-
     async fn run(
         &self,
         snapshot: &Snapshot,
@@ -203,11 +176,18 @@ impl Gateway {
         Ok((opening, committed, output))
     }
 
+    /// A new id, for a caller who has to name the generation before it is there.
+    #[must_use]
+    pub fn generation_id(&self) -> GenerationId {
+        let draw = || u128::from((self.parts.chance)());
+        let created = self.parts.clock.now().unix;
+        GenerationId::new(created.get(), (draw() << 64) | draw())
+    }
+
     /// Opens the record of a request.
     fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Record {
         let created: UnixMs = self.parts.clock.now().unix;
-        let draw = || u128::from((self.parts.chance)());
-        let id = GenerationId::new(created.get(), draw() << 64 | draw());
+        let id = caller.generation.unwrap_or_else(|| self.generation_id());
         let requested = chat
             .model()
             .or_else(|| chat.models().next())

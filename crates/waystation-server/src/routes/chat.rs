@@ -15,7 +15,7 @@ use waystation_gateway::{Batch, Caller, Reply};
 
 use crate::{
     app::App,
-    auth, body, error,
+    auth, body, error, preset,
     reply::{self, Waiting},
     rim::RequestId,
 };
@@ -38,16 +38,24 @@ pub async fn completions(
         Ok(bytes) => bytes,
         Err(error) => return error::plain(ErrorType::PayloadTooLarge, &error.to_string()),
     };
-    let chat = match ChatRequest::parse(&bytes) {
+    let parsed = ChatRequest::parse(&bytes);
+    let chat = match parsed.and_then(|chat| preset::apply(chat, &live.config.presets)) {
         Ok(chat) => chat,
         Err(error) => return error::response(&error.into()),
     };
-    let caller = caller_of(&head.headers, caller, request_id);
-    if chat.stream() {
+    let id = app.gateway().generation_id();
+    let mut caller = caller_of(&head.headers, caller, request_id);
+    caller.generation = Some(id.clone());
+    let mut response = if chat.stream() {
         streamed(&app, chat, caller).await
     } else {
         whole(&app, chat, caller).await
+    };
+    // On every answer, a failure's too: its record is found by it.
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(GENERATION_ID, id);
     }
+    response
 }
 
 fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) -> Caller {
@@ -56,6 +64,7 @@ fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) ->
         Some(value.chars().take(512).collect::<String>())
     };
     Caller {
+        generation: None,
         key: caller.key,
         request_id: Some(request_id),
         session_id: text("x-session-id").filter(|id| id.len() <= 256),
@@ -97,6 +106,7 @@ async fn streamed(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response
 
 /// A whole reply, folded from the same events.
 async fn whole(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response {
+    let _under_way = app.metrics().begin();
     let mut reply = match app.gateway().chat(chat, caller).await {
         Ok(reply) => reply,
         Err(error) => return error::response(&error),
@@ -124,9 +134,6 @@ async fn whole(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response {
 
 /// The headers that every reply has.
 fn mark(reply: &Reply, headers: &mut HeaderMap) {
-    if let Ok(id) = HeaderValue::from_str(reply.id.as_str()) {
-        headers.insert(GENERATION_ID, id);
-    }
     if reply.simulated {
         headers.insert(SIMULATED, HeaderValue::from_static("true"));
     }

@@ -7,9 +7,13 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use waystation_core::{ChatRequest, ErrorType, RawJson};
+use waystation_core::{ErrorType, RawJson};
 
-use crate::{app::App, body, error};
+use crate::{
+    app::App,
+    body, error,
+    explanation::{self, Given},
+};
 
 /// Explains the plan that a chat request would get now. Nothing to try: the status and the error
 /// that the chat request would get, with `dropped` filled in.
@@ -19,16 +23,8 @@ pub async fn explain(State(app): State<Arc<App>>, request: Request) -> Response 
         Ok(bytes) => bytes,
         Err(error) => return error::plain(ErrorType::PayloadTooLarge, &error.to_string()),
     };
-    let chat = match ChatRequest::parse(&bytes) {
-        Ok(chat) => chat,
-        Err(refused) => return error::response(&refused.into()),
-    };
-    match app.gateway().explain(&chat, app.chance()).await {
-        Ok(explanation) => {
-            let code = explanation.error.as_ref().map_or(200, |error| error.code);
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
-            error::json(status, RawJson::of(&explanation).bytes().to_vec())
-        }
-        Err(refused) => error::response(&refused),
-    }
+    let explanation = explanation::of(&app, &bytes, &Given::default()).await;
+    let code = explanation.error.as_ref().map_or(200, |error| error.code);
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
+    error::json(status, RawJson::of(&explanation).bytes().to_vec())
 }

@@ -44,14 +44,24 @@ pub(crate) trait Dialect: Sync {
     fn error(&self, status: StatusCode, message: &str) -> SimReply;
 }
 
-/// Every wire, looked through from the first.
-const DIALECTS: &[&dyn Dialect] = &[&openai_chat::OpenAiChat];
+/// Every wire by its dialect's id, looked through from the first.
+const DIALECTS: &[(&str, &dyn Dialect)] = &[("openai-chat", &openai_chat::OpenAiChat)];
 
 /// What answers where no wire serves: with errors that most clients can read.
 const NOWHERE: &dyn Dialect = &openai_chat::Nowhere;
 
 /// The wire spoken at `path`.
 pub(crate) fn of(path: &str) -> &'static dyn Dialect {
-    let serving = DIALECTS.iter().find(|dialect| dialect.serves(path));
-    serving.copied().unwrap_or(NOWHERE)
+    let serving = DIALECTS.iter().find(|(_, dialect)| dialect.serves(path));
+    serving.map_or(NOWHERE, |(_, dialect)| *dialect)
+}
+
+/// The ids of the dialects that the simulator speaks. Whoever puts it in the place of the network
+/// routes to these alone.
+///
+/// ```
+/// assert!(waystation_sim::dialects().any(|id| id == "openai-chat"));
+/// ```
+pub fn dialects() -> impl Iterator<Item = &'static str> {
+    DIALECTS.iter().map(|(id, _)| *id)
 }

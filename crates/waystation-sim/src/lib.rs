@@ -23,6 +23,7 @@ mod transport;
 #[cfg(feature = "paced")]
 pub use clock::TokioClock;
 pub use clock::{ManualClock, TEST_EPOCH_MS};
+pub use dialect::dialects;
 pub use pacing::Pacing;
 pub use replay::{ReplayTransport, Reply};
 pub use reply::{End, SIMULATED_HEADER, SimReply};

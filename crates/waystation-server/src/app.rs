@@ -26,7 +26,9 @@ use waystation_tokens::ByteBounds;
 use crate::{
     auth::ClientKeys,
     config::{self, Config, EnabledProvider, MinTrust, Resolved, Sort},
+    metrics::Metrics,
     rim,
+    telemetry::Telemetry,
 };
 
 /// How many generations the ledger keeps.
@@ -36,8 +38,10 @@ const LEDGER_ENTRIES: usize = 10_000;
 pub struct App {
     gateway: Gateway,
     ledger: Arc<MemoryLedger>,
+    metrics: Arc<Metrics>,
     live: ArcSwap<Live>,
     streams: Arc<Semaphore>,
+    max_streams: usize,
     chance: Chance,
     instance: HeaderValue,
 }
@@ -84,24 +88,28 @@ impl App {
         let instance = HeaderValue::from_str(&format!("{:016x}", chance.draw()))
             .unwrap_or_else(|_| HeaderValue::from_static("0"));
         let ledger = Arc::new(MemoryLedger::new(LEDGER_ENTRIES));
+        let metrics = Arc::new(Metrics::default());
         let draw = Chance::default();
         let parts = Parts {
-            codecs: Codecs::of(waystation_providers::DIALECTS),
+            codecs: codecs(resolved.simulated),
             transport,
             clock: Arc::clone(&clock),
             hop: Some((rim::HOP, instance.clone())),
-            ledger: Arc::<MemoryLedger>::clone(&ledger),
+            ledger: Arc::new(Telemetry::new(Arc::clone(&ledger), Arc::clone(&metrics))),
             tokens: Arc::new(ByteBounds),
             sandbox: Arc::new(NoDocuments),
             chance: Arc::new(move || draw.draw()),
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
+        let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
         let (live, snapshot) = split(resolved, clock);
         Arc::new(Self {
             gateway: Gateway::new(parts, Arc::new(snapshot)),
             ledger,
+            metrics,
             live: ArcSwap::from_pointee(live),
-            streams: Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS))),
+            streams: Arc::new(Semaphore::new(max_streams)),
+            max_streams,
             chance,
             instance,
         })
@@ -124,6 +132,19 @@ impl App {
     #[must_use]
     pub fn ledger(&self) -> &MemoryLedger {
         &self.ledger
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// How many streams are open, and at most.
+    #[must_use]
+    pub fn open_streams(&self) -> (usize, usize) {
+        let free = self.streams.available_permits();
+        (self.max_streams.saturating_sub(free), self.max_streams)
     }
 
     /// The configuration of requests that begin now.
@@ -155,6 +176,14 @@ impl App {
     pub fn admit_stream(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.streams).try_acquire_owned().ok()
     }
+}
+
+/// The wires to route to: those that have a codec and, while simulating, that the simulator speaks.
+fn codecs(simulated: bool) -> Codecs {
+    let spoken = |id: &str| !simulated || waystation_sim::dialects().any(|spoken| spoken == id);
+    let table = waystation_providers::DIALECTS.iter().filter(|(id, _)| spoken(id));
+    let table: Vec<(&str, &'static dyn waystation_core::Codec)> = table.copied().collect();
+    Codecs::of(&table)
 }
 
 /// The two halves of a configuration: what routes look at, and what the gateway works with.

@@ -1,0 +1,415 @@
+//! Counters and histograms of what the gateway did, for Prometheus. Every label has a bound: models
+//! and providers of the catalogue up to a limit, and fixed vocabularies; nothing that a client
+//! wrote becomes a label. It reads no clock and keeps nothing per request.
+
+mod exposition;
+mod histogram;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use waystation_core::{Entry, ErrorType, Tokens, Usd};
+use waystation_router::MAX_ENDPOINTS;
+
+use crate::app::App;
+use exposition::{Kind, Page};
+use histogram::Histogram;
+
+/// The most models that are counted apart, and the most providers: twice the bundled catalogue and
+/// more, so that only a gateway that is reloaded with ever new names comes near it.
+const MAX_NAMES: usize = 1_024;
+/// Where those beyond are counted.
+const OTHER: &str = "other";
+/// What served nothing.
+const NONE: &str = "none";
+
+/// What was counted since the process began.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    counts: Mutex<Counts>,
+    whole: AtomicU64,
+}
+
+/// A whole reply under way; dropping it says that it has ended.
+#[derive(Debug)]
+#[must_use = "the reply counts as under way while this lives"]
+pub struct UnderWay {
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    models: BTreeMap<Arc<str>, OfModel>,
+    providers: BTreeMap<Arc<str>, OfProvider>,
+}
+
+/// Under the id of the model that served, or [`NONE`].
+#[derive(Debug, Default)]
+struct OfModel {
+    /// By whether they were streamed, and by how they ended.
+    requests: BTreeMap<(bool, &'static str), u64>,
+    prompt: u64,
+    completion: u64,
+    cached: u64,
+    reasoning: u64,
+    cost: Usd,
+    /// Requests whose cost is unknown.
+    unknown_costs: u64,
+}
+
+/// Under the name of the provider that served, or [`NONE`].
+#[derive(Debug, Default)]
+struct OfProvider {
+    attempts: BTreeMap<&'static str, u64>,
+    first_token: Histogram,
+    duration: Histogram,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Counts a request that has ended.
+    pub fn count(&self, entry: &Entry) {
+        let mut counts = self.lock();
+        let model = entry.model.as_ref().map_or(NONE, |model| model.as_str());
+        let of = named(&mut counts.models, model);
+        *of.requests
+            .entry((entry.streamed, outcome(entry)))
+            .or_default() += 1;
+        let usage = &entry.usage;
+        let count = |part: Option<Tokens>| part.unwrap_or_default().get();
+        of.prompt = of.prompt.saturating_add(usage.prompt.get());
+        of.completion = of.completion.saturating_add(usage.completion.get());
+        of.cached = of.cached.saturating_add(count(usage.cached));
+        of.reasoning = of.reasoning.saturating_add(count(usage.reasoning));
+        match entry.total {
+            Some(total) => of.cost = of.cost + total + entry.fees,
+            // What nobody served cost nothing.
+            None if entry.model.is_none() => {}
+            None => of.unknown_costs += 1,
+        }
+        for attempt in &entry.attempts {
+            let of = named(&mut counts.providers, &attempt.provider);
+            let outcome = attempt.error.map_or("ok", ErrorType::as_str);
+            *of.attempts.entry(outcome).or_default() += 1;
+        }
+        let of = named(
+            &mut counts.providers,
+            entry.provider.as_deref().unwrap_or(NONE),
+        );
+        of.duration.add(duration(entry));
+        // A whole reply shows its first token and its last at once.
+        if let Some(latency) = entry.latency.filter(|_| entry.streamed) {
+            of.first_token.add(latency);
+        }
+    }
+
+    /// A whole reply begins.
+    pub fn begin(self: &Arc<Self>) -> UnderWay {
+        self.whole.fetch_add(1, Ordering::Relaxed);
+        UnderWay {
+            metrics: Arc::clone(self),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        // Counters only: what a panic left half-written is still usable.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.metrics.whole.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The counters under a name, or under [`OTHER`] when there are too many names.
+fn named<'a, C: Default>(all: &'a mut BTreeMap<Arc<str>, C>, name: &str) -> &'a mut C {
+    let known = all.contains_key(name);
+    let name = if known || all.len() < MAX_NAMES {
+        name
+    } else {
+        OTHER
+    };
+    all.entry(name.into()).or_default()
+}
+
+fn outcome(entry: &Entry) -> &'static str {
+    match entry.error {
+        Some(error) => error.as_str(),
+        None if entry.cancelled => "cancelled",
+        None => "ok",
+    }
+}
+
+/// From arrival to the end; of what failed, the time of its attempts.
+fn duration(entry: &Entry) -> Duration {
+    match (entry.latency, entry.generation_time) {
+        (Some(latency), generation) => latency + generation.unwrap_or_default(),
+        (None, _) => entry.attempts.iter().map(|attempt| attempt.took).sum(),
+    }
+}
+
+/// Everything in Prometheus's text format 0.0.4. Linear in the number of endpoints.
+///
+/// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/> (2026-11).
+#[must_use]
+pub fn text(app: &App) -> String {
+    let mut page = Page::default();
+    let snapshot = app.gateway().snapshot();
+    page.family(
+        "waystation_build_info",
+        Kind::Gauge,
+        "The version, and the date of the catalogue.",
+    );
+    let labels = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("catalog", snapshot.catalog.version()),
+    ];
+    page.sample("", &labels, 1);
+    page.family(
+        "waystation_simulated",
+        Kind::Gauge,
+        "1 while upstreams are simulated.",
+    );
+    page.sample("", &[], u8::from(snapshot.settings.simulated));
+    app.metrics().write(&mut page);
+    write_under_way(app, &mut page);
+    write_tables(app, &mut page);
+    write_breakers(app, &mut page);
+    page.into_text()
+}
+
+fn write_under_way(app: &App, page: &mut Page) {
+    let (streams, most) = app.open_streams();
+    page.family("waystation_in_flight", Kind::Gauge, "Replies under way.");
+    page.sample("", &[("kind", "stream")], streams);
+    page.sample(
+        "",
+        &[("kind", "whole")],
+        app.metrics().whole.load(Ordering::Relaxed),
+    );
+    page.family(
+        "waystation_streams_max",
+        Kind::Gauge,
+        "Streams that may be open at once.",
+    );
+    page.sample("", &[], most);
+}
+
+fn write_tables(app: &App, page: &mut Page) {
+    let (entries, most) = app.ledger().size();
+    let (models, providers) = {
+        let counts = app.metrics().lock();
+        (counts.models.len(), counts.providers.len())
+    };
+    let tables = [
+        ("ledger", entries, most),
+        ("health", app.gateway().health().len(), MAX_ENDPOINTS),
+        ("metrics_models", models, MAX_NAMES),
+        ("metrics_providers", providers, MAX_NAMES),
+    ];
+    page.family(
+        "waystation_table_entries",
+        Kind::Gauge,
+        "Entries of tables that are bounded.",
+    );
+    for (table, entries, _) in tables {
+        page.sample("", &[("table", table)], entries);
+    }
+    page.family(
+        "waystation_table_limit",
+        Kind::Gauge,
+        "Where the oldest entries give way.",
+    );
+    for (table, _, most) in tables {
+        page.sample("", &[("table", table)], most);
+    }
+}
+
+/// The breakers of endpoints that something is known of.
+fn write_breakers(app: &App, page: &mut Page) {
+    let (snapshot, now) = (
+        app.gateway().snapshot(),
+        app.gateway().parts().clock.now().tick,
+    );
+    let health = app.gateway().health().view(now);
+    page.family(
+        "waystation_breaker_open",
+        Kind::Gauge,
+        "1 while an endpoint gets no requests.",
+    );
+    if health.is_empty() {
+        return;
+    }
+    for endpoint in snapshot.catalog.models().flat_map(|model| &model.endpoints) {
+        if let Some(measured) = health.of(&endpoint.id, now) {
+            let labels = [
+                ("model", endpoint.model.as_str()),
+                ("endpoint", endpoint.tag.as_str()),
+            ];
+            page.sample("", &labels, u8::from(measured.open));
+        }
+    }
+}
+
+impl Metrics {
+    fn write(&self, page: &mut Page) {
+        let counts = self.lock();
+        counts.write_requests(page);
+        counts.write_money(page);
+        counts.write_providers(page);
+    }
+}
+
+// === impl Counts ===
+
+impl Counts {
+    fn write_requests(&self, page: &mut Page) {
+        let help = "Requests by the model that served, and by how they ended.";
+        page.family("waystation_requests_total", Kind::Counter, help);
+        for (model, of) in &self.models {
+            for ((streamed, outcome), count) in &of.requests {
+                let streamed = if *streamed { "true" } else { "false" };
+                let labels = [
+                    ("model", &**model),
+                    ("streamed", streamed),
+                    ("outcome", outcome),
+                ];
+                page.sample("", &labels, count);
+            }
+        }
+        let help = "Tokens; cached ones are part of the prompt's, reasoning of the completion's.";
+        page.family("waystation_tokens_total", Kind::Counter, help);
+        for (model, of) in &self.models {
+            let kinds = [
+                ("prompt", of.prompt),
+                ("completion", of.completion),
+                ("cached", of.cached),
+                ("reasoning", of.reasoning),
+            ];
+            for (kind, count) in kinds {
+                page.sample("", &[("model", model), ("kind", kind)], count);
+            }
+        }
+    }
+
+    fn write_money(&self, page: &mut Page) {
+        let help = "What requests cost in US dollars, where it is known.";
+        page.family("waystation_cost_usd_total", Kind::Counter, help);
+        for (model, of) in &self.models {
+            page.sample("", &[("model", model)], of.cost);
+        }
+        let help = "Requests that were served at an unknown price.";
+        page.family("waystation_cost_unknown_total", Kind::Counter, help);
+        for (model, of) in &self.models {
+            page.sample("", &[("model", model)], of.unknown_costs);
+        }
+    }
+
+    fn write_providers(&self, page: &mut Page) {
+        let help = "Attempts by provider and by how they ended.";
+        page.family("waystation_attempts_total", Kind::Counter, help);
+        for (provider, of) in &self.providers {
+            for (outcome, count) in &of.attempts {
+                page.sample("", &[("provider", provider), ("outcome", outcome)], count);
+            }
+        }
+        let help = "From a streamed request's arrival to its first content.";
+        page.family(
+            "waystation_time_to_first_token_seconds",
+            Kind::Histogram,
+            help,
+        );
+        for (provider, of) in &self.providers {
+            of.first_token.write(("provider", provider), page);
+        }
+        let help = "From a request's arrival to its end.";
+        page.family("waystation_request_duration_seconds", Kind::Histogram, help);
+        for (provider, of) in &self.providers {
+            of.duration.write(("provider", provider), page);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waystation_core::{AttemptRecord, GenerationId, ModelId, UnixMs};
+
+    use super::*;
+
+    fn entry(model: Option<&str>) -> Entry {
+        let mut entry = Entry::new(GenerationId::new(1, 1), UnixMs::new(1), "x".into());
+        entry.model = model.map(|model| model.parse::<ModelId>().unwrap());
+        entry
+    }
+
+    fn page(metrics: &Metrics) -> String {
+        let mut page = Page::default();
+        metrics.write(&mut page);
+        page.into_text()
+    }
+
+    #[test]
+    fn a_request_is_counted_by_model_provider_and_outcome() {
+        let metrics = Metrics::default();
+        let mut served = entry(Some("acme/fast"));
+        served.streamed = true;
+        served.usage.prompt = Tokens::new(7);
+        served.total = Some(Usd::from_femtos(1_500_000_000));
+        served.latency = Some(Duration::from_millis(80));
+        served.generation_time = Some(Duration::from_millis(170));
+        served.provider = Some("B".into());
+        let attempt = |provider: &str, error| AttemptRecord {
+            provider: provider.into(),
+            endpoint: "acme/fast|x".parse().unwrap(),
+            status: None,
+            error,
+            took: Duration::ZERO,
+        };
+        served.attempts = vec![
+            attempt("A", Some(ErrorType::RateLimitExceeded)),
+            attempt("B", None),
+        ];
+        metrics.count(&served);
+        let text = page(&metrics);
+        for line in [
+            r#"waystation_requests_total{model="acme/fast",streamed="true",outcome="ok"} 1"#,
+            r#"waystation_attempts_total{provider="A",outcome="rate_limit_exceeded"} 1"#,
+            r#"waystation_attempts_total{provider="B",outcome="ok"} 1"#,
+            r#"waystation_tokens_total{model="acme/fast",kind="prompt"} 7"#,
+            r#"waystation_cost_usd_total{model="acme/fast"} 0.0000015"#,
+            r#"waystation_time_to_first_token_seconds_bucket{provider="B",le="0.1"} 1"#,
+            r#"waystation_request_duration_seconds_sum{provider="B"} 0.250000"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn names_beyond_the_limit_are_counted_together() {
+        let metrics = Metrics::default();
+        for number in 0..=MAX_NAMES + 5 {
+            metrics.count(&entry(Some(&format!("acme/m{number}"))));
+        }
+        assert_eq!(metrics.lock().models.len(), MAX_NAMES + 1);
+        let other = r#"waystation_requests_total{model="other",streamed="false",outcome="ok"} 6"#;
+        assert!(page(&metrics).lines().any(|line| line == other));
+    }
+
+    #[test]
+    fn a_whole_reply_is_under_way_until_it_is_dropped() {
+        let metrics = Arc::new(Metrics::default());
+        let under_way = metrics.begin();
+        assert_eq!(metrics.whole.load(Ordering::Relaxed), 1);
+        drop(under_way);
+        assert_eq!(metrics.whole.load(Ordering::Relaxed), 0);
+    }
+}

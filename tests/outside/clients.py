@@ -60,7 +60,7 @@ with Station(sys.argv[1], args=["--simulate"]) as station:
                     text += choice.delta.content or ""
         check.that("openrouter: streamed", text)
         listed = router.models.list()
-        check.that("openrouter: models", len(listed.data) > 400)
+        check.that("openrouter: models", len(listed.result.data) > 400)
         endpoints = router.endpoints.list(author="openai", slug="gpt-5.4")
         check.that("openrouter: endpoints", len(endpoints.data.endpoints) > 1)
         check.that("openrouter: providers", len(router.providers.list().data) >= 60)

@@ -35,7 +35,7 @@ class Station:
     def __init__(self, binary, config=None, args=(), env=None):
         self.port = free_port()
         self.home = tempfile.TemporaryDirectory()
-        command = [binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen", "off", *args]
+        command = [os.path.realpath(binary), "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen", "off", *args]
         if config is not None:
             path = os.path.join(self.home.name, "waystation.toml")
             with open(path, "w", encoding="utf-8") as out:

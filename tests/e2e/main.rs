@@ -6,3 +6,6 @@
 //! is about the sockets.
 
 mod basics;
+mod limits;
+mod routing;
+mod streaming;

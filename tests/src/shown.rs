@@ -104,7 +104,6 @@ impl Whole {
     ///
     /// # Panics
     /// When the status is not 200.
-    #[must_use]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
@@ -125,7 +124,6 @@ impl Whole {
     ///
     /// # Panics
     /// When it is another, or the envelope is not complete.
-    #[must_use]
     pub fn error(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         let error = self.json()["error"].clone();

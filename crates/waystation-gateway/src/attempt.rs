@@ -323,7 +323,9 @@ impl Failed {
     /// The provider has as many requests under way as it may.
     pub(crate) fn busy(route: &Arc<Route>) -> Self {
         let message = format!("{} has reached max_concurrent", route.upstream.slug);
-        let error = UpstreamError::new(ErrorType::ProviderOverloaded, message);
+        let mut error = UpstreamError::new(ErrorType::ProviderOverloaded, message);
+        // Other requests end all the time; a client that waits a moment is likely to find room.
+        error.retry_after = Some(Duration::from_secs(1));
         Self {
             error,
             sent: Sent::Nothing,

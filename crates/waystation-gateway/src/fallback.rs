@@ -2,6 +2,7 @@
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
+use tokio::time::sleep;
 use waystation_core::{
     ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, ModelId, Retry, Run, Sent,
     StageReport, UpstreamError,
@@ -52,10 +53,8 @@ struct Tried {
 // === impl Fallback ===
 
 impl Fallback<'_> {
-    /// Tries endpoints in the plan's order until one commits.
-    ///
-    /// An endpoint whose circuit is open is passed over; when that leaves nothing to try, it is
-    /// tried all the same, since a try costs less than a refusal.
+    /// Tries endpoints in the plan's order until one commits. When every one of them was limited and
+    /// the wait is short, waits and goes through them again.
     pub(crate) async fn run(
         &self,
         chat: &ChatRequest,
@@ -64,12 +63,41 @@ impl Fallback<'_> {
         record: &mut Record,
     ) -> Result<Served, GatewayError> {
         let mut tried = Tried::default();
+        for round in 0.. {
+            let before = tried.reports.len();
+            let work = (chat, &mut *runs, &mut *stages);
+            match self.round(work, record, &mut tried).await {
+                ControlFlow::Break(Some(served)) => return Ok(*served),
+                ControlFlow::Break(None) => break,
+                ControlFlow::Continue(()) => {}
+            }
+            let latest = tried.reports.get(before..).unwrap_or_default();
+            let Some(wait) = self.wait_worth(round, latest) else {
+                break;
+            };
+            if wait >= self.left(record) {
+                break;
+            }
+            sleep(wait).await;
+        }
+        Err(self.failed(tried))
+    }
+
+    /// Once through the plan.
+    ///
+    /// An endpoint whose circuit is open is passed over; when that leaves nothing to try, it is
+    /// tried all the same, since a try costs less than a refusal.
+    async fn round(
+        &self,
+        (chat, runs, stages): (&ChatRequest, &mut [Box<dyn Run>], &mut Vec<StageReport>),
+        record: &mut Record,
+        tried: &mut Tried,
+    ) -> ControlFlow<Option<Box<Served>>> {
+        let before = tried.reports.len();
         let mut passed_over = Vec::new();
         for planned in &self.plan.attempts {
-            let guard = match self
-                .health
-                .admit(&planned.endpoint.id, self.parts.clock.now().tick)
-            {
+            let now = self.parts.clock.now().tick;
+            let guard = match self.health.admit(&planned.endpoint.id, now) {
                 Admit::Skip(_) => {
                     passed_over.push(planned);
                     continue;
@@ -79,24 +107,37 @@ impl Fallback<'_> {
             };
             record.probe(guard);
             let work = (chat, &mut *runs, &mut *stages);
-            match self.endpoint(planned, work, record, &mut tried).await {
-                ControlFlow::Break(Some(served)) => return Ok(*served),
-                ControlFlow::Break(None) => return Err(self.failed(tried)),
-                ControlFlow::Continue(()) => {}
+            self.endpoint(planned, work, record, tried).await?;
+        }
+        if tried.reports.len() == before {
+            for planned in passed_over {
+                let work = (chat, &mut *runs, &mut *stages);
+                self.endpoint(planned, work, record, tried).await?;
             }
         }
-        if !tried.reports.is_empty() {
-            return Err(self.failed(tried));
+        ControlFlow::Continue(())
+    }
+
+    /// How long to wait before the plan is gone through again: what the upstreams ask for, or a
+    /// growing pause, with chance added so that clients do not come back all at once. `None` when
+    /// waiting is not worth it.
+    fn wait_worth(&self, round: u32, latest: &[AttemptReport]) -> Option<Duration> {
+        let limited = |report: &AttemptReport| report.error.kind == ErrorType::RateLimitExceeded;
+        if !self.may_repeat || round >= ROUNDS || latest.is_empty() || !latest.iter().all(limited) {
+            return None;
         }
-        for planned in passed_over {
-            let work = (chat, &mut *runs, &mut *stages);
-            match self.endpoint(planned, work, record, &mut tried).await {
-                ControlFlow::Break(Some(served)) => return Ok(*served),
-                ControlFlow::Break(None) => break,
-                ControlFlow::Continue(()) => {}
-            }
-        }
-        Err(self.failed(tried))
+        let asked = latest
+            .iter()
+            .filter_map(|report| report.error.retry_after)
+            .min();
+        let wait = asked.unwrap_or(PAUSE * 2_u32.saturating_pow(round));
+        (wait <= LONGEST_WAIT).then(|| wait + self.jitter())
+    }
+
+    /// Up to [`PAUSE`], by chance.
+    fn jitter(&self) -> Duration {
+        let micros = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX).max(1);
+        Duration::from_micros((self.parts.chance)() % micros)
     }
 
     /// Everything that is tried at one endpoint: its credentials in turn, and a lone fault twice.
@@ -131,7 +172,10 @@ impl Fallback<'_> {
             tried.reports.push(report);
             match self.next(kind, tried, &used) {
                 Next::OtherKey => {}
-                Next::Again => used.clear(),
+                Next::Again => {
+                    used.clear();
+                    sleep(self.jitter()).await;
+                }
                 Next::Endpoint => return ControlFlow::Continue(()),
                 Next::Model => {
                     tried.given_up = Some(planned.model.clone());
@@ -304,6 +348,13 @@ impl Fallback<'_> {
         self.may_repeat && self.plan.attempts.len() == 1
     }
 }
+
+/// How often the plan is gone through again when every endpoint was limited.
+const ROUNDS: u32 = 2;
+/// The first pause of a growing series, and the most that chance adds to any wait.
+const PAUSE: Duration = Duration::from_millis(250);
+/// A longer wait is the client's to make: it gets 429 and the time.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How many keys of one provider are tried for one endpoint.
 const MAX_KEYS: usize = 4;

@@ -8,7 +8,7 @@ mod query;
 mod row;
 mod sort;
 #[cfg(test)]
-mod tests;
+pub(in crate::routes) mod tests;
 mod view;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -45,7 +45,10 @@ pub async fn list(
     let mut rows = found(&view, &query);
     sort::sort(&mut rows, query.sort, &view);
     let total = rows.len();
-    let page = rows.into_iter().skip(query.offset).take(query.limit.unwrap_or(usize::MAX));
+    let page = rows
+        .into_iter()
+        .skip(query.offset)
+        .take(query.limit.unwrap_or(usize::MAX));
     let mut out = Vec::with_capacity(total.min(query.limit.unwrap_or(total)) * 1_500);
     let mut object = ObjectWriter::open(&mut out);
     array(object.key("data"), page, |row, out| model::write(&row, out));
@@ -116,12 +119,31 @@ pub async fn providers(
             let mut object = ObjectWriter::open(out);
             object.string("name", &provider.upstream.name);
             object.string("slug", provider.upstream.slug.as_str());
-            text(&mut object, "privacy_policy_url", provider.privacy_policy_url.as_deref());
-            text(&mut object, "terms_of_service_url", provider.terms_of_service_url.as_deref());
-            text(&mut object, "status_page_url", provider.status_page_url.as_deref());
-            text(&mut object, "headquarters", provider.headquarters.as_deref());
+            text(
+                &mut object,
+                "privacy_policy_url",
+                provider.privacy_policy_url.as_deref(),
+            );
+            text(
+                &mut object,
+                "terms_of_service_url",
+                provider.terms_of_service_url.as_deref(),
+            );
+            text(
+                &mut object,
+                "status_page_url",
+                provider.status_page_url.as_deref(),
+            );
+            text(
+                &mut object,
+                "headquarters",
+                provider.headquarters.as_deref(),
+            );
             match &provider.datacenters {
-                Some(places) => texts(object.key("datacenters"), places.iter().map(|place| &**place)),
+                Some(places) => texts(
+                    object.key("datacenters"),
+                    places.iter().map(|place| &**place),
+                ),
                 None => {
                     object.null("datacenters");
                 }
@@ -134,8 +156,11 @@ pub async fn providers(
 
 /// The rows that a query finds, in the catalogue's order.
 fn found<'a>(view: &'a View, query: &Query) -> Vec<Row<'a>> {
-    let providers: BTreeSet<_> =
-        query.providers.iter().flat_map(|name| view.catalog().providers_named(name)).collect();
+    let providers: BTreeSet<_> = query
+        .providers
+        .iter()
+        .flat_map(|name| view.catalog().providers_named(name))
+        .collect();
     let mut rows = view.rows();
     rows.retain(|row| {
         (row.available || !view.lists_available_only()) && query.takes(row, &providers, view)

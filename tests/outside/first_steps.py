@@ -214,10 +214,53 @@ price = {{ prompt = "1", completion = "2" }}
     listener.close()
 
 
+def abandoned():
+    """A client that gives up on a whole reply closes the upstream connection too."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port, asked, closed = listener.getsockname()[1], threading.Event(), threading.Event()
+
+    def upstream():
+        link, _ = listener.accept()
+        link.recv(65536)
+        asked.set()
+        link.settimeout(10)
+        try:
+            closed.set() if link.recv(1) == b"" else None
+        except OSError:
+            closed.set()
+
+    threading.Thread(target=upstream, daemon=True).start()
+    config = f"""
+[providers.slow]
+name = "Slow"
+dialect = "openai-chat"
+base_url = "http://127.0.0.1:{port}/v1"
+api_key = "k"
+[[models]]
+id = "acme/slow"
+[[models.endpoints]]
+provider = "slow"
+"""
+    with Station(binary, config=config) as station:
+        body = json.dumps({"model": "acme/slow", "messages": [{"role": "user", "content": "hi"}]}).encode()
+        link = socket.create_connection(("127.0.0.1", station.port))
+        link.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+                     b"content-length: %d\r\n\r\n%s" % (len(body), body))
+        check.that("the upstream was asked", asked.wait(5))
+        link.close()
+        check.that("an abandoned whole request closes its upstream within a second", closed.wait(1.5))
+        end = time.monotonic() + 2
+        while '"cancelled":true' not in station.printed() and time.monotonic() < end:
+            time.sleep(0.05)
+        check.that("and is logged as cancelled", '"cancelled":true' in station.printed(), station.printed()[-500:])
+    listener.close()
+
+
 simulated()
 draining()
 reloading()
 refused()
 keys_and_dead_upstreams()
 disconnects()
+abandoned()
 check.close()

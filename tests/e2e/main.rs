@@ -6,6 +6,8 @@
 //! is about the sockets.
 
 mod basics;
+mod fallback;
 mod limits;
 mod routing;
 mod streaming;
+mod suffixes;

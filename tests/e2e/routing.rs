@@ -109,7 +109,8 @@ async fn input_and_output_are_other_words_for_prompt_and_completion() {
     assert!(!asked.is_empty() && asked.iter().all(|host| host == "a"), "{asked:?}");
     let station = Setup::mocks().start(hello());
     let differ = ask(json!({"provider": {"max_price": {"prompt": 1, "input": 2}}}));
-    assert!(station.chat(differ).await.error(400)["param"].as_str().unwrap().contains("input"));
+    let error = station.chat(differ).await.error(400);
+    assert!(error["message"].as_str().unwrap().contains("two spellings"), "{error}");
     let same = ask(json!({"provider": {"max_price": {"prompt": 1, "input": "1.0"}}}));
     station.chat(same).await.ok();
 }

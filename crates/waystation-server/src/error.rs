@@ -3,7 +3,7 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
-use waystation_core::{ErrorType, JsonText, ObjectWriter};
+use waystation_core::{ErrorType, GenerationId, JsonText, ObjectWriter, UnixMs};
 use waystation_gateway::{AttemptReport, AttemptsFailed, GatewayError};
 use waystation_router::NoRoute;
 
@@ -68,14 +68,17 @@ pub fn response(error: &GatewayError) -> Response {
 /// The same as the only chunk of a stream whose status is 200 already: the envelope, and a choice,
 /// since clients exist that take an error without one for success.
 #[must_use]
-pub fn chunk(error: &GatewayError) -> Vec<u8> {
+pub fn chunk(
+    error: &GatewayError,
+    (id, model, created): (&GenerationId, &str, UnixMs),
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut object = ObjectWriter::open(&mut out);
     object
+        .string("id", id.as_str())
+        .string("model", model)
         .string("object", "chat.completion.chunk")
-        .string("id", "")
-        .string("model", "");
-    object.number("created", 0);
+        .number("created", created.seconds());
     let choice = br#"[{"index":0,"delta":{"content":""},"finish_reason":"error","native_finish_reason":null}]"#;
     object.raw("choices", choice);
     write(error, object.key("error"));
@@ -213,8 +216,13 @@ fn write_attempts(failed: &AttemptsFailed, out: &mut Vec<u8>) {
         if let Some(seconds) = retry_after(failed) {
             availability.number("retry_after", seconds);
         }
-        let providers = failed.attempts.iter().map(|attempt| &*attempt.provider);
-        texts(availability.key("affected_providers"), providers);
+        let mut providers: Vec<&str> = Vec::new();
+        for attempt in &failed.attempts {
+            if !providers.contains(&&*attempt.provider) {
+                providers.push(&attempt.provider);
+            }
+        }
+        texts(availability.key("affected_providers"), providers.into_iter());
         availability.string("docs_url", DOCS);
         availability.close();
     }

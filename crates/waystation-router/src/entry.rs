@@ -121,6 +121,9 @@ fn direct<'a>(
         let variants = variant.map_or(Variants::Plain, Variants::One);
         return Ok(Target { model, variants });
     }
+    if let Some(model) = bare(name, world) {
+        return Ok(Target::plain(model));
+    }
     let Some((model, variant)) = name
         .variant()
         .and_then(|variant| Some((world.catalog.resolve(&name.base())?, variant)))
@@ -151,6 +154,18 @@ fn direct<'a>(
             }))
         }
     }
+}
+
+/// The only model of this slug, for an id without an author, where the operator allows such ids.
+fn bare<'a>(name: &ModelId, world: &World<'a>) -> Option<&'a Model> {
+    if !world.policy.bare_ids || name.as_str().contains('/') {
+        return None;
+    }
+    let mut models = world
+        .catalog
+        .models()
+        .filter(|model| model.id.slug() == name.as_str());
+    models.next().filter(|_| models.next().is_none())
 }
 
 /// The ranked models, then the row of the id itself, where somebody serves it.

@@ -56,6 +56,8 @@ pub struct RoutingPolicy {
     pub clamp_max_tokens: bool,
     /// The model of requests that name none.
     pub default_model: Option<String>,
+    /// An id without an author stands for the one model of that slug, where there is but one.
+    pub bare_ids: bool,
 }
 
 // === impl World ===
@@ -88,6 +90,7 @@ impl Default for RoutingPolicy {
             explore_ppm: 0,
             clamp_max_tokens: false,
             default_model: None,
+            bare_ids: false,
         }
     }
 }

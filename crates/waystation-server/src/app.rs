@@ -285,6 +285,7 @@ fn policy(config: &Config) -> RoutingPolicy {
         explore_ppm,
         clamp_max_tokens: routing.clamp_max_tokens,
         default_model: config.catalog.default_model.clone(),
+        bare_ids: config.catalog.bare_ids,
     }
 }
 

@@ -2,18 +2,29 @@
 //! to say. Pull-driven: what is not read is not fetched, and a body that is dropped closes the
 //! upstream connection.
 
-use std::{convert::Infallible, pin::Pin, time::Duration};
+use std::{convert::Infallible, fmt, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::sleep;
+use waystation_core::{GenerationId, UnixMs};
 use waystation_gateway::{Batch, GatewayError, Reply};
 
 use super::chunk::{ChunkWriter, DONE};
 use crate::error;
 
-/// A request that has not been committed yet.
-pub type Waiting = Pin<Box<dyn Future<Output = Result<Reply, GatewayError>> + Send>>;
+/// A request that has not been committed yet, and what its stream says of itself should it fail
+/// after the first comment.
+pub struct Waiting {
+    /// The generation that the header has named already.
+    pub id: GenerationId,
+    /// The model as it was asked for.
+    pub model: String,
+    /// When the request came.
+    pub created: UnixMs,
+    /// The reply to be.
+    pub reply: Pin<Box<dyn Future<Output = Result<Reply, GatewayError>> + Send>>,
+}
 
 enum State {
     /// The status is committed, the reply is not.
@@ -67,9 +78,9 @@ impl State {
             state = match state {
                 Self::Done => return None,
                 Self::Waiting(mut waiting) => tokio::select! {
-                    reply = &mut waiting => match reply {
+                    reply = &mut waiting.reply => match reply {
                         Ok(reply) => Self::open(reply),
-                        Err(error) => return Some((late_failure(&error), Self::Done)),
+                        Err(error) => return Some((waiting.failure(&error), Self::Done)),
                     },
                     () = sleep(every) => {
                         return Some((Bytes::from_static(COMMENT), Self::Waiting(waiting)));
@@ -122,11 +133,23 @@ impl Open {
     }
 }
 
-/// A failure after the first comment: the status is 200 already, so it is told in band.
-fn late_failure(error: &GatewayError) -> Bytes {
-    let mut out = b"data: ".to_vec();
-    out.extend_from_slice(&error::chunk(error));
-    out.extend_from_slice(b"\n\n");
-    out.extend_from_slice(DONE);
-    out.into()
+// === impl Waiting ===
+
+impl Waiting {
+    /// A failure after the first comment: the status is 200 already, so it is told in band.
+    fn failure(&self, error: &GatewayError) -> Bytes {
+        let mut out = b"data: ".to_vec();
+        out.extend_from_slice(&error::chunk(error, (&self.id, &self.model, self.created)));
+        out.extend_from_slice(b"\n\n");
+        out.extend_from_slice(DONE);
+        out.into()
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }

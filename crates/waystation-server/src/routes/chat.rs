@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::timeout;
-use waystation_core::{Answer, ChatRequest, ErrorType};
+use waystation_core::{Answer, ChatRequest, ErrorType, GenerationId};
 use waystation_gateway::{Batch, Caller, Reply};
 
 use crate::{
@@ -47,7 +47,7 @@ pub async fn completions(
     let mut caller = caller_of(&head.headers, caller, request_id);
     caller.generation = Some(id.clone());
     let mut response = if chat.stream() {
-        streamed(&app, chat, caller).await
+        streamed(&app, chat, caller, id.clone()).await
     } else {
         whole(&app, chat, caller).await
     };
@@ -75,7 +75,12 @@ fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) ->
 
 /// A streamed reply. Until the first comment is due the status is still open, so that a fast failure
 /// keeps its own; after that a failure is told in band.
-async fn streamed(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response {
+async fn streamed(
+    app: &Arc<App>,
+    chat: ChatRequest,
+    caller: Caller,
+    id: GenerationId,
+) -> Response {
     let live = app.live();
     let Some(stream) = app.admit_stream() else {
         return error::too_many_streams();
@@ -85,8 +90,14 @@ async fn streamed(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response
         live.config.server.keepalive,
     );
     let station = Arc::clone(app);
-    let mut waiting: Waiting = Box::pin(async move { station.gateway().chat(chat, caller).await });
-    let reply = match timeout(keepalive.0, &mut waiting).await {
+    let asked = chat.model().or_else(|| chat.models().next());
+    let mut waiting = Waiting {
+        id,
+        model: asked.unwrap_or_default().into_owned(),
+        created: app.now(),
+        reply: Box::pin(async move { station.gateway().chat(chat, caller).await }),
+    };
+    let reply = match timeout(keepalive.0, &mut waiting.reply).await {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(error)) => return error::response(&error),
         Err(_) => Err(waiting),
@@ -96,8 +107,12 @@ async fn streamed(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response
     let events = HeaderValue::from_static("text/event-stream");
     headers.insert(header::CONTENT_TYPE, events);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(reply) = &reply {
-        mark(reply, headers);
+    match &reply {
+        Ok(reply) => mark(reply, headers),
+        Err(_) if live.simulated => {
+            headers.insert(SIMULATED, HeaderValue::from_static("true"));
+        }
+        Err(_) => {}
     }
     let events = reply::sse_body(reply, keepalive.1, stream);
     *response.body_mut() = Body::from_stream(events);

@@ -7,6 +7,7 @@ mod address;
 mod body;
 mod dialect;
 mod fault;
+mod finish;
 mod sse;
 
 pub use dialect::{DIALECTS, OPENAI_CHAT, OpenAiChat, codec};

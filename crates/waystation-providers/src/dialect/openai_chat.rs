@@ -8,7 +8,6 @@ mod call;
 mod choice;
 mod citation;
 mod field;
-mod finish;
 mod message;
 mod reader;
 mod reasoning;

@@ -8,9 +8,9 @@ use waystation_core::{ChatEvent, Delta, Finish, Json, JsonText, Kind, RawJson, T
 use super::{
     call::{Calls, Origin},
     field::{ChoiceFields, Said, first},
-    finish,
     think::{Parted, Think},
 };
+use crate::finish;
 
 /// What is known of one choice so far.
 #[derive(Debug, Default)]

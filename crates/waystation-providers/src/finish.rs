@@ -5,7 +5,7 @@ use waystation_core::FinishReason;
 
 /// What a host's word comes to. `called` says whether the choice made tool calls: several hosts say
 /// "stop" all the same.
-pub(super) fn reason(word: &str, called: bool) -> FinishReason {
+pub(crate) fn reason(word: &str, called: bool) -> FinishReason {
     const WORDS: &[(&str, FinishReason)] = &[
         ("stop", FinishReason::Stop),
         ("length", FinishReason::Length),

@@ -20,7 +20,16 @@ use waystation_core::{
 
 use crate::{Route, Timeouts};
 
-/// The codecs that this gateway was built with, by dialect.
+/// The codecs that this gateway was built with, by dialect. Few, so they are searched one by one.
+///
+/// ```
+/// use waystation_gateway::Codecs;
+///
+/// let codecs = Codecs::of(waystation_providers::DIALECTS);
+/// assert!(codecs.get(&"openai-chat".parse()?).is_some());
+/// assert!(codecs.get(&"telegraph".parse()?).is_none());
+/// # Ok::<(), waystation_core::ParseNameError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Codecs {
     dialects: Vec<DialectId>,
@@ -29,15 +38,23 @@ pub struct Codecs {
 
 /// Everything that one attempt needs.
 pub(crate) struct Attempt<'a> {
+    /// The network.
     pub(crate) transport: &'a dyn Transport,
+    /// The header that makes a loop visible.
     pub(crate) hop: Option<&'a (HeaderName, HeaderValue)>,
+    /// The wire.
     pub(crate) codec: &'static dyn Codec,
+    /// Address, quirks and time limits.
     pub(crate) route: &'a Route,
+    /// Which model there, under which name, with which abilities.
     pub(crate) endpoint: &'a Endpoint,
+    /// The credential.
     pub(crate) lease: &'a Lease,
+    /// Wall time goes to codecs that sign.
     pub(crate) now: Now,
     /// Whole replies: what is left of the request's deadline.
     pub(crate) left: Duration,
+    /// This attempt's place among the provider's requests; given back when the reply ends.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
@@ -53,8 +70,11 @@ pub(crate) struct Committed {
 
 /// The part of a streamed reply that is still arriving.
 pub(crate) struct Rest {
+    /// Dropping it closes the exchange upstream.
     body: BodyStream,
+    /// Remembers what was read before the commitment.
     reader: Box<dyn Reader>,
+    /// The longest silence.
     idle: Duration,
     /// When the last byte came: kept here so that a caller who stops waiting and asks again (to send
     /// a keep-alive comment) does not start the idle limit anew.
@@ -66,6 +86,7 @@ pub(crate) struct Rest {
 /// An attempt that failed before anything was committed.
 #[derive(Debug)]
 pub(crate) struct Failed {
+    /// What went wrong, with the upstream's own reason.
     pub(crate) error: UpstreamError,
     /// Whether the upstream may have acted on the request.
     pub(crate) sent: Sent,
@@ -106,6 +127,13 @@ impl Codecs {
 impl Attempt<'_> {
     /// Sends `chat` and reads until there is something to show: the first content of a streamed
     /// reply, the end of a whole one.
+    ///
+    /// A whole reply is read to its end before it is committed, so that one that breaks off at its last
+    /// byte can still be had elsewhere.
+    ///
+    /// # Errors
+    /// [`Failed`] for a request that the wire cannot say, a network failure, a deadline that passed, an
+    /// error status, an error in band, or a reply with nothing in it.
     pub(crate) async fn first(self, chat: &ChatRequest) -> Result<Committed, Failed> {
         let Call {
             mut request,
@@ -149,6 +177,8 @@ impl Attempt<'_> {
         })
     }
 
+    /// Writes the request. What has no form in the dialect is the request's fault; an address or a
+    /// credential that cannot be used is the provider's.
     fn encode(&self, chat: &ChatRequest) -> Result<Call, Failed> {
         let (endpoint, lease) = (self.endpoint, self.lease);
         let upstream = self.route.wire(&endpoint.dialect);
@@ -171,6 +201,8 @@ impl Attempt<'_> {
     }
 }
 
+/// The limit on the first token: longer where the request asks for reasoning, which comes first and
+/// may take minutes.
 fn first_token_limit(chat: &ChatRequest, timeouts: Timeouts) -> Duration {
     let reasons = chat.reasoning().and_then(|reasoning| reasoning.wanted()) == Some(true);
     if reasons {
@@ -203,16 +235,20 @@ fn check_not_empty(events: &[ChatEvent]) -> Result<(), Failed> {
 
 // === reading ===
 
+/// A reply that is not committed yet.
 struct Reading {
     reader: Box<dyn Reader>,
+    /// What has been read: lifecycle events wait here for the first content.
     events: Vec<ChatEvent>,
 }
 
+/// The send under way.
 type Sending<'a> = std::pin::Pin<
     Box<dyn Future<Output = Result<waystation_core::HttpStream, TransportError>> + Send + 'a>,
 >;
 
 impl Reading {
+    /// Reads to the end.
     async fn whole(mut self, sending: Sending<'_>) -> Result<Vec<ChatEvent>, Failed> {
         let reply = sending.await?;
         self.reader
@@ -228,6 +264,10 @@ impl Reading {
         Ok(self.events)
     }
 
+    /// Reads to the first content, or to the end where none comes.
+    ///
+    /// Three limits hold: on the head, on the first content from the start, and on silence between two
+    /// reads.
     async fn streamed(
         mut self,
         sending: Sending<'_>,
@@ -300,6 +340,7 @@ impl Rest {
         }
     }
 
+    /// Reads what arrived; one read gives one batch.
     fn push(&mut self, bytes: &Bytes, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
         self.reader.push(bytes, out).map(|()| true)
     }
@@ -308,6 +349,7 @@ impl Rest {
 // === impl Failed ===
 
 impl Failed {
+    /// A failure after the request may have arrived.
     pub(crate) const fn of(error: UpstreamError) -> Self {
         Self {
             error,
@@ -315,6 +357,7 @@ impl Failed {
         }
     }
 
+    /// `what` did not come in time. What was sent may have been acted upon.
     fn late(what: &str, limit: Duration) -> Self {
         let message = format!("{what} did not come within {} ms", limit.as_millis());
         Self::of(UpstreamError::new(ErrorType::Timeout, message))

@@ -20,6 +20,9 @@ use crate::{
 };
 
 /// Runs chat requests.
+///
+/// Shared by all requests: `&self` everywhere. The configuration is replaced as a whole
+/// ([`publish`](Self::publish)); health, ledger and parts outlive it.
 pub struct Gateway {
     parts: Parts,
     snapshot: ArcSwap<Snapshot>,
@@ -67,9 +70,13 @@ pub struct Caller {
 
 /// A request whose plugins have prepared it.
 struct Prepared {
+    /// The request as the plugins leave it.
     chat: ChatRequest,
+    /// What they ask of the endpoint.
     hints: AskHints,
+    /// The runs, for attempts and for the reply.
     runs: Vec<Box<dyn Run>>,
+    /// What they did so far.
     stages: Vec<StageReport>,
 }
 
@@ -127,6 +134,7 @@ impl Gateway {
         }
     }
 
+    /// From the request to a committed reply. Reads top to bottom.
     async fn run(
         &self,
         snapshot: &Snapshot,
@@ -233,6 +241,7 @@ impl Gateway {
         })
     }
 
+    /// What plugins may use while they prepare.
     fn cx<'a>(&'a self, stages: &'a mut Vec<StageReport>) -> Cx<'a> {
         let parts = &self.parts;
         let (transport, clock) = (&*parts.transport, &*parts.clock);
@@ -262,6 +271,7 @@ impl Gateway {
         })
     }
 
+    /// What to try, in the world as it is now.
     fn plan(&self, snapshot: &Snapshot, ask: &Ask, seed: Seed) -> Result<Plan, GatewayError> {
         self.with_world(snapshot, |world| waystation_router::plan(ask, world, seed))
             .map_err(GatewayError::NoRoute)

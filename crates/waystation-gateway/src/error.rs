@@ -27,6 +27,8 @@ pub enum GatewayError {
 }
 
 /// Every attempt failed; the kind follows from all of them.
+///
+/// `attempts` has each of them with its own reason, so that a client can be told all of it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct AttemptsFailed {
@@ -172,6 +174,7 @@ const fn client_kind(kind: ErrorType) -> ErrorType {
     }
 }
 
+/// Whether the failure speaks of the gateway's own credential.
 const fn is_credential(kind: ErrorType) -> bool {
     matches!(
         kind,
@@ -179,6 +182,7 @@ const fn is_credential(kind: ErrorType) -> bool {
     )
 }
 
+/// Whether the provider is to blame, whatever the request.
 const fn is_outage(kind: ErrorType) -> bool {
     matches!(
         kind,

@@ -1,4 +1,5 @@
-//! From one attempt to the next: which endpoint, which credential, how often, how long.
+//! From one attempt to the next: which endpoint, which credential, how often, how long. What one
+//! attempt does is not here, and neither is what a client is told when all of them fail.
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -16,10 +17,16 @@ use crate::{
 };
 
 /// Works through a plan.
+///
+/// Lives for one request and changes nothing but its record and the health table.
 pub(crate) struct Fallback<'a> {
+    /// Transport, clock and codecs.
     pub(crate) parts: &'a Parts,
+    /// The configuration that the request began with.
     pub(crate) snapshot: &'a Snapshot,
+    /// Where outcomes are recorded, and which circuits are open.
     pub(crate) health: &'a HealthTable,
+    /// What to try, in order.
     pub(crate) plan: &'a Plan,
     /// `allow_fallbacks` is not false.
     pub(crate) may_repeat: bool,
@@ -29,22 +36,29 @@ pub(crate) struct Fallback<'a> {
 
 /// The attempt that serves.
 pub(crate) struct Served {
+    /// Its reply, as far as it has been read.
     pub(crate) committed: Committed,
+    /// The model as the reply names it: with a static variant, without routing suffixes.
     pub(crate) model: ModelId,
+    /// The provider's display name.
     pub(crate) provider: Arc<str>,
 }
 
 /// By which way an attempt goes.
 #[derive(Clone, Copy)]
 struct Via<'a> {
+    /// Address, time limits and permits of the provider.
     route: &'a Arc<Route>,
+    /// The credential of this attempt.
     lease: &'a Lease,
+    /// What is left of the time for all attempts.
     left: Duration,
 }
 
 /// What has happened so far.
 #[derive(Default)]
 struct Tried {
+    /// Every failed attempt, in order.
     reports: Vec<AttemptReport>,
     /// A model that no endpoint needs to be asked about any more.
     given_up: Option<ModelId>,
@@ -86,7 +100,11 @@ impl Fallback<'_> {
     /// Once through the plan.
     ///
     /// An endpoint whose circuit is open is passed over; when that leaves nothing to try, it is
-    /// tried all the same, since a try costs less than a refusal.
+    /// tried all the same, since a try costs less than a refusal. A circuit that is half open admits
+    /// one probe; its guard stays with the record until the attempt's outcome is known.
+    ///
+    /// # Errors
+    /// [`GatewayError::Attempts`] with every attempt; nothing has been shown to the client.
     async fn round(
         &self,
         (chat, runs, stages): (&ChatRequest, &mut [Box<dyn Run>], &mut Vec<StageReport>),
@@ -186,6 +204,7 @@ impl Fallback<'_> {
         }
     }
 
+    /// The conclusion from everything that was tried.
     fn failed(&self, tried: Tried) -> GatewayError {
         let requested = self.plan.requested.clone();
         GatewayError::Attempts(Box::new(AttemptsFailed::of(requested, tried.reports)))
@@ -202,7 +221,11 @@ impl Fallback<'_> {
             .saturating_sub(spent)
     }
 
-    /// One attempt with one credential; `Err(None)` when no credential is left to try with.
+    /// One attempt with one credential; `Err(None)` when no credential is left to try with, or the
+    /// provider is not enabled any more.
+    ///
+    /// A provider that has no credential at all at this moment (all of them at their `rpm`) is a failed
+    /// attempt of the kind `authentication`, so that the report names it.
     async fn attempt(
         &self,
         planned: &Planned,
@@ -255,6 +278,9 @@ impl Fallback<'_> {
     }
 
     /// The plugins' part for this endpoint, then the call itself.
+    ///
+    /// A provider that has as many requests under way as it may is a failed attempt that sent
+    /// nothing: the next endpoint is tried at once, nobody queues.
     async fn adapted(
         &self,
         planned: &Planned,
@@ -293,6 +319,7 @@ impl Fallback<'_> {
         attempt.first(&chat).await
     }
 
+    /// What is kept of a failed attempt.
     fn report(
         &self,
         planned: &Planned,
@@ -309,7 +336,9 @@ impl Fallback<'_> {
         }
     }
 
-    /// Where to go after a failure of this kind.
+    /// Where to go after a failure of this kind: [`ErrorType::retry`], with two things that it does not
+    /// know. A failure that concerns the credential leads to another credential first, and a whole
+    /// reply that was late twice, after it was sent, is not asked for a third time.
     fn next(&self, kind: ErrorType, tried: &Tried, used: &[CredentialId]) -> Next {
         let credential = matches!(
             kind,

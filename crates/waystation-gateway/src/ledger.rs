@@ -7,7 +7,19 @@ use std::{
 
 use waystation_core::{Entry, GenerationId, Ledger, UnixMs, Usd};
 
-/// Keeps the latest entries and forgets the oldest.
+/// Keeps the latest entries and forgets the oldest. Sums by key are kept beside them and outlive the
+/// entries that they came from.
+///
+/// ```
+/// use waystation_core::{Entry, GenerationId, Ledger, UnixMs};
+/// use waystation_gateway::MemoryLedger;
+///
+/// let ledger = MemoryLedger::new(10_000);
+/// let id = GenerationId::new(1_794_299_400_125, 7);
+/// ledger.record(Entry::new(id.clone(), UnixMs::new(1_794_299_400_125), "acme/fast".into()));
+/// assert_eq!(ledger.get(&id).map(|entry| entry.requested.clone()).as_deref(), Some("acme/fast"));
+/// assert_eq!(ledger.size(), (1, 10_000));
+/// ```
 #[derive(Debug)]
 pub struct MemoryLedger {
     capacity: usize,
@@ -54,6 +66,7 @@ impl MemoryLedger {
         }
     }
 
+    /// One short mutex for the whole table; nothing slow happens under it.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // The data is whole after every statement, so a panic elsewhere does not spoil it.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,6 +121,7 @@ impl Ledger for MemoryLedger {
 // === impl KeyUsage ===
 
 impl KeyUsage {
+    /// Adds one generation to every period that it falls in.
     fn add(&mut self, cost: Usd, at: UnixMs) {
         self.turn(at);
         self.total = self.total + cost;

@@ -1,8 +1,5 @@
-//! Runs a routing plan: attempts, deadlines, fallbacks, plugin order, settling.
-//!
-//! The router decides, the gateway does. It knows no wire, no plugin and no HTTP client: codecs,
-//! plugins, transport, credentials, clock and ledger are handed to it by whoever composes it, so
-//! that an embedder may bring their own and a test needs no socket.
+//! Runs a routing plan. It decides nothing, translates nothing, and opens no socket.
+#![doc = include_str!("../README.md")]
 
 mod attempt;
 mod chat;

@@ -50,8 +50,11 @@ pub(crate) struct Record {
 
 /// The attempt under way.
 struct Serving {
+    /// Where.
     endpoint: Endpoint,
+    /// The provider's display name.
     provider: Arc<str>,
+    /// When it began, for its time to the first token.
     started: Tick,
 }
 
@@ -62,6 +65,7 @@ const BYTES_PER_TOKEN: usize = 4;
 // === impl Record ===
 
 impl Record {
+    /// Opens the record of a request that has just arrived.
     pub(crate) fn open(
         entry: Entry,
         (clock, ledger): (Arc<dyn Clock>, Arc<dyn Ledger>),
@@ -96,22 +100,27 @@ impl Record {
         }
     }
 
+    /// The generation's id.
     pub(crate) fn id(&self) -> GenerationId {
         self.id.clone()
     }
 
+    /// When the request came, by the wall.
     pub(crate) const fn created(&self) -> UnixMs {
         self.created
     }
 
+    /// The seed of its plan.
     pub(crate) const fn seed(&self) -> Seed {
         self.seed
     }
 
+    /// When the request came, by the clock that deadlines use.
     pub(crate) const fn arrived(&self) -> Tick {
         self.arrived
     }
 
+    /// What the prompt is taken for where no upstream counts it.
     pub(crate) const fn expect_prompt(&mut self, estimate: Tokens) {
         self.prompt_estimate = estimate;
     }
@@ -187,6 +196,8 @@ impl Record {
         self.settle(Some(kind), false)
     }
 
+    /// Closes the record: usage and cost as they stand, one entry to the ledger, one outcome to the
+    /// health table. A record that is closed stays as it is.
     fn settle(&mut self, error: Option<ErrorType>, cancelled: bool) -> Settled {
         let Some(mut entry) = self.entry.take() else {
             return Settled {
@@ -247,6 +258,10 @@ impl Record {
     }
 
     /// Usage and cost as they stand.
+    ///
+    /// Nothing was asked, or upstreams are simulated: the cost is zero. The reply ended in an error, or
+    /// was none: likewise. Otherwise it is the upstream's own figure where that is what counts
+    /// (aggregators), else usage times price; without a price it is unknown.
     fn settled(&self, finish: Option<FinishReason>, failed: bool) -> Settled {
         let Some(serving) = &self.serving else {
             return Settled {
@@ -286,7 +301,8 @@ impl Record {
         }
     }
 
-    /// What was consumed, where nobody counted.
+    /// What was consumed, where nobody counted: the prompt as it was estimated for routing, the answer
+    /// by its bytes. Never zero for the prompt, which was sent.
     fn estimate(&self) -> Usage {
         let completion =
             u64::try_from(self.text_bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
@@ -306,6 +322,7 @@ impl Drop for Record {
     }
 }
 
+/// Bytes of text that the model wrote: content, reasoning, refusal, arguments of calls.
 fn text_bytes(delta: &Delta) -> usize {
     let text =
         |text: &Option<waystation_core::JsonText>| text.as_ref().map_or(0, |text| text.len());

@@ -13,6 +13,9 @@ use waystation_core::{Credentials, DialectId, Plugins, ProviderSlug, Ranker, Ups
 use waystation_router::RoutingPolicy;
 
 /// One consistent configuration. A reload publishes a new one; requests under way keep theirs.
+///
+/// What is measured (health, breakers, the ledger) is not part of it: that is keyed by endpoint id and
+/// outlives every reload.
 pub struct Snapshot {
     /// Models and endpoints, the operator's included.
     pub catalog: Arc<Catalog>,
@@ -30,7 +33,7 @@ pub struct Snapshot {
     pub settings: Settings,
 }
 
-/// How to reach one provider, and how much of it to use.
+/// How to reach one provider, and how much of it to use. The same for all of its endpoints.
 pub struct Route {
     /// Address, authentication, quirks.
     pub upstream: Arc<Upstream>,

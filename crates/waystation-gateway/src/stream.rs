@@ -1,4 +1,5 @@
-//! A committed reply on its way to the client.
+//! A committed reply on its way to the client: batches of events, through the plugins' output stages.
+//! Writes no bytes; how events look to a client is the server's affair.
 
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use crate::{
 /// A reply that one endpoint has committed itself to.
 ///
 /// Dropping it closes the upstream connection at once and settles the record as cancelled.
+///
+/// A whole reply is the same with all of its events in the first batches: fold them with
+/// [`Answer`](waystation_core::Answer).
 pub struct Reply {
     /// The generation.
     pub id: GenerationId,
@@ -60,7 +64,7 @@ pub enum Batch {
     },
 }
 
-/// What the gateway knows of a reply when it is committed.
+/// What the gateway knows of a reply when it is committed: the public half of [`Reply`].
 pub(crate) struct Opening {
     pub(crate) id: GenerationId,
     pub(crate) created: UnixMs,
@@ -75,6 +79,7 @@ pub(crate) struct Opening {
 // === impl Reply ===
 
 impl Reply {
+    /// Joins what is known of a reply with what has been read of it.
     pub(crate) fn new(
         opening: Opening,
         committed: Committed,
@@ -146,6 +151,8 @@ impl Reply {
     }
 
     /// Counts the events and leads them through the plugins' output stages.
+    ///
+    /// Events are counted as they came from upstream: what a plugin adds was not paid for.
     fn through_stages(&mut self, events: Vec<ChatEvent>) -> Result<Vec<ChatEvent>, UpstreamError> {
         let mut events = events;
         for event in &events {
@@ -164,7 +171,8 @@ impl Reply {
         Ok(events)
     }
 
-    /// The upstream is done; the stages may have kept something back.
+    /// The upstream is done; the stages may have kept something back. What a stage gives at its end
+    /// goes through the stages behind it, before they end themselves.
     fn finish(&mut self) -> Batch {
         let mut held = Vec::new();
         let mut stages = std::mem::take(&mut self.output);
@@ -188,6 +196,7 @@ impl Reply {
         }
     }
 
+    /// The reply ends here: upstream is let go, and what was consumed is settled.
     fn broke(&mut self, error: &UpstreamError) -> Batch {
         self.rest = None;
         self.output.clear();

@@ -25,7 +25,10 @@ pub(crate) fn setup(error: &reqwest::Error) -> TransportError {
     }
 }
 
-/// Reads a failure of reqwest.
+/// Reads a failure of reqwest: how far the call got, and whether the upstream may have acted.
+///
+/// reqwest tells connecting apart from the rest; what it does not tell (name lookup, TLS) is read off
+/// the chain of causes.
 pub(crate) fn of(error: &reqwest::Error, stage: Stage) -> TransportError {
     let phase = match stage {
         Stage::Body => Phase::Body,
@@ -46,7 +49,7 @@ pub(crate) fn of(error: &reqwest::Error, stage: Stage) -> TransportError {
     }
 }
 
-/// Which part of connecting failed.
+/// Which part of connecting failed. Falls back to the connection itself.
 fn connect_phase(error: &reqwest::Error) -> Phase {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -68,6 +71,7 @@ fn connect_phase(error: &reqwest::Error) -> Phase {
     Phase::Connect
 }
 
+/// The kind of the system's own error, where one is among the causes.
 fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -88,6 +92,7 @@ fn innermost<'a>(error: &'a reqwest::Error) -> &'a (dyn Error + 'static) {
     cause
 }
 
+/// What may be said of it: the innermost cause, unless that is the layer that knows the address.
 fn told(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();

@@ -1,11 +1,5 @@
-//! HTTP transports of the waystation gateway: the only crate that opens connections to upstreams.
-//!
-//! ```no_run
-//! use waystation_transport::ReqwestTransport;
-//!
-//! let transport = ReqwestTransport::new()?;
-//! # Ok::<(), waystation_transport::TransportSetupError>(())
-//! ```
+//! HTTP transports of the waystation gateway. Nothing else of the project opens a connection outwards.
+#![doc = include_str!("../README.md")]
 
 mod failure;
 mod reqwest_transport;

@@ -1,3 +1,5 @@
+//! Texts that are JSON and texts that are not, walked and written again. What requests mean is not here.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 

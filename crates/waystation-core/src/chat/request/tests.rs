@@ -1,3 +1,6 @@
+//! Requests that are taken and requests that are refused, each refusal with the member that it names. What
+//! a codec makes of them is tested with the codec.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 

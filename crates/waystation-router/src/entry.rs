@@ -121,8 +121,8 @@ fn direct<'a>(
         let variants = variant.map_or(Variants::Plain, Variants::One);
         return Ok(Target { model, variants });
     }
-    if let Some(model) = bare(name, world) {
-        return Ok(Target::plain(model));
+    if world.policy.bare_ids && name.author().is_empty() {
+        return bare(reference, name, world);
     }
     let Some((model, variant)) = name
         .variant()
@@ -156,16 +156,43 @@ fn direct<'a>(
     }
 }
 
-/// The only model of this slug, for an id without an author, where the operator allows such ids.
-fn bare<'a>(name: &ModelId, world: &World<'a>) -> Option<&'a Model> {
-    if !world.policy.bare_ids || name.as_str().contains('/') {
-        return None;
+/// An id without its author: the one model that has this slug, by its id or by an alias. Two that
+/// have it are named, and neither is taken. Source: API contract, section 4.1.
+fn bare<'a>(
+    reference: &ModelRef,
+    name: &ModelId,
+    world: &World<'a>,
+) -> Result<Target<'a>, Box<Missing>> {
+    let (slug, catalog) = (name.base(), world.catalog);
+    let has = |id: &ModelId| !id.author().is_empty() && id.slug() == slug.as_str();
+    let rows = catalog.models().map(|model| &model.id).filter(|id| has(id));
+    let others = catalog.aliases().filter(|(alias, _)| has(alias));
+    let mut known: Vec<&ModelId> = rows.chain(others.map(|(_, target)| target)).collect();
+    known.sort_unstable();
+    known.dedup();
+    let full = |id: &ModelId| match name.variant() {
+        Some(variant) => format!("{id}:{variant}").parse(),
+        None => Ok(id.clone()),
+    };
+    match known.as_slice() {
+        [one] => match full(one) {
+            Ok(id) => direct(reference, &id, world),
+            Err(_) => Err(unknown(reference, world)),
+        },
+        [] => Err(unknown(reference, world)),
+        [first, ..] => {
+            let ids: Vec<&str> = known.iter().map(|id| id.as_str()).collect();
+            Err(Box::new(Missing {
+                code: NoRouteCode::ModelNotFound,
+                message: format!(
+                    "{:?} has no author and may mean {}; name one in full",
+                    name.as_str(),
+                    ids.join(" or ")
+                ),
+                suggestion: Some((*first).clone()),
+            }))
+        }
     }
-    let mut models = world
-        .catalog
-        .models()
-        .filter(|model| model.id.slug() == name.as_str());
-    models.next().filter(|_| models.next().is_none())
 }
 
 /// The ranked models, then the row of the id itself, where somebody serves it.

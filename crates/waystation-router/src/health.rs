@@ -4,6 +4,7 @@
 
 mod breaker;
 mod file;
+mod prior;
 mod row;
 mod sketch;
 mod window;
@@ -18,6 +19,7 @@ use waystation_core::{EndpointId, ErrorType, Tick, Tokens};
 
 pub use breaker::{Admit, ProbeGuard};
 pub use file::HealthFileError;
+pub use prior::Prior;
 pub use row::{HealthRow, Measured, Percentiles, Recent};
 
 use breaker::Breaker;
@@ -40,6 +42,9 @@ pub struct Outcome {
     pub ttft: Option<Duration>,
     /// Answer tokens per second after the first; see [`Outcome::speed`].
     pub tokens_per_s: Option<f64>,
+    /// The answer called tools, and every call was one that could be made; `None` when it called
+    /// none.
+    pub tools: Option<bool>,
     /// When it ended.
     pub at: Tick,
 }
@@ -73,6 +78,8 @@ pub struct HealthTable {
     cells: RwLock<HashMap<EndpointId, Arc<Mutex<Cell>>>>,
     /// The latest snapshot.
     published: RwLock<Arc<HealthView>>,
+    /// What is expected of endpoints that nothing was measured of.
+    priors: RwLock<Arc<HashMap<EndpointId, Prior>>>,
 }
 
 /// A snapshot of the table, read without locks. Windows in it are evaluated at the moment of the
@@ -80,12 +87,14 @@ pub struct HealthTable {
 #[derive(Clone, Debug, Default)]
 pub struct HealthView {
     rows: HashMap<EndpointId, Row>,
+    /// What stands in for rows that are not there. Empty in a view from a file.
+    priors: Arc<HashMap<EndpointId, Prior>>,
     /// When it was taken; `None` for one that never ages (from a file, or empty).
     taken: Option<Tick>,
 }
 
-#[derive(Debug, Default)]
 /// What is remembered of one endpoint: a fixed size, whatever the traffic.
+#[derive(Debug, Default)]
 pub(crate) struct Cell {
     /// Outcomes of the last 30 seconds.
     recently: Recently,
@@ -93,6 +102,8 @@ pub(crate) struct Cell {
     latency: Speeds,
     /// Tokens per second after it.
     throughput: Speeds,
+    /// Answers that called tools, and those of them whose calls could not be made.
+    tools: Recent,
     /// The circuit.
     breaker: Breaker,
     /// When the last attempt ended.
@@ -109,6 +120,7 @@ impl Outcome {
             result: Ok(()),
             ttft: None,
             tokens_per_s: None,
+            tools: None,
             at,
         }
     }
@@ -120,6 +132,7 @@ impl Outcome {
             result: Err(kind),
             ttft: None,
             tokens_per_s: None,
+            tools: None,
             at,
         }
     }
@@ -186,6 +199,17 @@ impl HealthTable {
         if let Some(speed) = outcome.tokens_per_s.filter(|speed| speed.is_finite()) {
             cell.throughput.add(outcome.at, speed);
         }
+        if let Some(good) = outcome.tools {
+            cell.tools.add_fading(good);
+        }
+    }
+
+    /// States what is expected of endpoints before anything is measured, in place of what was stated
+    /// before: figures of a catalogue, where it has them.
+    pub fn set_priors(&self, priors: impl IntoIterator<Item = (EndpointId, Prior)>) {
+        let priors = Arc::new(priors.into_iter().collect());
+        *write(&self.priors) = priors;
+        *write(&self.published) = Arc::default();
     }
 
     /// Whether an attempt may start now: yes; yes, as the one probe of a broken endpoint; or not
@@ -211,10 +235,7 @@ impl HealthTable {
             return published;
         }
         let fresh = Arc::new(self.snapshot(now));
-        *self
-            .published
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        *write(&self.published) = Arc::clone(&fresh);
         fresh
     }
 
@@ -238,6 +259,7 @@ impl HealthTable {
             .map(|(id, cell)| (id.clone(), Row::of(&lock(cell), now)));
         HealthView {
             rows: rows.collect(),
+            priors: Arc::clone(&read(&self.priors)),
             taken: Some(now),
         }
     }
@@ -247,7 +269,7 @@ impl HealthTable {
         if let Some(cell) = read(&self.cells).get(endpoint) {
             return Arc::clone(cell);
         }
-        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = write(&self.cells);
         if cells.len() >= MAX_ENDPOINTS && !cells.contains_key(endpoint) {
             let quietest = cells
                 .iter()
@@ -267,16 +289,20 @@ impl HealthView {
     /// What is known of `endpoint` at `now`; `None` when nothing.
     #[must_use]
     pub fn of(&self, endpoint: &EndpointId, now: Tick) -> Option<Measured> {
-        if self.rows.is_empty() {
+        if self.is_empty() {
             return None;
         }
-        self.rows.get(endpoint).map(|row| row.at(now))
+        let measured = self.rows.get(endpoint).map(|row| row.at(now));
+        match self.priors.get(endpoint) {
+            Some(prior) => Some(prior.behind(measured.unwrap_or_default())),
+            None => measured,
+        }
     }
 
     /// Whether nothing is known of any endpoint.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.priors.is_empty()
     }
 }
 
@@ -288,6 +314,11 @@ pub(crate) fn lock(cell: &Mutex<Cell>) -> MutexGuard<'_, Cell> {
 /// Locks for reading; what a panic left behind is still counters.
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks for writing, likewise.
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use explain::{
 };
 pub use health::{
     Admit, HealthFileError, HealthRow, HealthTable, HealthView, MAX_ENDPOINTS, Measured, Outcome,
-    Percentiles, ProbeGuard, Recent,
+    Percentiles, Prior, ProbeGuard, Recent,
 };
 pub use no_route::{Constraint, NoRoute, NoRouteCode};
 pub use plan::{Plan, Planned, Strategy, plan};

@@ -48,19 +48,28 @@ impl<'a> Names<'a> {
         self.0.iter().filter(exact).any(|name| name.means(endpoint))
     }
 
-    /// Names of no provider, of which no endpoint among `endpoints` is the tag either.
+    /// Names that mean no endpoint among `endpoints`, and, with a variant, none of the whole
+    /// catalogue either; with the word for what was not found. A provider that serves none of the
+    /// wanted models is no typo.
     pub(crate) fn unmatched<'e>(
         &self,
         endpoints: &(impl Iterator<Item = &'e Endpoint> + Clone),
-    ) -> Vec<&'a str> {
-        let unknown = |name: &&Name<'_>| {
-            name.providers.is_empty() && !endpoints.clone().any(|endpoint| name.means(endpoint))
+        catalog: &'e Catalog,
+    ) -> Vec<(&'a str, &'static str)> {
+        let missing = |name: &Name<'a>| {
+            let what = match (&name.variant, name.providers.is_empty()) {
+                (_, true) => "provider",
+                (Some(_), false) => "endpoint",
+                (None, false) => return None,
+            };
+            let everywhere = catalog
+                .models()
+                .flat_map(|model| &model.endpoints)
+                .filter(|_| what == "endpoint");
+            let found = endpoints.clone().chain(everywhere).any(|e| name.means(e));
+            (!found).then_some((name.spelled, what))
         };
-        self.0
-            .iter()
-            .filter(unknown)
-            .map(|name| name.spelled)
-            .collect()
+        self.0.iter().filter_map(missing).collect()
     }
 }
 

@@ -170,13 +170,13 @@ fn note_unmatched(question: &Question<'_>, wanted: &Wanted<'_>, trace: &mut Trac
         ("ignore", Some(&question.ignore)),
     ];
     for (list, names) in lists {
-        for name in names
+        for (name, what) in names
             .into_iter()
-            .flat_map(|names| names.unmatched(&endpoints))
+            .flat_map(|names| names.unmatched(&endpoints, question.world.catalog))
         {
             trace
                 .notes
-                .push(format!("provider.{list}: '{name}' matches no provider"));
+                .push(format!("provider.{list}: '{name}' matches no {what}"));
             if !trace.unmatched.iter().any(|known| known == name) {
                 trace.unmatched.push(name.to_owned());
             }

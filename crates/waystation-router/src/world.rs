@@ -58,6 +58,9 @@ pub struct RoutingPolicy {
     pub default_model: Option<String>,
     /// An id without an author stands for the one model of that slug, where there is but one.
     pub bare_ids: bool,
+    /// Endpoints that the operator's own keys reach go before those of aggregators, whatever else
+    /// orders them, within each model.
+    pub byok_first: bool,
 }
 
 // === impl World ===
@@ -91,6 +94,7 @@ impl Default for RoutingPolicy {
             clamp_max_tokens: false,
             default_model: None,
             bare_ids: false,
+            byok_first: false,
         }
     }
 }

@@ -286,6 +286,7 @@ fn policy(config: &Config) -> RoutingPolicy {
         clamp_max_tokens: routing.clamp_max_tokens,
         default_model: config.catalog.default_model.clone(),
         bare_ids: config.catalog.bare_ids,
+        byok_first: routing.byok_first,
     }
 }
 

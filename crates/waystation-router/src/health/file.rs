@@ -72,6 +72,20 @@ fn problem(row: &HealthRow) -> Option<&'static str> {
             "throughput_tps: expected tokens per second from 0 up, found a negative number",
         );
     }
-    let Recent { requests, errors } = row.last_30s.unwrap_or_default();
-    (errors > requests).then_some("last_30s: more errors than requests")
+    if row.latency_estimate_s.is_some_and(|figure| figure < 0.0) {
+        return Some("latency_estimate_s: expected seconds from 0 up, found a negative number");
+    }
+    if row
+        .throughput_estimate_tps
+        .is_some_and(|figure| figure < 0.0)
+    {
+        return Some(
+            "throughput_estimate_tps: expected tokens per second from 0 up, found a negative number",
+        );
+    }
+    let impossible = |of: Option<Recent>| of.is_some_and(|of| of.errors > of.requests);
+    if impossible(row.tool_calls) {
+        return Some("tool_calls: more errors than requests");
+    }
+    impossible(row.last_30s).then_some("last_30s: more errors than requests")
 }

@@ -28,7 +28,8 @@ pub struct Percentiles {
     pub p99: Option<f64>,
 }
 
-/// Attempts of the last 30 seconds.
+/// How many, and how many of them failed: attempts of the last 30 seconds, or answers that called
+/// tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recent {
@@ -38,6 +39,10 @@ pub struct Recent {
     pub errors: u32,
 }
 
+/// Answers with tool calls are counted up to here; then both counts are halved, so that what an
+/// endpoint did long ago fades.
+const FADING: u32 = 512;
+
 /// What is known of one endpoint at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Measured {
@@ -45,12 +50,15 @@ pub struct Measured {
     pub latency: Option<Percentiles>,
     /// Tokens per second, over five minutes.
     pub throughput: Option<Percentiles>,
-    /// The decayed mean of the last day, for when the five minutes are empty.
+    /// The decayed mean of the last day, or what the catalogue expects, for when the five minutes
+    /// are empty.
     pub latency_estimate: Option<f64>,
     /// Likewise.
     pub throughput_estimate: Option<f64>,
     /// Outcomes.
     pub last_30s: Recent,
+    /// Answers that called tools, and those whose calls could not be made; older ones fade.
+    pub tools: Recent,
     /// The breaker is open.
     pub open: bool,
 }
@@ -72,6 +80,18 @@ pub struct HealthRow {
     /// Outcomes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_30s: Option<Recent>,
+    /// Answers that called tools, and those whose calls could not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Recent>,
+    /// Seconds to the first token where the last five minutes say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_estimate_s: Option<f64>,
+    /// Tokens per second, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput_estimate_tps: Option<f64>,
+    /// The breaker is open: an outage, whatever the counts say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
 }
 
 /// One endpoint in a view.
@@ -88,6 +108,68 @@ pub(super) enum Row {
     },
     /// From a file: always the same.
     Fixed(Measured),
+}
+
+// === impl Recent ===
+
+impl Recent {
+    /// Counts one more, halving what is there when it has become much.
+    pub(super) fn add_fading(&mut self, good: bool) {
+        if self.requests >= FADING {
+            (self.requests, self.errors) = (self.requests / 2, self.errors / 2);
+        }
+        self.requests += 1;
+        self.errors += u32::from(!good);
+    }
+}
+
+// === impl Percentiles ===
+
+impl Percentiles {
+    /// Every figure to the millionth: what is printed of such a figure reads back as the same one,
+    /// so that a plan can be made again from its record.
+    fn rounded(self) -> Self {
+        let Self { p50, p75, p90, p99 } = self;
+        let [p50, p75, p90, p99] = [p50, p75, p90, p99].map(rounded);
+        Self { p50, p75, p90, p99 }
+    }
+}
+
+fn rounded(figure: Option<f64>) -> Option<f64> {
+    figure.map(|figure| (figure * 1e6).round() / 1e6)
+}
+
+// === impl HealthRow ===
+
+impl HealthRow {
+    /// A row that says nothing of its endpoint yet.
+    #[must_use]
+    pub const fn new(model: ModelId, endpoint: Tag) -> Self {
+        Self {
+            model,
+            endpoint,
+            latency_s: None,
+            throughput_tps: None,
+            last_30s: None,
+            tool_calls: None,
+            latency_estimate_s: None,
+            throughput_estimate_tps: None,
+            open: false,
+        }
+    }
+
+    /// What the row says.
+    fn measured(&self) -> Measured {
+        Measured {
+            latency: self.latency_s,
+            throughput: self.throughput_tps,
+            latency_estimate: self.latency_estimate_s,
+            throughput_estimate: self.throughput_estimate_tps,
+            last_30s: self.last_30s.unwrap_or_default(),
+            tools: self.tool_calls.unwrap_or_default(),
+            open: self.open,
+        }
+    }
 }
 
 // === impl Measured ===
@@ -134,10 +216,17 @@ impl Row {
     pub(super) fn of(cell: &Cell, now: Tick) -> Self {
         Self::Live {
             measured: Measured {
-                latency: cell.latency.percentiles(now, false),
-                throughput: cell.throughput.percentiles(now, true),
-                latency_estimate: cell.latency.estimate(now),
-                throughput_estimate: cell.throughput.estimate(now),
+                latency: cell
+                    .latency
+                    .percentiles(now, false)
+                    .map(Percentiles::rounded),
+                throughput: cell
+                    .throughput
+                    .percentiles(now, true)
+                    .map(Percentiles::rounded),
+                latency_estimate: rounded(cell.latency.estimate(now)),
+                throughput_estimate: rounded(cell.throughput.estimate(now)),
+                tools: cell.tools,
                 ..Measured::default()
             },
             seconds: cell.recently.live(now),
@@ -175,18 +264,12 @@ impl HealthView {
     #[must_use]
     pub fn fixed(rows: impl IntoIterator<Item = HealthRow>) -> Self {
         let rows = rows.into_iter().map(|row| {
-            let measured = Measured {
-                latency: row.latency_s,
-                throughput: row.throughput_tps,
-                last_30s: row.last_30s.unwrap_or_default(),
-                ..Measured::default()
-            };
             let id = EndpointId::new(&row.model, &row.endpoint);
-            (id, Row::Fixed(measured))
+            (id, Row::Fixed(row.measured()))
         });
         Self {
             rows: rows.collect(),
-            taken: None,
+            ..Self::default()
         }
     }
 
@@ -194,12 +277,16 @@ impl HealthView {
     #[must_use]
     pub fn row(&self, model: &ModelId, tag: &Tag, now: Tick) -> Option<HealthRow> {
         let measured = self.of(&EndpointId::new(model, tag), now)?;
+        let counted = |recent: Recent| (recent.requests > 0).then_some(recent);
         Some(HealthRow {
-            model: model.clone(),
-            endpoint: tag.clone(),
             latency_s: measured.latency,
             throughput_tps: measured.throughput,
-            last_30s: Some(measured.last_30s),
+            last_30s: counted(measured.last_30s),
+            tool_calls: counted(measured.tools),
+            latency_estimate_s: measured.latency_estimate,
+            throughput_estimate_tps: measured.throughput_estimate,
+            open: measured.open,
+            ..HealthRow::new(model.clone(), tag.clone())
         })
     }
 }

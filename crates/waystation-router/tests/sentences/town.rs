@@ -121,13 +121,7 @@ impl Town {
             .iter()
             .position(|r| r.model == model && r.endpoint == endpoint);
         let at = found.unwrap_or_else(|| {
-            self.rows.push(HealthRow {
-                model,
-                endpoint,
-                latency_s: None,
-                throughput_tps: None,
-                last_30s: None,
-            });
+            self.rows.push(HealthRow::new(model, endpoint));
             self.rows.len() - 1
         });
         &mut self.rows[at]

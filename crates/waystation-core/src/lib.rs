@@ -1,20 +1,5 @@
-//! The vocabulary and the seams of the waystation LLM gateway.
-//!
-//! Every other crate speaks in these types, and meets the others only through the traits here. The
-//! crate does nothing by itself: no IO, no clock, no chance, no global state.
-//!
-//! ```
-//! use waystation_core::{ChatRequest, ModelRef, SortShortcut};
-//!
-//! let body = br#"{"model": "openai/gpt-5.4:nitro", "messages": [{"role": "user", "content": "Hi"}]}"#;
-//! let chat = ChatRequest::parse(&body.as_slice().into())?;
-//! let model: ModelRef = chat.model().unwrap_or_default().parse()?;
-//! assert_eq!(model.sort, Some(SortShortcut::Nitro));
-//!
-//! let refused = ChatRequest::parse(&br#"{"messages": [], "model": "a/b"}"#.as_slice().into());
-//! assert_eq!(refused.unwrap_err().field, "messages");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! The vocabulary and the seams of the waystation LLM gateway. Nothing here acts.
+#![doc = include_str!("../README.md")]
 
 mod ask;
 mod chat;

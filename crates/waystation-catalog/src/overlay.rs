@@ -5,7 +5,9 @@ mod provider;
 
 use std::collections::HashMap;
 
-use waystation_core::{Endpoint, EndpointId, Modalities, Modality, ParameterSet, Tokens, Trust};
+use waystation_core::{
+    Endpoint, EndpointId, Modalities, Modality, ParameterSet, ServiceTier, Tokens, Trust,
+};
 
 use crate::{
     Catalog, CatalogError, Changes, EndpointChange, Model, ModelChange, Provider, RowError,
@@ -198,6 +200,7 @@ fn new_endpoint(
         id: EndpointId::new(&model.id, &tag),
         model: model.id.clone(),
         provider: change.provider.clone(),
+        service_tier: ServiceTier::of_tag(&tag),
         tag,
         dialect: change
             .dialect
@@ -223,7 +226,6 @@ fn new_endpoint(
         },
         policy: provider.policy,
         variant: None,
-        service_tier: None,
         billed_by_upstream: provider.aggregator,
     })
 }

@@ -29,6 +29,9 @@ pub struct Ask {
     pub service_tier: Option<ServiceTier>,
     /// The endpoint that served this conversation before.
     pub sticky: Option<EndpointId>,
+    /// How much of the prompt that endpoint has in its cache, where the conversation was recognised
+    /// by its opening; `None` where the client named it, so that it stays whatever that costs.
+    pub cached: Option<Tokens>,
     /// The auto router's order of models, where one was asked.
     pub ranking: Option<Ranking>,
     /// What plugins ask of the endpoint.

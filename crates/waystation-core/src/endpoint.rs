@@ -195,6 +195,23 @@ words! {
     }
 }
 
+// === impl ServiceTier ===
+
+impl ServiceTier {
+    /// The tier that an endpoint of this tag sells: `openai/priority`, `google-vertex/flex`. Other
+    /// variants, such as `deepinfra/turbo`, are no tiers. Source: API contract, section 3.2.
+    #[must_use]
+    pub fn of_tag(tag: &Tag) -> Option<Self> {
+        match tag.as_str().rsplit_once('/')?.1 {
+            "flex" => Some(Self::Flex),
+            "priority" => Some(Self::Priority),
+            "scale" => Some(Self::Scale),
+            "ultrafast" => Some(Self::Ultrafast),
+            _ => None,
+        }
+    }
+}
+
 words! {
     /// One kind of input or output.
     Modality, UnknownModality, "modality" {

@@ -11,8 +11,10 @@ mod no_route;
 mod order;
 mod plan;
 mod prefer;
+mod quality;
 mod rules;
 mod shortcut;
+mod sticky;
 mod threshold;
 mod trace;
 mod world;
@@ -28,5 +30,6 @@ pub use health::{
 };
 pub use no_route::{Constraint, NoRoute, NoRouteCode};
 pub use plan::{Plan, Planned, Strategy, plan};
+pub use sticky::{Conversation, StickyTable, Stuck};
 pub use trace::{Dropped, Reason, Trace, Why};
 pub use world::{RoutingPolicy, World};

@@ -384,4 +384,4 @@ fn is_trusted_enough(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -96,6 +96,10 @@ pub enum Why {
     Trust(Trust),
     /// Failing now: `outage`.
     Outage,
+    /// Its tool calls fail more often than those of the others: `tool_errors`.
+    ToolErrors,
+    /// An aggregator, behind what the operator's own keys reach: `shared`.
+    Shared,
     /// Too slow for a preferred threshold: `threshold`.
     Threshold,
     /// Of the service tier asked for: `tier:flex`.
@@ -255,6 +259,8 @@ impl fmt::Display for Why {
             Self::Unmeasured => f.write_str("unmeasured"),
             Self::Trust(trust) => write!(f, "trust:{trust}"),
             Self::Outage => f.write_str("outage"),
+            Self::ToolErrors => f.write_str("tool_errors"),
+            Self::Shared => f.write_str("shared"),
             Self::Threshold => f.write_str("threshold"),
             Self::Tier(tier) => write!(f, "tier:{tier}"),
             Self::Sticky => f.write_str("sticky"),

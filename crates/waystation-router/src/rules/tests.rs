@@ -1,4 +1,4 @@
-//! Service tiers, held against endpoints made by hand: no catalogue row has one yet.
+//! Service tiers, held against endpoints made by hand.
 
 use waystation_catalog::{Catalog, Changes, EndpointChange, ModelChange, ProviderChange};
 use waystation_core::{DialectId, Now};
@@ -25,6 +25,11 @@ fn endpoint(tag: &str, tier: Option<ServiceTier>) -> (Catalog, Endpoint) {
     let mut endpoint = catalog.model("acme/fast").unwrap().endpoints[0].clone();
     endpoint.service_tier = tier;
     (catalog, endpoint)
+}
+
+/// A catalogue of one endpoint.
+pub(crate) fn one_endpoint() -> Catalog {
+    endpoint("p", None).0
 }
 
 /// Whether a tier endpoint passes for a question.

@@ -1,0 +1,136 @@
+//! How well endpoints call tools, compared within one model, from what this gateway has seen of them.
+//! It moves nothing; the order does.
+
+use waystation_core::{Parameter, SortBy};
+
+use crate::{order::Candidate, rules::Question, shortcut::sort_of};
+
+/// Fewer answers with tool calls than this say nothing of an endpoint.
+const ENOUGH: u32 = 20;
+
+/// Which groups of candidates are rated, and by what. Empty where nothing asks for it.
+#[derive(Debug, Default)]
+pub(crate) struct Quality {
+    /// Models stay apart.
+    apart: bool,
+    /// The rated candidates: their group, and their shares.
+    rated: Vec<(usize, Share)>,
+}
+
+/// What is known of one candidate's tool calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// Nobody of its group is rated, or nobody asks.
+    Untold,
+    /// Others of its group are rated, it is not.
+    Unrated,
+    /// It is.
+    Rated {
+        /// Answers whose calls could not be made, in a million, one more of two more: what few
+        /// answers say is held back.
+        failing_ppm: u32,
+        /// Its share of good answers is more than two standard deviations below the median of the
+        /// others.
+        poor: bool,
+    },
+}
+
+/// A share of good answers, out of a number of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share {
+    good: f64,
+    of: f64,
+}
+
+// === impl Quality ===
+
+impl Quality {
+    /// Rates `live`, where the request has tools or something sorts by quality.
+    pub(crate) fn of(question: &Question<'_>, live: &[Candidate<'_>], apart: bool) -> Self {
+        let (ask, policy) = (question.ask, question.world.policy);
+        let tools = [Parameter::Tools, Parameter::ToolChoice];
+        let asked = tools.into_iter().any(|tool| ask.parameters.has(tool))
+            || [ask.wishes.sort, policy.sort].contains(&Some(SortBy::Exacto))
+            || live
+                .iter()
+                .any(|c| c.shortcut.map(sort_of) == Some(SortBy::Exacto));
+        let mut quality = Self {
+            apart,
+            rated: Vec::new(),
+        };
+        if asked {
+            let rated = live.iter();
+            let rated = rated.filter_map(|c| Some((quality.group(c), Share::of(c)?)));
+            quality.rated = rated.collect();
+        }
+        quality
+    }
+
+    /// How `candidate` stands.
+    pub(crate) fn calls(&self, candidate: &Candidate<'_>) -> Calls {
+        let group = self.group(candidate);
+        let mut others: Vec<Share> = self
+            .rated
+            .iter()
+            .filter(|(of, _)| *of == group)
+            .map(|(_, share)| *share)
+            .collect();
+        if others.is_empty() {
+            return Calls::Untold;
+        }
+        let Some(own) = Share::of(candidate) else {
+            return Calls::Unrated;
+        };
+        // Its own share is no part of what it is held against.
+        if let Some(at) = others.iter().position(|share| *share == own) {
+            others.remove(at);
+        }
+        Calls::Rated {
+            failing_ppm: own.failing_ppm(),
+            poor: median(others).is_some_and(|baseline| own.is_poor(baseline)),
+        }
+    }
+
+    const fn group(&self, candidate: &Candidate<'_>) -> usize {
+        if self.apart { candidate.model_at } else { 0 }
+    }
+}
+
+// === impl Share ===
+
+impl Share {
+    /// `None` for too few answers. One good and one bad answer are added to those that were seen, so
+    /// that a share is never quite certain (Laplace's rule of succession).
+    fn of(candidate: &Candidate<'_>) -> Option<Self> {
+        let tools = candidate.measured?.tools;
+        let good = f64::from(tools.requests.saturating_sub(tools.errors)) + 1.0;
+        let of = f64::from(tools.requests) + 2.0;
+        (tools.requests >= ENOUGH).then_some(Self {
+            good: good / of,
+            of,
+        })
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share between 0 and 1 in parts per million fits"
+    )]
+    fn failing_ppm(self) -> u32 {
+        ((1.0 - self.good) * 1_000_000.0) as u32
+    }
+
+    /// Two standard deviations of a share p of n are 2 × √(p (1 − p) / n); squared on both sides,
+    /// so that platforms agree.
+    fn is_poor(self, baseline: f64) -> bool {
+        let below = baseline - self.good;
+        below > 0.0 && below * below * self.of > 4.0 * baseline * (1.0 - baseline)
+    }
+}
+
+/// The middle one of the good shares; of an even number the lower of the two in the middle.
+fn median(mut shares: Vec<Share>) -> Option<f64> {
+    shares.sort_by(|a, b| a.good.total_cmp(&b.good));
+    let middle = shares.len().checked_sub(1)? / 2;
+    shares.get(middle).map(|share| share.good)
+}

@@ -1,0 +1,226 @@
+//! Which endpoint a conversation was served by, so that its next turn finds the prompt in a cache. The
+//! table remembers and forgets; whether an endpoint still goes first is the plan's to decide. It
+//! reads no clock: every call says when it happens.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use waystation_core::{Ask, ChatRequest, Endpoint, EndpointId, Json, Role, Tick, Tokens, Usage};
+
+/// How long a conversation is remembered after its last success. Source: API contract, section 9.3.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+/// The longest time that a request may ask a prompt to be cached for.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+/// Conversations in each of the two halves of a table.
+const HALF: usize = 32_768;
+
+/// The endpoints of recent conversations.
+///
+/// Bounded: at most 65,536 conversations of about 100 bytes. When one half is full, the other, which
+/// is older, is forgotten as a whole; a conversation that goes on moves to the newer half.
+///
+/// ```
+/// use waystation_core::{ChatRequest, Tick};
+/// use waystation_router::{Conversation, StickyTable};
+///
+/// let body = br#"{"session_id": "s", "messages": [{"role": "user", "content": "Hi"}]}"#;
+/// let chat = ChatRequest::parse(&body.as_slice().into())?;
+/// let conversation = Conversation::of(&chat, None, ("key-1", "acme/fast")).ok_or("none")?;
+/// let table = StickyTable::default();
+/// table.remember(&conversation, &"acme/fast|a".parse()?, None, Tick::default());
+/// let remembered = table.recall(&conversation, Tick::from_micros(599_000_000));
+/// assert_eq!(remembered.map(|stuck| stuck.endpoint.to_string()).as_deref(), Some("acme/fast|a"));
+/// assert_eq!(table.recall(&conversation, Tick::from_micros(600_000_000)), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct StickyTable(Mutex<Halves>);
+
+#[derive(Debug, Default)]
+struct Halves {
+    newer: HashMap<[u64; 2], Remembered>,
+    older: HashMap<[u64; 2], Remembered>,
+}
+
+#[derive(Clone, Debug)]
+struct Remembered {
+    stuck: Stuck,
+    until: Tick,
+}
+
+/// What is known of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The endpoint that served it last.
+    pub endpoint: EndpointId,
+    /// How much of the prompt that endpoint had in its cache; `None` where the client named the
+    /// conversation.
+    pub cached: Option<Tokens>,
+}
+
+/// One conversation: by the name that the client gives it, else by how it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    key: [u64; 2],
+    /// The client named it.
+    named: bool,
+    idle: Duration,
+}
+
+// === impl Conversation ===
+
+impl Conversation {
+    /// The conversation that `chat` belongs to: by `session_id`, else by `header` (`x-session-id`),
+    /// else by `prompt_cache_key`, else by its first instruction and its first other message. A
+    /// client's conversations about one model are apart from those of other clients and models.
+    /// `None` for a request without messages.
+    #[must_use]
+    pub fn of(
+        chat: &ChatRequest,
+        header: Option<&str>,
+        (client, model): (&str, &str),
+    ) -> Option<Self> {
+        let text = |key| chat.get(key).and_then(Json::string);
+        let name = text("session_id")
+            .or_else(|| header.map(Into::into))
+            .or_else(|| text("prompt_cache_key"));
+        let named = name.is_some();
+        let mut hashers = [0_u8, 1].map(|half| {
+            let mut hasher = DefaultHasher::new();
+            (half, named, client, model).hash(&mut hasher);
+            hasher
+        });
+        for hasher in &mut hashers {
+            match &name {
+                Some(name) => name.hash(hasher),
+                None => opening(chat, hasher)?,
+            }
+        }
+        Some(Self {
+            key: hashers.map(|hasher| hasher.finish()),
+            named,
+            idle: idle(chat),
+        })
+    }
+}
+
+/// The first instruction, and the first message that is none.
+fn opening(chat: &ChatRequest, into: &mut DefaultHasher) -> Option<()> {
+    let instructs = |role| matches!(role, Role::System | Role::Developer);
+    let system = chat.messages().find(|message| instructs(message.role()));
+    let other = chat.messages().find(|message| !instructs(message.role()))?;
+    system.map(|message| message.json().bytes()).hash(into);
+    other.json().bytes().hash(into);
+    Some(())
+}
+
+/// As long as the longest time that the request asks its prompt to be cached for, at least ten
+/// minutes: a shorter memory would pay for the cache again.
+fn idle(chat: &ChatRequest) -> Duration {
+    let ttl = |holder: Json<'_>| holder.at(&["cache_control", "ttl"]).and_then(duration);
+    let own = chat.get("cache_control").and_then(|c| c.get("ttl"));
+    let options = chat.get("prompt_cache_options").and_then(|o| o.get("ttl"));
+    let top = [own, options].into_iter().flatten().filter_map(duration);
+    let messages = chat.get("messages").into_iter().flat_map(Json::elements);
+    let parts = messages
+        .filter_map(|message| message.get("content"))
+        .flat_map(Json::elements)
+        .filter_map(ttl);
+    let tools = chat.tools().filter_map(ttl);
+    let longest = top.chain(parts).chain(tools).max().unwrap_or_default();
+    longest.clamp(IDLE, LONGEST)
+}
+
+/// `5m`, `1h`.
+fn duration(text: Json<'_>) -> Option<Duration> {
+    let text = text.string()?;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        _ => return None,
+    };
+    let number: u32 = number.parse().ok()?;
+    Some(Duration::from_secs(u64::from(number) * seconds))
+}
+
+// === impl StickyTable ===
+
+impl StickyTable {
+    /// Where the conversation was served, unless that is too long ago.
+    #[must_use]
+    pub fn recall(&self, conversation: &Conversation, now: Tick) -> Option<Stuck> {
+        let halves = self.lock();
+        let key = &conversation.key;
+        let known = halves.newer.get(key).or_else(|| halves.older.get(key))?;
+        (now < known.until).then(|| known.stuck.clone())
+    }
+
+    /// Puts what is remembered of the conversation into a question.
+    pub fn ask(&self, conversation: &Conversation, ask: &mut Ask, now: Tick) {
+        if let Some(stuck) = self.recall(conversation, now) {
+            (ask.sticky, ask.cached) = (Some(stuck.endpoint), stuck.cached);
+        }
+    }
+
+    /// Notes a success. It counts only where reading from the cache is cheaper than reading anew
+    /// and, for a conversation that the client did not name, where the answer shows that the cache
+    /// was used.
+    pub fn served(&self, conversation: &Conversation, by: &Endpoint, usage: &Usage, now: Tick) {
+        let rates = by.price.at(usage.prompt);
+        let cheaper = rates
+            .cache_read
+            .is_some_and(|read| Some(read) < rates.prompt);
+        let used = usage.cached.unwrap_or_default() + usage.cache_write.unwrap_or_default();
+        if cheaper && (conversation.named || used > Tokens::ZERO) {
+            let cached = (!conversation.named).then_some(used);
+            self.remember(conversation, &by.id, cached, now);
+        }
+    }
+
+    /// Remembers the endpoint of a conversation from `now` on.
+    pub fn remember(
+        &self,
+        conversation: &Conversation,
+        endpoint: &EndpointId,
+        cached: Option<Tokens>,
+        now: Tick,
+    ) {
+        let stuck = Stuck {
+            endpoint: endpoint.clone(),
+            cached,
+        };
+        let until = now.plus(conversation.idle);
+        let mut halves = self.lock();
+        if halves.newer.len() >= HALF && !halves.newer.contains_key(&conversation.key) {
+            halves.older = std::mem::take(&mut halves.newer);
+        }
+        let remembered = Remembered { stuck, until };
+        halves.newer.insert(conversation.key, remembered);
+    }
+
+    /// How many conversations are remembered, those included that are about to be forgotten.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let halves = self.lock();
+        halves.newer.len() + halves.older.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Halves> {
+        // Both maps are whole after every statement.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

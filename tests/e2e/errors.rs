@@ -137,7 +137,10 @@ async fn explain_fails_as_the_request_would() {
     let none = explain(ask(json!({"provider": {"only": ["nobody"]}}))).await;
     assert_eq!(none.status, 404);
     assert_eq!(none.json()["dropped"].as_array().unwrap().len(), 3);
-    assert_eq!(none.json()["error"]["code"], 404);
-    explain(ask(json!({"temperature": 9}))).await.error(400);
+    for body in [ask(json!({"provider": {"only": ["nobody"]}})), asking("acme/none", json!({})), ask(json!({"temperature": 9}))] {
+        let (explained, asked) = (explain(body.clone()).await, station.chat(body).await);
+        assert_eq!(explained.status, asked.status);
+        assert_eq!(explained.json()["error"], asked.json()["error"]);
+    }
     assert_eq!(station.upstream().calls(), 0);
 }

@@ -6,8 +6,13 @@
 //! is about the sockets.
 
 mod basics;
+mod catalogue;
+mod errors;
 mod fallback;
 mod limits;
+mod recordings;
+mod records;
 mod routing;
+mod simulation;
 mod streaming;
 mod suffixes;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a body says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,17 +95,17 @@ impl Reading {
             for line in text.replace("\r\n", "\n").split('\n') {
                 let data = line.strip_prefix("data:").map(str::trim).unwrap_or_default();
                 if !data.is_empty() && data != "[DONE]" {
-                    reading.take(&serde_json::from_str(data).expect("JSON"));
+                    reading.take(&serde_json::from_str(data).expect("JSON"), "delta");
                 }
             }
         } else {
-            reading.take(&serde_json::from_str(text).expect("JSON"));
+            reading.take(&serde_json::from_str(text).expect("JSON"), "message");
         }
         reading.close();
         reading
     }
 
-    fn take(&mut self, chunk: &Value) {
+    fn take(&mut self, chunk: &Value, part: &str) {
         if chunk["error"].is_object() || chunk["error"].is_string() {
             self.error = Some(chunk["error"].clone());
         }
@@ -115,10 +115,13 @@ impl Reading {
         }
         for choice in chunk["choices"].as_array().into_iter().flatten() {
             let index = choice["index"].as_u64().unwrap_or_default();
-            let piece = ["delta", "message"].iter().find_map(|key| choice.get(*key));
-            let piece = piece.cloned().unwrap_or_default();
+            let piece = &choice[part];
             self.text.entry(index).or_default().push_str(&visible(&piece["content"]));
-            for (place, call) in piece["tool_calls"].as_array().into_iter().flatten().enumerate() {
+            let calls = piece["tool_calls"].as_array().cloned().unwrap_or_default();
+            // The older form: one function, as the first call.
+            let older = piece.get("function_call").filter(|call| call.is_object());
+            let older = older.map(|function| json!({"function": function}));
+            for (place, call) in calls.iter().chain(&older).enumerate() {
                 let place = call["index"].as_u64().unwrap_or(place as u64);
                 let entry = self.pieces.entry((index, place)).or_default();
                 let function = &call["function"];

@@ -174,10 +174,27 @@ impl AnswerChoice {
         joined(&self.refusal)
     }
 
-    /// Reasoning blocks, one JSON array, each piece as it came.
+    /// Reasoning blocks, one JSON array. Pieces of one block (texts and summaries with the same
+    /// type, id and index, one behind the other) are one element; everything else is as it came.
     #[must_use]
     pub fn reasoning_details(&self) -> Option<RawJson> {
-        concatenated(&self.reasoning_details)
+        let [first, rest @ ..] = self.reasoning_details.as_slice() else {
+            return None;
+        };
+        if rest.is_empty() {
+            return Some(first.clone());
+        }
+        let pieces = self.reasoning_details.iter();
+        let pieces: Vec<Json<'_>> = pieces.flat_map(|list| list.json().elements()).collect();
+        let mut out = vec![b'['];
+        for block in pieces.chunk_by(|one, next| is_one_block(*one, *next)) {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            write_block(block, &mut out);
+        }
+        out.push(b']');
+        Some(RawJson::checked(out.into()))
     }
 
     /// Citations, one JSON array.
@@ -241,6 +258,64 @@ impl AnswerToolCall {
     }
 }
 
+/// The member that holds the words of a reasoning block that may come in pieces.
+fn words_of(block: Json<'_>) -> Option<&'static str> {
+    let kind = block.get("type")?;
+    [("reasoning.text", "text"), ("reasoning.summary", "summary")]
+        .into_iter()
+        .find(|(name, _)| kind.is(name))
+        .map(|(_, member)| member)
+}
+
+/// Whether `next` is a piece of the reasoning block that `one` is a piece of.
+fn is_one_block(one: Json<'_>, next: Json<'_>) -> bool {
+    let same = |key: &str| one.get(key) == next.get(key);
+    words_of(one).is_some()
+        && words_of(one) == words_of(next)
+        && one.get("index").is_some()
+        && ["index", "id", "format"].into_iter().all(same)
+}
+
+/// The pieces of one reasoning block as one: words joined, of other members the latest that says
+/// something.
+fn write_block(pieces: &[Json<'_>], out: &mut Vec<u8>) {
+    let [first, rest @ ..] = pieces else {
+        return;
+    };
+    let Some(words) = words_of(*first).filter(|_| !rest.is_empty()) else {
+        out.extend_from_slice(first.bytes());
+        return;
+    };
+    let mut members: Vec<(&[u8], Json<'_>)> = Vec::with_capacity(8);
+    for (key, value) in pieces.iter().flat_map(|piece| piece.members()) {
+        match members
+            .iter_mut()
+            .find(|(known, _)| *known == key.escaped())
+        {
+            Some(_) if value.is_null() => {}
+            Some((_, known)) => *known = value,
+            None => members.push((key.escaped(), value)),
+        }
+    }
+    let mut object = crate::ObjectWriter::open(out);
+    for (key, value) in members {
+        let out = object.escaped_key(key);
+        if key != words.as_bytes() {
+            out.extend_from_slice(value.bytes());
+            continue;
+        }
+        out.push(b'"');
+        for text in pieces
+            .iter()
+            .filter_map(|piece| piece.get(words)?.escaped())
+        {
+            out.extend_from_slice(text);
+        }
+        out.push(b'"');
+    }
+    object.close();
+}
+
 fn joined(pieces: &[JsonText]) -> Option<JsonText> {
     (!pieces.is_empty()).then(|| JsonText::join(pieces))
 }
@@ -269,4 +344,35 @@ fn write_array<'a>(out: &mut Vec<u8>, elements: impl Iterator<Item = Json<'a>>) 
         out.extend_from_slice(element.bytes());
     }
     out.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_a_reasoning_block_are_one() {
+        let piece = |text: &'static str| {
+            ChatEvent::Delta(Delta {
+                reasoning_details: RawJson::parse(&Bytes::from_static(text.as_bytes())).ok(),
+                ..Delta::of(0)
+            })
+        };
+        let answer = Answer::of([
+            piece(r#"[{"type":"reasoning.text","text":"a\n","signature":null,"index":0}]"#),
+            piece(r#"[{"type":"reasoning.text","text":"b","index":0}]"#),
+            piece(r#"[{"type":"reasoning.text","signature":"s","index":0}]"#),
+            piece(r#"[{"type":"reasoning.text","text":"c","index":1}]"#),
+            piece(r#"[{"type":"reasoning.encrypted","data":"x","index":2}]"#),
+            piece(r#"[{"type":"reasoning.encrypted","data":"y","index":2}]"#),
+        ]);
+        let expected = concat!(
+            r#"[{"type":"reasoning.text","text":"a\nb","signature":"s","index":0},"#,
+            r#"{"type":"reasoning.text","text":"c","index":1},"#,
+            r#"{"type":"reasoning.encrypted","data":"x","index":2},"#,
+            r#"{"type":"reasoning.encrypted","data":"y","index":2}]"#
+        );
+        let found = answer.choices[0].reasoning_details().unwrap();
+        assert_eq!(found.json().text(), expected);
+    }
 }

@@ -1,10 +1,12 @@
 //! The table of dialects. One line a dialect; everything about it is in its own file.
 
 mod openai_chat;
+mod openai_responses;
 
 use waystation_core::{Codec, DialectId};
 
 pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
+pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 
 /// Every dialect that this crate speaks, by id. A catalogue row whose dialect is not here makes
 /// endpoints that no request reaches; the router says so (reason `dialect`).
@@ -14,7 +16,10 @@ pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
 ///
 /// assert!(DIALECTS.iter().any(|(id, _)| *id == OPENAI_CHAT));
 /// ```
-pub static DIALECTS: &[(&str, &dyn Codec)] = &[(OPENAI_CHAT, &OpenAiChat)];
+pub static DIALECTS: &[(&str, &dyn Codec)] = &[
+    (OPENAI_CHAT, &OpenAiChat),
+    (OPENAI_RESPONSES, &OpenAiResponses),
+];
 
 /// The codec of a dialect; `None` when it is not built.
 ///

@@ -4,11 +4,17 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod array;
 mod body;
+mod citation;
+mod demand;
 mod dialect;
 mod fault;
+mod field;
 mod finish;
+mod intake;
 mod sse;
+mod thought;
 
-pub use dialect::{DIALECTS, OPENAI_CHAT, OpenAiChat, codec};
+pub use dialect::{DIALECTS, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat, OpenAiResponses, codec};
 pub use sse::{MAX_EVENT_BYTES, SseError, SseEvent, SseParser};

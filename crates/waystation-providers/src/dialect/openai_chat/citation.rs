@@ -3,9 +3,10 @@
 //! Source: API contract, section 7.
 
 use bytes::Bytes;
-use waystation_core::{Json, Kind, ObjectWriter, RawJson};
+use waystation_core::{Json, Kind, RawJson};
 
 use super::field::{Chunk, first};
+use crate::citation::{Citation, annotations};
 
 /// The latest lists that were seen. Hosts repeat them in every chunk, and they may grow; a list of
 /// results tells more than a list of addresses and wins.
@@ -28,38 +29,21 @@ impl Citations {
     /// The annotations that they make; indices are 0, since hosts do not say where they belong.
     pub(super) fn annotations(&mut self) -> Option<RawJson> {
         let list = self.results.take().or_else(|| self.addresses.take())?;
-        let mut out = Vec::new();
-        for entry in list.json().elements() {
-            let address = match entry.kind() {
-                Kind::String => Some(entry),
-                _ => entry.get("url"),
-            };
-            let Some(address) = address.filter(|address| address.kind() == Kind::String) else {
-                continue;
-            };
-            out.push(if out.is_empty() { b'[' } else { b',' });
-            write(address, entry, &mut out);
-        }
-        if out.is_empty() {
-            return None;
-        }
-        out.push(b']');
-        RawJson::parse(&Bytes::from(out)).ok()
+        annotations(list.json().elements().filter_map(citation))
     }
 }
 
-/// One annotation, in the form of the contract: address and title always, an excerpt if there is one.
-fn write(address: Json<'_>, entry: Json<'_>, out: &mut Vec<u8>) {
+/// One citation: an address, or an entry with an address and perhaps title and excerpt.
+fn citation(entry: Json<'_>) -> Option<Citation<'_>> {
     let text = |key: &str| entry.get(key).filter(|text| text.kind() == Kind::String);
-    let mut object = ObjectWriter::open(out);
-    object.string("type", "url_citation");
-    let mut citation = object.object("url_citation");
-    citation.raw("url", address.bytes());
-    citation.raw("title", text("title").map_or(b"\"\"", Json::bytes));
-    if let Some(snippet) = text("snippet") {
-        citation.raw("content", snippet.bytes());
-    }
-    citation.number("start_index", 0).number("end_index", 0);
-    citation.close();
-    object.close();
+    let address = match entry.kind() {
+        Kind::String => entry,
+        _ => text("url")?,
+    };
+    Some(Citation {
+        url: address.bytes(),
+        title: text("title").map(Json::bytes),
+        content: text("snippet").map(Json::bytes),
+        range: (0, 0),
+    })
 }

@@ -1,30 +1,8 @@
-//! The members of a reply that are read, found in one walk over each object. Members under other
-//! names are passed by; `null` is absence.
+//! The members of a reply that are read. Members under other names are passed by; `null` is absence.
 
 use waystation_core::Json;
 
-macro_rules! fields {
-    ($(#[$doc:meta])* $name:ident { $($field:ident),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default)]
-        pub(super) struct $name<'a> { $(pub(super) $field: Option<Json<'a>>),* }
-
-        impl<'a> $name<'a> {
-            /// Finds the members of `object`.
-            pub(super) fn of(object: Json<'a>) -> Self {
-                let mut found = Self::default();
-                for (key, value) in object.members() {
-                    let field = match key.escaped() {
-                        $(key if key == stringify!($field).as_bytes() => &mut found.$field,)*
-                        _ => continue,
-                    };
-                    *field = Some(value).filter(|value| !value.is_null());
-                }
-                found
-            }
-        }
-    };
-}
+use crate::field::fields;
 
 fields! {
     /// A chunk of a stream, or a whole reply.

@@ -1,0 +1,564 @@
+//! Reads replies: events of a stream, or a whole response, which is read as the items that a stream
+//! would have finished with. What is given out is kept nowhere; what was heard is, as flags.
+
+use bytes::Bytes;
+use waystation_core::{
+    ChatEvent, Delta, Finish, FinishReason, Json, JsonText, Kind, RawJson, Start, ToolCallDelta,
+    Usage,
+};
+
+use super::{
+    field::{Event, Item as Fields, Response},
+    item::{Holds, Item},
+    usage,
+};
+use crate::{
+    SseEvent,
+    citation::{Citation, annotations},
+    intake::{Failed, Heard, Listener},
+    thought::{Piece, Thought},
+};
+
+/// What a reply has said so far.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    /// How this host's reasoning is marked.
+    format: String,
+    /// The client does not want to see reasoning.
+    hides_reasoning: bool,
+    started: bool,
+    items: Vec<Item>,
+    /// Calls, blocks of reasoning and searches so far.
+    calls: u32,
+    blocks: u32,
+    searches: u64,
+    /// Characters of content so far.
+    characters: u64,
+    /// Something other than reasoning was given out.
+    shown: bool,
+    /// How the reply ended, once it has.
+    ended: Option<(Finish, Option<Usage>)>,
+}
+
+/// A piece of the text of one part.
+struct Words {
+    item: u64,
+    holds: Holds,
+    place: u64,
+    text: JsonText,
+    logprobs: Option<RawJson>,
+    /// The id of the item.
+    id: Option<JsonText>,
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// A reply of which nothing has come yet.
+    pub(super) fn expecting(format: String, hides_reasoning: bool) -> Self {
+        Self {
+            format,
+            hides_reasoning,
+            ..Self::default()
+        }
+    }
+
+    /// Says what the reply is, once.
+    fn start(&mut self, response: Option<Json<'_>>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+        let Some(response) = response.map(Response::of) else {
+            return;
+        };
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        let fingerprint = response
+            .metadata
+            .and_then(|metadata| metadata.get("system_fingerprint"));
+        // While a stream starts, hosts say which tier was asked for, not which one serves.
+        let tier = response.service_tier.filter(|tier| !tier.is("auto"));
+        out.push(ChatEvent::Start(Start {
+            id: text(response.id, data),
+            model: text(response.model, data),
+            created: response.created_at.and_then(Json::u64),
+            system_fingerprint: text(fingerprint, data),
+            service_tier: text(tier, data),
+        }));
+    }
+
+    /// Gives out a piece, unless it is empty.
+    fn give(&mut self, mut delta: Delta, out: &mut Vec<ChatEvent>) {
+        if self.hides_reasoning {
+            (delta.reasoning, delta.reasoning_details) = (None, None);
+        }
+        if !delta.is_empty() {
+            let thinks = delta.reasoning.is_some() || delta.reasoning_details.is_some();
+            self.shown |= delta.is_content() && !thinks;
+            out.push(ChatEvent::Delta(delta));
+        }
+    }
+
+    /// A piece of a part's text.
+    fn say(&mut self, words: Words, out: &mut Vec<ChatEvent>) {
+        if words.text.is_empty() && words.logprobs.is_none() {
+            return;
+        }
+        let thinks = matches!(words.holds, Holds::Thought | Holds::Summary);
+        let (characters, blocks) = (self.characters, &mut self.blocks);
+        let part = Item::at(&mut self.items, words.item).and_then(|item| {
+            item.part(words.holds, words.place, || {
+                let block = *blocks;
+                *blocks += u32::from(thinks);
+                (characters, block)
+            })
+        });
+        let Some(part) = part else {
+            return;
+        };
+        part.heard = true;
+        let block = part.block;
+        let mut delta = Delta::of(0);
+        match words.holds {
+            Holds::Text => {
+                let count = words.text.decode().chars().count();
+                self.characters += u64::try_from(count).unwrap_or_default();
+                delta.content = Some(words.text);
+                delta.logprobs = words.logprobs;
+            }
+            Holds::Refusal => delta.refusal = Some(words.text),
+            Holds::Thought => {
+                delta.reasoning_details = self.piece(Thought::Text, &words, block);
+                delta.reasoning = Some(words.text);
+            }
+            Holds::Summary => {
+                delta.reasoning_details = self.piece(Thought::Summary, &words, block);
+                delta.reasoning = Some(words.text);
+            }
+        }
+        self.give(delta, out);
+    }
+
+    /// A piece of a block of reasoning, with the mark of its host.
+    fn piece(&self, thought: Thought, words: &Words, index: u32) -> Option<RawJson> {
+        let piece = Piece {
+            thought,
+            text: Some(&words.text),
+            signature: None,
+            id: words.id.as_ref(),
+            format: &self.format,
+            index,
+        };
+        piece.details()
+    }
+
+    /// A delta of some part, as a stream's event tells it.
+    fn delta(&mut self, holds: Holds, event: &Event<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+        let place = match holds {
+            Holds::Summary => event.summary_index,
+            Holds::Text | Holds::Refusal | Holds::Thought => event.content_index,
+        };
+        let words = Words {
+            item: number(event.output_index),
+            holds,
+            place: number(place),
+            text: text(event.delta, data).unwrap_or_default(),
+            logprobs: event.logprobs.and_then(logprobs),
+            id: text(event.item_id, data),
+        };
+        self.say(words, out);
+    }
+
+    /// An item begins: a call is told at once, other things when they have something to say.
+    fn begin(&mut self, place: u64, item: Json<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+        let item = Fields::of(item);
+        if !is_call(&item) {
+            return;
+        }
+        let name = text(item.name, data);
+        let id = text(item.call_id.or(item.id), data);
+        let (Some(name), Some(id)) = (name, id) else {
+            return;
+        };
+        let Some(known) = Item::at(&mut self.items, place).filter(|known| known.call.is_none())
+        else {
+            return;
+        };
+        known.call = Some(self.calls);
+        let call = ToolCallDelta {
+            index: self.calls,
+            id: Some(id),
+            name: Some(name),
+            arguments: JsonText::default(),
+        };
+        self.calls += 1;
+        self.give(calling(call), out);
+    }
+
+    /// A piece of a call's arguments. One of a call that was not told yet waits for the whole.
+    fn argue(&mut self, place: u64, arguments: Option<JsonText>, out: &mut Vec<ChatEvent>) {
+        let known = Item::at(&mut self.items, place);
+        let (Some(item), Some(arguments)) = (known, arguments) else {
+            return;
+        };
+        let Some(index) = item.call else {
+            return;
+        };
+        item.argued = true;
+        let call = ToolCallDelta {
+            index,
+            arguments,
+            ..ToolCallDelta::default()
+        };
+        self.give(calling(call), out);
+    }
+
+    /// An item has come whole: what of it was not heard yet is said now.
+    fn done(&mut self, place: u64, item: Json<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+        match Item::at(&mut self.items, place) {
+            Some(known) if !known.done => known.done = true,
+            _ => return,
+        }
+        let fields = Fields::of(item);
+        match fields.kind.and_then(Json::string).as_deref() {
+            Some("message") => self.message(place, &fields, data, out),
+            Some("reasoning") => self.reasoning(place, &fields, data, out),
+            Some("function_call" | "custom_tool_call") => {
+                self.begin(place, item, data, out);
+                self.call(place, &fields, data, out);
+            }
+            Some("web_search_call") => self.searches += 1,
+            Some("image_generation_call") => {
+                let mut delta = Delta::of(0);
+                delta.images = image(&fields);
+                self.give(delta, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// The rest of a call: arguments that came in no delta, `{}` where there are none.
+    fn call(&mut self, place: u64, item: &Fields<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+        let argued = Item::at(&mut self.items, place).is_none_or(|known| known.argued);
+        if !argued {
+            let arguments = text(item.arguments.or(item.input), data);
+            let arguments = arguments.filter(|text| !text.decode().trim().is_empty());
+            let arguments = arguments.unwrap_or_else(|| JsonText::from_static("{}"));
+            self.argue(place, Some(arguments), out);
+        }
+    }
+
+    /// Parts of a message that were not heard yet, and their citations.
+    fn message(&mut self, item: u64, fields: &Fields<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+        let parts = fields.content.into_iter().flat_map(Json::elements);
+        let (mut texts, mut refusals) = (0, 0);
+        for (place, part) in (0..).zip(parts) {
+            let kind = part.get("type").and_then(Json::string);
+            let (holds, member, nth) = match kind.as_deref() {
+                Some("output_text") => (Holds::Text, "text", &mut texts),
+                Some("refusal") => (Holds::Refusal, "refusal", &mut refusals),
+                _ => continue,
+            };
+            let words = Words {
+                item,
+                holds,
+                place,
+                text: text(part.get(member), data).unwrap_or_default(),
+                logprobs: part.get("logprobs").and_then(logprobs),
+                id: None,
+            };
+            let place = self.unheard(words, *nth, out);
+            *nth += 1;
+            let list = part.get("annotations").into_iter();
+            let list: Vec<Json<'_>> = list.flat_map(Json::elements).collect();
+            if !list.is_empty() {
+                self.annotate((item, place), &list, true, out);
+            }
+        }
+    }
+
+    /// Parts of reasoning that were not heard yet, and the seal.
+    fn reasoning(
+        &mut self,
+        item: u64,
+        fields: &Fields<'_>,
+        data: &Bytes,
+        out: &mut Vec<ChatEvent>,
+    ) {
+        let id = text(fields.id, data);
+        let lists = [
+            (Holds::Summary, fields.summary),
+            (Holds::Thought, fields.content),
+        ];
+        for (holds, list) in lists {
+            let parts = list.into_iter().flat_map(Json::elements);
+            for (nth, part) in parts.enumerate() {
+                let words = Words {
+                    item,
+                    holds,
+                    place: u64::try_from(nth).unwrap_or(u64::MAX),
+                    text: text(part.get("text"), data).unwrap_or_default(),
+                    logprobs: None,
+                    id: id.clone(),
+                };
+                self.unheard(words, nth, out);
+            }
+        }
+        if let Some(seal) = text(fields.encrypted_content, data) {
+            let piece = Piece {
+                thought: Thought::Encrypted,
+                text: Some(&seal),
+                signature: None,
+                id: id.as_ref(),
+                format: &self.format,
+                index: self.blocks,
+            };
+            let mut delta = Delta::of(0);
+            delta.reasoning_details = piece.details();
+            self.blocks += 1;
+            self.give(delta, out);
+        }
+    }
+
+    /// Says the `nth` part of its kind, unless its text has come already; gives its place.
+    fn unheard(&mut self, words: Words, nth: usize, out: &mut Vec<ChatEvent>) -> u64 {
+        let known = Item::at(&mut self.items, words.item);
+        let known = known.and_then(|item| item.heard(words.holds, nth));
+        known.unwrap_or_else(|| {
+            let place = words.place;
+            self.say(words, out);
+            place
+        })
+    }
+
+    /// Citations of a part: the next one of a stream, or the whole list, of which some were heard.
+    fn annotate(
+        &mut self,
+        (item, place): (u64, u64),
+        list: &[Json<'_>],
+        whole: bool,
+        out: &mut Vec<ChatEvent>,
+    ) {
+        let characters = self.characters;
+        let part = Item::at(&mut self.items, item)
+            .and_then(|item| item.part(Holds::Text, place, || (characters, 0)));
+        let Some(part) = part else {
+            return;
+        };
+        let heard = if whole { part.annotated } else { 0 };
+        part.annotated += list.len().saturating_sub(heard);
+        let start = part.start;
+        let fresh = list.iter().skip(heard);
+        let citations = fresh.filter_map(|one| citation(*one, start));
+        let mut delta = Delta::of(0);
+        delta.annotations = annotations(citations);
+        self.give(delta, out);
+    }
+
+    /// The response is complete: items that no event told of, how it ended, and the counts.
+    fn complete(
+        &mut self,
+        json: Json<'_>,
+        data: &Bytes,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<(), Failed> {
+        let response = Response::of(json);
+        let status = response.status.and_then(Json::string);
+        let failed = matches!(status.as_deref(), Some("failed" | "cancelled"));
+        if failed || response.error.is_some() {
+            return Err(Failed::Said(json.slice_of(data)));
+        }
+        if matches!(status.as_deref(), Some("queued" | "in_progress")) {
+            return Err(Failed::Garbage(
+                "expected a complete response, found one that is still in progress",
+            ));
+        }
+        self.start(Some(json), data, out);
+        let items = response.output.into_iter().flat_map(Json::elements);
+        for (place, item) in (0..).zip(items) {
+            self.done(place, item, data, out);
+        }
+        let why = response
+            .incomplete_details
+            .and_then(|details| details.get("reason"));
+        let cut = status.as_deref() == Some("incomplete") || why.is_some();
+        let reason = match why.and_then(Json::string) {
+            Some(why) if why.contains("filter") => FinishReason::ContentFilter,
+            _ if cut => FinishReason::Length,
+            _ if self.calls > 0 => FinishReason::ToolCalls,
+            _ => FinishReason::Stop,
+        };
+        let finish = Finish {
+            choice: 0,
+            reason,
+            native: text(why, data).or_else(|| text(response.status, data)),
+        };
+        let usage = response.usage;
+        let usage = usage.and_then(|usage| usage::read(usage, self.searches));
+        self.ended = Some((finish, usage));
+        Ok(())
+    }
+
+    /// Nothing more comes: says how the reply ended, if it has.
+    fn close(&mut self, out: &mut Vec<ChatEvent>) -> bool {
+        let Some((finish, usage)) = self.ended.take() else {
+            return false;
+        };
+        if !self.shown {
+            out.push(ChatEvent::text(0, JsonText::default()));
+        }
+        out.push(ChatEvent::Finish(finish));
+        out.extend(usage.map(|usage| ChatEvent::Usage(Box::new(usage))));
+        true
+    }
+}
+
+impl Listener for Reply {
+    fn event(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+        let data = &event.data;
+        let Ok(json) = Json::parse(data) else {
+            // Some gateways send `[DONE]`; other lines that are no JSON are skipped.
+            let done = data.trim_ascii() == b"[DONE]" && self.close(out);
+            return Ok(if done { Heard::Complete } else { Heard::More });
+        };
+        let fields = Event::of(json);
+        let place = number(fields.output_index);
+        let name = event.name.as_deref().map(String::from_utf8_lossy);
+        let kind = fields.kind.and_then(Json::string).or(name);
+        match kind.as_deref().unwrap_or_default() {
+            "response.created" => {
+                // A response behind a complete one goes on with the same reply.
+                if self.ended.take().is_some() {
+                    self.items.clear();
+                }
+                self.start(fields.response, data, out);
+            }
+            "response.in_progress" | "response.queued" => self.start(fields.response, data, out),
+            "response.output_item.added" => {
+                if let Some(item) = fields.item {
+                    self.begin(place, item, data, out);
+                }
+            }
+            "response.output_item.done" => {
+                if let Some(item) = fields.item {
+                    self.done(place, item, data, out);
+                }
+            }
+            "response.output_text.delta" => self.delta(Holds::Text, &fields, data, out),
+            "response.refusal.delta" => self.delta(Holds::Refusal, &fields, data, out),
+            "response.reasoning_text.delta" => self.delta(Holds::Thought, &fields, data, out),
+            "response.reasoning_summary_text.delta" => {
+                self.delta(Holds::Summary, &fields, data, out);
+            }
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                self.argue(place, text(fields.delta, data), out);
+            }
+            "response.output_text.annotation.added" => {
+                let part = number(fields.content_index);
+                self.annotate((place, part), fields.annotation.as_slice(), false, out);
+            }
+            "response.completed" | "response.incomplete" => {
+                let response = fields.response.unwrap_or(json);
+                self.complete(response, data, out)?;
+            }
+            "response.failed" | "response.cancelled" => {
+                let response = fields.response.unwrap_or(json);
+                return Err(Failed::Said(response.slice_of(data)));
+            }
+            "error" => return Err(Failed::Said(data.clone())),
+            "" if fields.error.is_some() => return Err(Failed::Said(data.clone())),
+            _ => {}
+        }
+        Ok(Heard::More)
+    }
+
+    fn whole(
+        &mut self,
+        reply: Json<'_>,
+        body: &Bytes,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<(), Failed> {
+        let is_response = reply
+            .get("output")
+            .is_some_and(|list| list.kind() == Kind::Array);
+        if !is_response {
+            return Err(Failed::Said(body.clone()));
+        }
+        self.complete(reply, body, out)?;
+        self.close(out);
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Failed> {
+        if self.close(out) {
+            return Ok(());
+        }
+        Err(Failed::CUT)
+    }
+}
+
+/// A string that is not empty.
+fn text(value: Option<Json<'_>>, data: &Bytes) -> Option<JsonText> {
+    value?.json_text(data).filter(|text| !text.is_empty())
+}
+
+/// An index; hosts that leave it out have one thing to count.
+fn number(value: Option<Json<'_>>) -> u64 {
+    value.and_then(Json::u64).unwrap_or_default()
+}
+
+/// Whether an item is a call that the client is to answer.
+fn is_call(item: &Fields<'_>) -> bool {
+    let is = |kind: &str| item.kind.is_some_and(|found| found.is(kind));
+    is("function_call") || is("custom_tool_call")
+}
+
+/// One piece of a call, as a piece of the choice.
+fn calling(call: ToolCallDelta) -> Delta {
+    Delta {
+        tool_calls: vec![call],
+        ..Delta::of(0)
+    }
+}
+
+/// Log probabilities in the form of chat completions.
+fn logprobs(list: Json<'_>) -> Option<RawJson> {
+    list.elements().next()?;
+    let mut out = br#"{"content":"#.to_vec();
+    out.extend_from_slice(list.bytes());
+    out.extend_from_slice(br#","refusal":null}"#);
+    RawJson::parse(&Bytes::from(out)).ok()
+}
+
+/// A citation of a part that starts `start` characters into the content.
+fn citation(annotation: Json<'_>, start: u64) -> Option<Citation<'_>> {
+    annotation
+        .get("type")
+        .filter(|kind| kind.is("url_citation"))?;
+    let string = |key: &str| {
+        annotation
+            .get(key)
+            .filter(|text| text.kind() == Kind::String)
+    };
+    let index = |key: &str| annotation.get(key).and_then(Json::u64);
+    let range = match (index("start_index"), index("end_index")) {
+        (Some(from), Some(to)) => (from.saturating_add(start), to.saturating_add(start)),
+        _ => (0, 0),
+    };
+    Some(Citation {
+        url: string("url")?.bytes(),
+        title: string("title").map(Json::bytes),
+        content: None,
+        range,
+    })
+}
+
+/// An image that the host has drawn, as a data URL.
+fn image(item: &Fields<'_>) -> Option<RawJson> {
+    let data = item.result?.escaped()?;
+    let format = item.output_format.and_then(Json::escaped);
+    let mut out = br#"[{"type":"image_url","image_url":{"url":"data:image/"#.to_vec();
+    out.extend_from_slice(format.unwrap_or(b"png"));
+    out.extend_from_slice(b";base64,");
+    out.extend_from_slice(data);
+    out.extend_from_slice(br#""}}]"#);
+    RawJson::parse(&Bytes::from(out)).ok()
+}

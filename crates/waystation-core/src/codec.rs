@@ -4,7 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{ChatEvent, ChatRequest, EncodeError, HttpRequest, ReplyHead, Target, UpstreamError};
+use crate::{
+    ChatEvent, ChatRequest, EncodeError, HttpRequest, ReplyHead, Target, UpstreamError, Usage,
+};
 
 /// Pure translation to and from one upstream wire dialect.
 ///
@@ -65,6 +67,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`UpstreamError`] for an error status, or a reply that breaks off.
     fn finish(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError>;
+
+    /// The counts that the upstream has reported by now, for a reply that is broken off before its
+    /// end. `None` where it reports them at the end only.
+    fn reported(&self) -> Option<Usage> {
+        None
+    }
 }
 
 impl fmt::Debug for Call {

@@ -340,6 +340,11 @@ impl Rest {
         }
     }
 
+    /// What the upstream has counted so far.
+    pub(crate) fn reported(&self) -> Option<Usage> {
+        self.reader.reported()
+    }
+
     /// Reads what arrived; one read gives one batch.
     fn push(&mut self, bytes: &Bytes, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
         self.reader.push(bytes, out).map(|()| true)

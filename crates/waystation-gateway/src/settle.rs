@@ -179,6 +179,11 @@ impl Record {
         }
     }
 
+    /// Takes the counts of a reply that is broken off.
+    pub(crate) fn reported(&mut self, usage: Usage) {
+        self.usage = Some(usage);
+    }
+
     /// From the request's arrival to the first content, and from there to now.
     fn times(&self) -> (Option<Duration>, Option<Duration>) {
         let now = self.clock.now().tick;

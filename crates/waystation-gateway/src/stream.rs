@@ -143,7 +143,7 @@ impl Reply {
                 Ok(false) => self.rest = None,
                 Err(error) => {
                     // What was read before the failure is the client's; the failure comes after.
-                    self.rest = None;
+                    self.let_go();
                     self.failure = Some(error);
                 }
             }
@@ -196,9 +196,16 @@ impl Reply {
         }
     }
 
+    /// Closes the upstream connection; what it has counted by now is kept.
+    fn let_go(&mut self) {
+        if let Some(usage) = self.rest.take().and_then(|rest| rest.reported()) {
+            self.record.reported(usage);
+        }
+    }
+
     /// The reply ends here: upstream is let go, and what was consumed is settled.
     fn broke(&mut self, error: &UpstreamError) -> Batch {
-        self.rest = None;
+        self.let_go();
         self.output.clear();
         let settled = Box::new(self.record.fail(error.kind));
         let message = format!("{}: {}", self.provider, error.message);
@@ -207,6 +214,12 @@ impl Reply {
             message,
             settled,
         }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

@@ -124,7 +124,7 @@ fn write_plain(status: StatusCode, kind: ErrorType, message: &str, out: &mut Vec
 }
 
 /// The error object of an unanswered request.
-fn write(error: &GatewayError, out: &mut Vec<u8>) {
+pub(crate) fn write(error: &GatewayError, out: &mut Vec<u8>) {
     let (kind, message) = (error.kind(), error.to_string());
     match error {
         GatewayError::NoRoute(none) => write_no_route(none, out),

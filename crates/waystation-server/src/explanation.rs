@@ -8,7 +8,7 @@ use serde::Deserialize;
 use waystation_core::{
     Ask, ChatRequest, EndpointId, InvalidRequest, ModelId, Now, Ranking, Seed, Tick, UnixMs,
 };
-use waystation_gateway::Snapshot;
+use waystation_gateway::{GatewayError, Snapshot};
 use waystation_router::{
     Explanation, HealthRow, HealthView, RoutingPolicy, World, ask, explain, plan, pool,
 };
@@ -78,8 +78,9 @@ impl DecisionRecord {
     }
 }
 
-/// Plans one chat request and says why. A request that is refused is explained as well.
-pub async fn of(app: &App, body: &Bytes, given: &Given) -> Explanation {
+/// Plans one chat request and says why. A request that is refused is explained as well, and the
+/// refusal itself, as the chat request would meet it, stands beside the explanation.
+pub async fn of(app: &App, body: &Bytes, given: &Given) -> (Explanation, Option<GatewayError>) {
     let seed = given.seed.unwrap_or_else(|| Seed::new(app.chance()));
     let snapshot = app.gateway().snapshot();
     match question(app, &snapshot, body, given).await {
@@ -95,9 +96,14 @@ pub async fn of(app: &App, body: &Bytes, given: &Given) -> Explanation {
                 health: given.health.as_ref().unwrap_or(world.health),
                 ..*world
             };
-            explain(&plan(&ask, &world, seed), world.catalog)
+            let planned = plan(&ask, &world, seed);
+            let explanation = explain(&planned, world.catalog);
+            (explanation, planned.err().map(GatewayError::NoRoute))
         }),
-        Err(refused) => Explanation::refused(&refused, seed.get()),
+        Err(refused) => {
+            let explanation = Explanation::refused(&refused, seed.get());
+            (explanation, Some(refused.into()))
+        }
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn run(args: &ExplainArgs, env: &Environment) -> Result<(), Refusal> 
 async fn one(app: &App, given: &Given) -> Result<(), Refusal> {
     let mut body = Vec::new();
     io::stdin().lock().read_to_end(&mut body)?;
-    let explanation = explanation::of(app, &body.into(), given).await;
+    let (explanation, _) = explanation::of(app, &body.into(), given).await;
     say(&format!(
         "{}\n",
         serde_json::to_string_pretty(&explanation)?
@@ -78,7 +78,7 @@ async fn batch(app: &App, given: &Given) -> Result<(), Refusal> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let explanation = explanation::of(app, &line, given).await;
+        let (explanation, _) = explanation::of(app, &line, given).await;
         say(&format!("{}\n", serde_json::to_string(&explanation)?));
     }
     Ok(())

@@ -23,8 +23,18 @@ pub async fn explain(State(app): State<Arc<App>>, request: Request) -> Response 
         Ok(bytes) => bytes,
         Err(error) => return error::plain(ErrorType::PayloadTooLarge, &error.to_string()),
     };
-    let explanation = explanation::of(&app, &bytes, &Given::default()).await;
-    let code = explanation.error.as_ref().map_or(200, |error| error.code);
-    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
-    error::json(status, RawJson::of(&explanation).bytes().to_vec())
+    let (mut explanation, refusal) = explanation::of(&app, &bytes, &Given::default()).await;
+    let Some(refusal) = refusal else {
+        return error::json(StatusCode::OK, RawJson::of(&explanation).bytes().to_vec());
+    };
+    // The error is written where all errors are, and stands in the explanation's own object.
+    explanation.error = None;
+    let mut out = RawJson::of(&explanation).bytes().to_vec();
+    if out.last() == Some(&b'}') {
+        out.pop();
+        out.extend_from_slice(b",\"error\":");
+        error::write(&refusal, &mut out);
+        out.push(b'}');
+    }
+    error::json(refusal.kind().status(), out)
 }

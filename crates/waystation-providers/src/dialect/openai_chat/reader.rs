@@ -268,6 +268,10 @@ impl Reader for ChatReader {
             Wire::Done => Ok(()),
         }
     }
+
+    fn reported(&self) -> Option<Usage> {
+        self.reply.usage.clone()
+    }
 }
 
 /// How a body is read that starts with `first`: JSON and HTML start like no event does, and nothing

@@ -1,12 +1,27 @@
 //! What routing needs to know of a request, and what others tell it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     EndpointId, Modalities, ModelId, ModelRef, ParameterSet, ProviderPreferences, ServiceTier,
     Tokens,
 };
 
 /// A routing question. Embedders fill it by hand; the router's `ask` makes it from a chat request.
-#[derive(Clone, Debug, Default)]
+///
+/// Another process may send it as JSON, where every member may be left out:
+///
+/// ```
+/// use waystation_core::Ask;
+///
+/// let text = r#"{"models": ["acme/fast:floor"], "wishes": {"max_price": {"prompt": "0.5"}}}"#;
+/// let ask: Ask = serde_json::from_str(text)?;
+/// let back: Ask = serde_json::from_str(&serde_json::to_string(&ask)?)?;
+/// assert_eq!(ask, back);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Ask {
     /// The models wanted, most wanted first, without duplicates.
@@ -39,7 +54,8 @@ pub struct Ask {
 }
 
 /// What plugins ask of the endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AskHints {
     /// Kinds of input that must be taken natively, beyond those in the prompt.
@@ -51,7 +67,8 @@ pub struct AskHints {
 }
 
 /// An order of models, best first, with what led to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Ranking {
     /// The models, best first.
     pub models: Vec<ModelId>,

@@ -2,10 +2,12 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{DialectId, EndpointId, ModelId, ParameterSet, Price, ProviderSlug, Tag, Tokens};
 
 /// One (model, provider, variant) with its own price, limits and parameters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// `model|tag`.
     pub id: EndpointId,
@@ -18,6 +20,7 @@ pub struct Endpoint {
     /// The wire that it speaks.
     pub dialect: DialectId,
     /// What the provider calls the model.
+    #[serde(with = "crate::serial::shared_text")]
     pub upstream_model: Arc<str>,
     /// What it charges.
     pub price: Price,
@@ -38,6 +41,7 @@ pub struct Endpoint {
     /// What the provider does with prompts.
     pub policy: DataPolicy,
     /// A static variant (`free`, `fast`): such an endpoint enters only by its suffix.
+    #[serde(default, with = "crate::serial::shared_text::option")]
     pub variant: Option<Arc<str>>,
     /// A service tier (`flex`, `priority`): such an endpoint enters only when asked for.
     pub service_tier: Option<ServiceTier>,
@@ -46,7 +50,8 @@ pub struct Endpoint {
 }
 
 /// How far a row is to be believed, best first. A rank, never a filter, unless the operator says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Trust {
     /// Two sources agree, the provider is no reseller, the row is fresh.
     Firm,
@@ -70,7 +75,8 @@ impl fmt::Display for Trust {
 }
 
 /// What a provider does with what it is sent. `None` is unknown, which satisfies no demand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DataPolicy {
     /// Whether prompts may train models.
     pub training: Option<bool>,

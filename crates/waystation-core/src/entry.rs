@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, UnixMs, Usage, Usd};
+use crate::{
+    Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, RawJson, UnixMs, Usage, Usd,
+};
 
 /// What was served, to whom, by whom, and what it cost. Holds no prompt and no answer.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Entry {
     pub error: Option<ErrorType>,
     /// The seed of the plan.
     pub seed: u64,
+    /// The decision record, from which the plan can be made again; `None` where there was none.
+    pub decision: Option<RawJson>,
     /// The app's address (`HTTP-Referer`).
     pub referer: Option<String>,
     /// The client's `User-Agent`.
@@ -111,6 +115,7 @@ impl Entry {
             attempts: Vec::new(),
             error: None,
             seed: 0,
+            decision: None,
             referer: None,
             user_agent: None,
             simulated: false,

@@ -136,6 +136,16 @@ pub enum NoCredential {
         /// The provider.
         provider: String,
     },
+    /// All that are left rest: each was limited or refused lately.
+    #[error("every credential of {provider} rests for another {} s", wait.as_secs().max(1))]
+    Resting {
+        /// The provider.
+        provider: String,
+        /// Until the first of them is to be had again.
+        wait: Duration,
+        /// That one was limited, rather than refused.
+        limited: bool,
+    },
     /// One exists but could not be refreshed.
     #[error("the credential of {provider} could not be refreshed: {reason}")]
     Refresh {

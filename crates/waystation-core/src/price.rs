@@ -1,10 +1,13 @@
 //! What an endpoint charges, and what a usage costs there: exact to the last digit.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Tokens, Usage, Usd, UsdPerMTok};
 
 /// The charges of one endpoint. `None` is *unknown*, which is never zero: a cost that needs an
 /// unknown price is unknown.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Price {
     /// Charges per token, below every step.
@@ -21,7 +24,8 @@ pub struct Price {
 }
 
 /// Charges per token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rates {
     /// Prompt tokens.
@@ -41,7 +45,8 @@ pub struct Rates {
 }
 
 /// One step of a price by prompt size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PriceTier {
     /// The step holds for prompts of more tokens than this.
     pub above: Tokens,

@@ -3,8 +3,10 @@
 
 use std::{fmt, ops::Add, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 /// A number of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Tokens(u64);
 
 // === impl Tokens ===
@@ -143,7 +145,7 @@ impl Deadline {
 }
 
 /// Where the draws of one plan start. The same seed gives the same plan, on every platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Seed(u64);
 
 // === impl Seed ===

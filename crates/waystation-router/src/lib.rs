@@ -12,6 +12,7 @@ mod order;
 mod plan;
 mod prefer;
 mod quality;
+mod record;
 mod rules;
 mod shortcut;
 mod sticky;
@@ -30,6 +31,7 @@ pub use health::{
 };
 pub use no_route::{Constraint, NoRoute, NoRouteCode};
 pub use plan::{Plan, Planned, Strategy, plan};
+pub use record::{DecisionRecord, PluginHints, PromptSize};
 pub use sticky::{Conversation, StickyTable, Stuck};
-pub use trace::{Dropped, Reason, Trace, Why};
+pub use trace::{Dropped, Reason, Trace, UnknownWhy, Why};
 pub use world::{RoutingPolicy, World};

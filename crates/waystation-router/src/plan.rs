@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
 use waystation_core::{Ask, Endpoint, ModelId, Seed, ServiceTier, Tag};
 
 use crate::{
@@ -15,8 +16,8 @@ use crate::{
     rules::{Of, Question, check},
 };
 
-/// What to try, in order.
-#[derive(Clone, Debug)]
+/// What to try, in order. Another process may receive it as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The endpoints, first the first; never empty, none twice.
     pub attempts: Vec<Planned>,
@@ -31,9 +32,10 @@ pub struct Plan {
 }
 
 /// One endpoint of a plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
     /// The endpoint.
+    #[serde(with = "shared")]
     pub endpoint: Arc<Endpoint>,
     /// The model as replies name it: its id, with a static variant, without routing suffixes.
     pub model: ModelId,
@@ -44,7 +46,8 @@ pub struct Planned {
 }
 
 /// How the first model of a plan was found. Source: API contract, section 2.6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Strategy {
     /// As asked for.
@@ -81,9 +84,22 @@ impl fmt::Display for Strategy {
     }
 }
 
-impl serde::Serialize for Strategy {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
+/// Shared endpoints, which serde knows only behind a feature of its own.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use waystation_core::Endpoint;
+
+    pub(super) fn serialize<S: Serializer>(one: &Arc<Endpoint>, to: S) -> Result<S::Ok, S::Error> {
+        one.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<Arc<Endpoint>, D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        Endpoint::deserialize(from).map(Arc::new)
     }
 }
 

@@ -1,13 +1,14 @@
 //! What happened to every endpoint of a question: why it was dropped, or why it stands where it
 //! stands. It decides nothing.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use waystation_core::{Endpoint, ModelId, ServiceTier, SortBy, SortShortcut, Tag, Trust};
 
 /// Why an endpoint is not tried. Source: `interfaces`, "Explain".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
     /// Another static variant (`:free`, `:fast`) than the one asked for.
@@ -49,7 +50,7 @@ pub enum Reason {
 }
 
 /// An endpoint that is not tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// The model.
     pub model: ModelId,
@@ -62,7 +63,8 @@ pub struct Dropped {
 }
 
 /// The account of one plan.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Trace {
     /// Every endpoint of the wanted models that is not tried, once.
     pub dropped: Vec<Dropped>,
@@ -109,6 +111,11 @@ pub enum Why {
     /// Tried first to be measured: `explore`.
     Explore,
 }
+
+/// A text that is no [`Why`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected why an endpoint stands where it stands, such as sort:price, found {0:?}")]
+pub struct UnknownWhy(String);
 
 // === impl Reason ===
 
@@ -214,12 +221,6 @@ impl fmt::Display for Reason {
     }
 }
 
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
-}
-
 // === impl Trace ===
 
 impl Trace {
@@ -272,6 +273,59 @@ impl fmt::Display for Why {
 impl Serialize for Why {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
+    }
+}
+
+impl FromStr for Why {
+    type Err = UnknownWhy;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = [
+            Self::Unlisted,
+            Self::Draw,
+            Self::Free,
+            Self::PriceUnknown,
+            Self::Unmeasured,
+            Self::Outage,
+            Self::ToolErrors,
+            Self::Shared,
+            Self::Threshold,
+            Self::Sticky,
+            Self::Explore,
+        ];
+        let sorts = [
+            SortBy::Price,
+            SortBy::Throughput,
+            SortBy::Latency,
+            SortBy::Exacto,
+        ];
+        let suffixes = [
+            SortShortcut::Nitro,
+            SortShortcut::Floor,
+            SortShortcut::Exacto,
+        ];
+        let trusts = [Trust::Firm, Trust::Maker, Trust::Low, Trust::Aggregator];
+        let known = plain
+            .into_iter()
+            .chain(sorts.map(Self::Sort))
+            .chain(suffixes.map(Self::Shortcut))
+            .chain(trusts.map(Self::Trust))
+            .chain(ServiceTier::ALL.iter().copied().map(Self::Tier));
+        let place = text
+            .strip_prefix("order[")
+            .and_then(|rest| rest.strip_suffix(']'))
+            .and_then(|number| number.parse().ok());
+        known
+            .chain(place.map(Self::Order))
+            .find(|why| why.to_string() == text)
+            .ok_or_else(|| UnknownWhy(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Why {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

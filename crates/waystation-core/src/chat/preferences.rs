@@ -1,5 +1,7 @@
 //! The `provider` object: how a client wants its request routed. Source: API contract, section 3.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ChatRequest, InvalidRequest,
     rules::{self, Rule},
@@ -7,7 +9,8 @@ use super::{
 use crate::{Json, Kind, ProviderSlug, Quantization, RawJson, Usd, UsdPerMTok};
 
 /// A client's routing wishes, typed. The default asks for nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProviderPreferences {
     /// Providers to try first, in this order, as spelled.
@@ -43,7 +46,8 @@ pub struct ProviderPreferences {
 }
 
 /// Whether providers that collect prompts may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DataCollection {
     /// They may.
     Allow,
@@ -52,7 +56,8 @@ pub enum DataCollection {
 }
 
 /// What an explicit order compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SortBy {
     /// Lowest price first.
     Price,
@@ -65,7 +70,8 @@ pub enum SortBy {
 }
 
 /// Whether the endpoints of one model stay together in the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Partition {
     /// All endpoints of the first model, then those of the second.
     Model,
@@ -74,7 +80,8 @@ pub enum Partition {
 }
 
 /// Cutoffs by percentile; all given ones must hold. A plain number is the median's.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Threshold {
     /// Half of the requests do at least this well.
     pub p50: Option<f64>,
@@ -87,7 +94,8 @@ pub struct Threshold {
 }
 
 /// Charges that an endpoint must not exceed; absent is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MaxPrice {
     /// Per million prompt tokens (`prompt` or `input`).
     pub prompt: Option<UsdPerMTok>,

@@ -4,8 +4,8 @@
 //!
 //! Shapes read (recordings of 2024 to 2026): `{"error":{..}}` of OpenAI and most hosts, the flat
 //! `{"code","error"}` of xAI, `{"detail"}` as text or list and `{"object":"error"}` of Mistral,
-//! `metadata.raw` of gateways, `innererror` of Azure, arrays of one error of Gemini, plain text and
-//! HTML of proxies.
+//! `metadata.raw` of gateways, `innererror` of Azure, `status` and `details[].reason` of Google, which
+//! may come as an array of one, plain text and HTML of proxies.
 
 mod kind;
 mod wait;
@@ -154,8 +154,11 @@ impl Reason {
         let code = word("code");
         let mut reason = Self {
             message: error.and_then(text_of).or_else(|| message_of(holder)),
-            kind: word("type"),
-            inner: holder.at(&["innererror", "code"]).and_then(word_of),
+            kind: word("type").or_else(|| word("status").filter(|word| is_word(word))),
+            inner: holder
+                .at(&["innererror", "code"])
+                .and_then(word_of)
+                .or_else(|| detailed(holder)),
             status: ["status_code", "raw_status_code", "code", "status"]
                 .into_iter()
                 .find_map(|key| holder.get(key).and_then(status_of)),
@@ -169,8 +172,7 @@ impl Reason {
     /// The most telling code: hosts that repeat the status as the code tell more in the type.
     fn code(&self) -> Option<&str> {
         let (code, kind) = (self.code.as_deref(), self.kind.as_deref());
-        let telling = |code: &&str| !code.parse().is_ok_and(|code: u16| code < 600);
-        code.filter(telling).or(kind).or(code)
+        code.filter(|code| is_word(code)).or(kind).or(code)
     }
 
     /// Gateways say "provider returned error" and put what the provider said into `metadata`.
@@ -198,6 +200,19 @@ impl Reason {
             self.provider = word("provider_name");
         }
     }
+}
+
+/// Whether a code is more than an HTTP status.
+fn is_word(code: &str) -> bool {
+    !code.parse().is_ok_and(|code: u16| code < 600)
+}
+
+/// Google's `details[].reason`: what exactly is behind a status word.
+fn detailed(holder: Json<'_>) -> Option<String> {
+    let details = holder.get("details")?;
+    details
+        .elements()
+        .find_map(|detail| detail.get("reason").and_then(text_of))
 }
 
 /// A string that says something.

@@ -20,6 +20,7 @@ const CODES: &[(&str, ErrorType)] = &[
     ("rate_limit_exceeded", ErrorType::RateLimitExceeded),
     ("rate_limit_error", ErrorType::RateLimitExceeded),
     ("ratelimitreached", ErrorType::RateLimitExceeded),
+    ("resource_exhausted", ErrorType::RateLimitExceeded),
     (
         "responsibleaipolicyviolation",
         ErrorType::ContentPolicyViolation,
@@ -50,6 +51,8 @@ const CODES: &[(&str, ErrorType)] = &[
     ("image_too_large", ErrorType::ImageTooLarge),
     ("image_too_small", ErrorType::ImageTooSmall),
     ("overloaded_error", ErrorType::ProviderOverloaded),
+    ("unavailable", ErrorType::ProviderOverloaded),
+    ("deadline_exceeded", ErrorType::Timeout),
     ("engine_overloaded_error", ErrorType::ProviderOverloaded),
     ("server_overloaded", ErrorType::ProviderOverloaded),
     ("service_unavailable", ErrorType::ProviderOverloaded),
@@ -66,6 +69,10 @@ const PHRASES: &[(&str, ErrorType)] = &[
     ),
     ("available context size", ErrorType::ContextLengthExceeded),
     ("context window", ErrorType::ContextLengthExceeded),
+    (
+        "exceeds the maximum number of tokens",
+        ErrorType::ContextLengthExceeded,
+    ),
     ("prompt is too long", ErrorType::ContextLengthExceeded),
     ("prompt too long", ErrorType::ContextLengthExceeded),
     ("input is too long", ErrorType::ContextLengthExceeded),
@@ -116,7 +123,9 @@ pub(super) fn of(status: Option<u16>, codes: [Option<&str>; 3], message: &str) -
         Some(404) => ErrorType::NotFound,
         Some(408 | 504 | 524) => ErrorType::Timeout,
         Some(412) => ErrorType::PreconditionFailed,
+        // Google says "exceeded your current quota" of limits that a minute lifts: its code tells.
         Some(429) => is(coded, ErrorType::PaymentRequired)
+            .or_else(|| is(coded, ErrorType::RateLimitExceeded))
             .or_else(|| is(told(), ErrorType::PaymentRequired))
             .unwrap_or(ErrorType::RateLimitExceeded),
         Some(status @ 400..500) => coded.or_else(told).unwrap_or(match status {

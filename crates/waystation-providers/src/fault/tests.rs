@@ -104,6 +104,24 @@ const SHAPES: &[(u16, &str, ErrorType, &str)] = &[
         "API key not valid",
     ),
     (
+        400,
+        r#"{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT","details":[{},{"reason":"API_KEY_INVALID"}]}}"#,
+        E::Authentication,
+        "no",
+    ),
+    (
+        400,
+        r#"{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (8).","status":"INVALID_ARGUMENT"}}"#,
+        E::ContextLengthExceeded,
+        "input token count",
+    ),
+    (
+        429,
+        r#"{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED"}}"#,
+        E::RateLimitExceeded,
+        "quota",
+    ),
+    (
         503,
         "<html><body>secret page</body></html>",
         E::ProviderOverloaded,

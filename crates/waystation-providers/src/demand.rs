@@ -292,7 +292,7 @@ impl<'a> Demand<'a> {
         let unknown = self
             .chat
             .members()
-            .filter_map(|(key, value)| Some((decoded(key), value.json())))
+            .map(|(key, value)| (decoded(key), value.json()))
             .filter(|(name, _)| !VOCABULARY.contains(&&**name) && !self.overridden(name));
         let options = self.options.into_iter().flat_map(Json::members);
         let options = options.map(|(key, value)| (key.name(), value));

@@ -106,7 +106,7 @@ impl<'a> Block<'a> {
                 continue;
             };
             match blocks.last_mut() {
-                Some(last) if last.continued_by(&block) => last.join(block),
+                Some(last) if last.continued_by(&block) => last.join(&block),
                 _ => blocks.push(block),
             }
         }
@@ -138,7 +138,7 @@ impl<'a> Block<'a> {
             && self.id == next.id
     }
 
-    fn join(&mut self, next: Self) {
+    fn join(&mut self, next: &Self) {
         if !next.text.is_empty() {
             self.text.to_mut().extend_from_slice(&next.text);
         }

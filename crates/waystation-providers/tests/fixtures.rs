@@ -231,6 +231,10 @@ fn choice(choice: &AnswerChoice) -> Value {
     object([
         ("content", text(choice.content().as_ref())),
         ("reasoning", text(choice.reasoning().as_ref())),
+        (
+            "reasoning_details",
+            raw(choice.reasoning_details().as_ref()),
+        ),
         ("refusal", text(choice.refusal().as_ref())),
         ("tool_calls", (!calls.is_empty()).then_some(calls.into())),
         ("annotations", raw(choice.annotations().as_ref())),

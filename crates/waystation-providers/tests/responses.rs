@@ -20,7 +20,7 @@ use recorded::Case;
 use reply::{head, read};
 use serde_json::{Value, json};
 use target::{Host, chat};
-use waystation_core::{ChatEvent, ChatPath, UpstreamError};
+use waystation_core::{ChatEvent, ChatPath, Quirks, UpstreamError};
 use waystation_providers::OPENAI_RESPONSES;
 
 fn cases() -> Vec<Case> {
@@ -257,9 +257,12 @@ fn reasoning_of_another_host_stays() {
         same["input"][3]["output"],
         json!([{"type": "input_text", "text": "ok"}])
     );
-    let mut azure = host("azure");
+    let quirks = Quirks {
+        chat_path: ChatPath::Azure,
+        ..Quirks::default()
+    };
+    let mut azure = host("azure").with(quirks);
     azure.endpoint.model = "openai/gpt-5".parse().unwrap();
-    azure.upstream.quirks.chat_path = ChatPath::Azure;
     azure.upstream.base_url = "https://r.openai.azure.com".into();
     assert_eq!(sent(&azure)["input"][1]["type"], "function_call");
     let call = azure.encode(&ask);
@@ -267,4 +270,118 @@ fn reasoning_of_another_host_stays() {
         call.request.url,
         "https://r.openai.azure.com/openai/v1/responses"
     );
+}
+
+/// The body that a request with these members leaves as.
+fn sent(members: &Value) -> Value {
+    let mut ask = json!({"messages": [{"role": "user", "content": "Hi"}]});
+    let members = members.as_object().unwrap().clone();
+    ask.as_object_mut().unwrap().extend(members);
+    let body = host("openai").encode(&chat(&ask.to_string())).request.body;
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[test]
+fn tools_lose_their_wrappers() {
+    let function = json!({"type": "function", "function": {"name": "f", "strict": true}});
+    let custom = json!({"type": "custom", "custom": {"name": "sql", "format":
+        {"type": "grammar", "grammar": {"syntax": "regex", "definition": "S.*"}}}});
+    let own = json!({"type": "file_search", "vector_store_ids": ["v"]});
+    let ours = json!({"type": "openrouter:datetime"});
+    let body = sent(
+        &json!({"tools": [function, custom, own, ours], "parallel_tool_calls": false,
+        "web_search_options": {"search_context_size": "low",
+            "user_location": {"type": "approximate", "approximate": {"city": "Oslo"}}}}),
+    );
+    let expected = json!([
+        {"type": "function", "name": "f", "strict": true, "parameters": {"type": "object", "properties": {}}},
+        {"type": "custom", "name": "sql", "format": {"type": "grammar", "syntax": "regex", "definition": "S.*"}},
+        own,
+        {"type": "web_search", "search_context_size": "low",
+         "user_location": {"type": "approximate", "city": "Oslo"}}]);
+    assert_eq!(body["tools"], expected);
+    assert_eq!(body["parallel_tool_calls"], false);
+    for (choice, expected) in [
+        (json!("any"), json!("required")),
+        (json!("none"), json!("none")),
+        (
+            json!({"type": "function", "function": {"name": "f"}}),
+            json!({"type": "function", "name": "f"}),
+        ),
+        (
+            json!({"type": "custom", "custom": {"name": "sql"}}),
+            json!({"type": "custom", "name": "sql"}),
+        ),
+        (
+            json!({"type": "file_search"}),
+            json!({"type": "file_search"}),
+        ),
+        (json!({"type": "openrouter:datetime"}), Value::Null),
+        (
+            json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [function]}}),
+            json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}),
+        ),
+    ] {
+        let body = sent(&json!({"tools": [function, custom, own], "tool_choice": choice}));
+        assert_eq!(body["tool_choice"], expected, "{choice}");
+    }
+}
+
+#[test]
+fn parameters_are_spelled_as_the_dialect_spells_them() {
+    let body = sent(&json!({
+        "max_tokens": 9, "seed": 1, "stop": "x", "n": 2, "user": "u", "logprobs": true, "top_logprobs": 3,
+        "verbosity": "low", "reasoning": {"max_tokens": 4000, "context": "auto"}, "truncation": "auto",
+        "response_format": {"type": "json_schema", "json_schema":
+            {"name": "a", "schema": {"type": "object"}, "strict": true}},
+        "include": ["file_search_call.results"], "prompt_cache_key": "k",
+        "provider": {"options": {"openai": {"temperature": 0.5, "model": "no"}, "azure": {"x": 1}}}}));
+    let mut expected = json!({
+        "model": "recorded", "input": [{"role": "user", "content": "Hi"}], "store": false,
+        "include": ["file_search_call.results", "reasoning.encrypted_content", "message.output_text.logprobs"],
+        "max_output_tokens": 9, "top_logprobs": 3, "prompt_cache_key": "k", "truncation": "auto",
+        "text": {"verbosity": "low", "format":
+            {"type": "json_schema", "name": "a", "schema": {"type": "object"}, "strict": true}},
+        "reasoning": {"effort": "xhigh", "context": "auto", "summary": "auto"}, "temperature": 0.5});
+    // The budget is all of the answer and more: the level nearest to it is a matter of the ratios.
+    expected["reasoning"]["effort"] = body["reasoning"]["effort"].clone();
+    assert_eq!(body, expected);
+    let hidden = sent(&json!({"reasoning": {"effort": "high", "exclude": true}}));
+    assert_eq!(hidden["reasoning"], json!({"effort": "high"}));
+}
+
+#[test]
+fn parts_of_messages_have_their_form_or_are_refused() {
+    let part = |part: Value| {
+        sent(&json!({"messages": [{"role": "user", "name": "Ada", "content": [part]}]}))
+    };
+    let file = part(json!({"type": "file", "file": {"file_data": "https://a.example/b.pdf"}}));
+    assert_eq!(
+        file["input"][0]["content"],
+        json!([
+        {"type": "input_text", "text": "Ada: "},
+        {"type": "input_file", "file_url": "https://a.example/b.pdf"}])
+    );
+    let ask = chat(
+        r#"{"messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://a.example/v"}}]}]}"#,
+    );
+    let refused = host("openai").try_encode(&ask).unwrap_err().to_string();
+    assert!(refused.starts_with("messages[0].content[0]: "), "{refused}");
+}
+
+#[test]
+fn custom_calls_come_back_as_what_they_were() {
+    let body = sent(&json!({
+        "tools": [{"type": "custom", "custom": {"name": "sql"}}],
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "one", "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "sql", "arguments": "SELECT 1"}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "1"}]}));
+    let expected = json!([
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "one"},
+        {"type": "custom_tool_call", "call_id": "c", "name": "sql", "input": "SELECT 1"},
+        {"type": "custom_tool_call_output", "call_id": "c", "output": "1"}]);
+    assert_eq!(body["input"], expected);
 }

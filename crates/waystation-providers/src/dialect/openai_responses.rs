@@ -7,6 +7,7 @@
 //! conversation, and nothing is stored there unless the client's own members say so.
 
 mod field;
+mod finished;
 mod input;
 mod item;
 mod reply;

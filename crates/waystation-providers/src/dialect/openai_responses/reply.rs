@@ -23,15 +23,17 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     /// How this host's reasoning is marked.
-    format: String,
+    pub(super) format: String,
     /// The client does not want to see reasoning.
     hides_reasoning: bool,
     started: bool,
-    items: Vec<Item>,
-    /// Calls, blocks of reasoning and searches so far.
+    pub(super) items: Vec<Item>,
+    /// Calls so far.
     calls: u32,
-    blocks: u32,
-    searches: u64,
+    /// Blocks of reasoning so far.
+    pub(super) blocks: u32,
+    /// Searches that the host has run.
+    pub(super) searches: u64,
     /// Characters of content so far.
     characters: u64,
     /// Something other than reasoning was given out.
@@ -41,14 +43,14 @@ pub(super) struct Reply {
 }
 
 /// A piece of the text of one part.
-struct Words {
-    item: u64,
-    holds: Holds,
-    place: u64,
-    text: JsonText,
-    logprobs: Option<RawJson>,
+pub(super) struct Words {
+    pub(super) item: u64,
+    pub(super) holds: Holds,
+    pub(super) place: u64,
+    pub(super) text: JsonText,
+    pub(super) logprobs: Option<RawJson>,
     /// The id of the item.
-    id: Option<JsonText>,
+    pub(super) id: Option<JsonText>,
 }
 
 // === impl Reply ===
@@ -86,7 +88,7 @@ impl Reply {
     }
 
     /// Gives out a piece, unless it is empty.
-    fn give(&mut self, mut delta: Delta, out: &mut Vec<ChatEvent>) {
+    pub(super) fn give(&mut self, mut delta: Delta, out: &mut Vec<ChatEvent>) {
         if self.hides_reasoning {
             (delta.reasoning, delta.reasoning_details) = (None, None);
         }
@@ -98,7 +100,7 @@ impl Reply {
     }
 
     /// A piece of a part's text.
-    fn say(&mut self, words: Words, out: &mut Vec<ChatEvent>) {
+    pub(super) fn say(&mut self, words: Words, out: &mut Vec<ChatEvent>) {
         if words.text.is_empty() && words.logprobs.is_none() {
             return;
         }
@@ -168,7 +170,13 @@ impl Reply {
     }
 
     /// An item begins: a call is told at once, other things when they have something to say.
-    fn begin(&mut self, place: u64, item: Json<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
+    pub(super) fn begin(
+        &mut self,
+        place: u64,
+        item: Json<'_>,
+        data: &Bytes,
+        out: &mut Vec<ChatEvent>,
+    ) {
         let item = Fields::of(item);
         if !is_call(&item) {
             return;
@@ -194,7 +202,12 @@ impl Reply {
     }
 
     /// A piece of a call's arguments. One of a call that was not told yet waits for the whole.
-    fn argue(&mut self, place: u64, arguments: Option<JsonText>, out: &mut Vec<ChatEvent>) {
+    pub(super) fn argue(
+        &mut self,
+        place: u64,
+        arguments: Option<JsonText>,
+        out: &mut Vec<ChatEvent>,
+    ) {
         let known = Item::at(&mut self.items, place);
         let (Some(item), Some(arguments)) = (known, arguments) else {
             return;
@@ -211,126 +224,8 @@ impl Reply {
         self.give(calling(call), out);
     }
 
-    /// An item has come whole: what of it was not heard yet is said now.
-    fn done(&mut self, place: u64, item: Json<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
-        match Item::at(&mut self.items, place) {
-            Some(known) if !known.done => known.done = true,
-            _ => return,
-        }
-        let fields = Fields::of(item);
-        match fields.kind.and_then(Json::string).as_deref() {
-            Some("message") => self.message(place, &fields, data, out),
-            Some("reasoning") => self.reasoning(place, &fields, data, out),
-            Some("function_call" | "custom_tool_call") => {
-                self.begin(place, item, data, out);
-                self.call(place, &fields, data, out);
-            }
-            Some("web_search_call") => self.searches += 1,
-            Some("image_generation_call") => {
-                let mut delta = Delta::of(0);
-                delta.images = image(&fields);
-                self.give(delta, out);
-            }
-            _ => {}
-        }
-    }
-
-    /// The rest of a call: arguments that came in no delta, `{}` where there are none.
-    fn call(&mut self, place: u64, item: &Fields<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
-        let argued = Item::at(&mut self.items, place).is_none_or(|known| known.argued);
-        if !argued {
-            let arguments = text(item.arguments.or(item.input), data);
-            let arguments = arguments.filter(|text| !text.decode().trim().is_empty());
-            let arguments = arguments.unwrap_or_else(|| JsonText::from_static("{}"));
-            self.argue(place, Some(arguments), out);
-        }
-    }
-
-    /// Parts of a message that were not heard yet, and their citations.
-    fn message(&mut self, item: u64, fields: &Fields<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
-        let parts = fields.content.into_iter().flat_map(Json::elements);
-        let (mut texts, mut refusals) = (0, 0);
-        for (place, part) in (0..).zip(parts) {
-            let kind = part.get("type").and_then(Json::string);
-            let (holds, member, nth) = match kind.as_deref() {
-                Some("output_text") => (Holds::Text, "text", &mut texts),
-                Some("refusal") => (Holds::Refusal, "refusal", &mut refusals),
-                _ => continue,
-            };
-            let words = Words {
-                item,
-                holds,
-                place,
-                text: text(part.get(member), data).unwrap_or_default(),
-                logprobs: part.get("logprobs").and_then(logprobs),
-                id: None,
-            };
-            let place = self.unheard(words, *nth, out);
-            *nth += 1;
-            let list = part.get("annotations").into_iter();
-            let list: Vec<Json<'_>> = list.flat_map(Json::elements).collect();
-            if !list.is_empty() {
-                self.annotate((item, place), &list, true, out);
-            }
-        }
-    }
-
-    /// Parts of reasoning that were not heard yet, and the seal.
-    fn reasoning(
-        &mut self,
-        item: u64,
-        fields: &Fields<'_>,
-        data: &Bytes,
-        out: &mut Vec<ChatEvent>,
-    ) {
-        let id = text(fields.id, data);
-        let lists = [
-            (Holds::Summary, fields.summary),
-            (Holds::Thought, fields.content),
-        ];
-        for (holds, list) in lists {
-            let parts = list.into_iter().flat_map(Json::elements);
-            for (nth, part) in parts.enumerate() {
-                let words = Words {
-                    item,
-                    holds,
-                    place: u64::try_from(nth).unwrap_or(u64::MAX),
-                    text: text(part.get("text"), data).unwrap_or_default(),
-                    logprobs: None,
-                    id: id.clone(),
-                };
-                self.unheard(words, nth, out);
-            }
-        }
-        if let Some(seal) = text(fields.encrypted_content, data) {
-            let piece = Piece {
-                thought: Thought::Encrypted,
-                text: Some(&seal),
-                signature: None,
-                id: id.as_ref(),
-                format: &self.format,
-                index: self.blocks,
-            };
-            let mut delta = Delta::of(0);
-            delta.reasoning_details = piece.details();
-            self.blocks += 1;
-            self.give(delta, out);
-        }
-    }
-
-    /// Says the `nth` part of its kind, unless its text has come already; gives its place.
-    fn unheard(&mut self, words: Words, nth: usize, out: &mut Vec<ChatEvent>) -> u64 {
-        let known = Item::at(&mut self.items, words.item);
-        let known = known.and_then(|item| item.heard(words.holds, nth));
-        known.unwrap_or_else(|| {
-            let place = words.place;
-            self.say(words, out);
-            place
-        })
-    }
-
     /// Citations of a part: the next one of a stream, or the whole list, of which some were heard.
-    fn annotate(
+    pub(super) fn annotate(
         &mut self,
         (item, place): (u64, u64),
         list: &[Json<'_>],
@@ -496,7 +391,7 @@ impl Listener for Reply {
 }
 
 /// A string that is not empty.
-fn text(value: Option<Json<'_>>, data: &Bytes) -> Option<JsonText> {
+pub(super) fn text(value: Option<Json<'_>>, data: &Bytes) -> Option<JsonText> {
     value?.json_text(data).filter(|text| !text.is_empty())
 }
 
@@ -520,7 +415,7 @@ fn calling(call: ToolCallDelta) -> Delta {
 }
 
 /// Log probabilities in the form of chat completions.
-fn logprobs(list: Json<'_>) -> Option<RawJson> {
+pub(super) fn logprobs(list: Json<'_>) -> Option<RawJson> {
     list.elements().next()?;
     let mut out = br#"{"content":"#.to_vec();
     out.extend_from_slice(list.bytes());
@@ -549,16 +444,4 @@ fn citation(annotation: Json<'_>, start: u64) -> Option<Citation<'_>> {
         content: None,
         range,
     })
-}
-
-/// An image that the host has drawn, as a data URL.
-fn image(item: &Fields<'_>) -> Option<RawJson> {
-    let data = item.result?.escaped()?;
-    let format = item.output_format.and_then(Json::escaped);
-    let mut out = br#"[{"type":"image_url","image_url":{"url":"data:image/"#.to_vec();
-    out.extend_from_slice(format.unwrap_or(b"png"));
-    out.extend_from_slice(b";base64,");
-    out.extend_from_slice(data);
-    out.extend_from_slice(br#""}}]"#);
-    RawJson::parse(&Bytes::from(out)).ok()
 }

@@ -1,10 +1,12 @@
 //! The table of dialects. One line a dialect; everything about it is in its own file.
 
+mod anthropic_messages;
 mod openai_chat;
 mod openai_responses;
 
 use waystation_core::{Codec, DialectId};
 
+pub use anthropic_messages::{ANTHROPIC_MESSAGES, AnthropicMessages};
 pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
 pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 
@@ -17,6 +19,7 @@ pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 /// assert!(DIALECTS.iter().any(|(id, _)| *id == OPENAI_CHAT));
 /// ```
 pub static DIALECTS: &[(&str, &dyn Codec)] = &[
+    (ANTHROPIC_MESSAGES, &AnthropicMessages),
     (OPENAI_CHAT, &OpenAiChat),
     (OPENAI_RESPONSES, &OpenAiResponses),
 ];

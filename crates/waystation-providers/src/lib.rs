@@ -16,5 +16,8 @@ mod intake;
 mod sse;
 mod thought;
 
-pub use dialect::{DIALECTS, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat, OpenAiResponses, codec};
+pub use dialect::{
+    ANTHROPIC_MESSAGES, AnthropicMessages, DIALECTS, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat,
+    OpenAiResponses, codec,
+};
 pub use sse::{MAX_EVENT_BYTES, SseError, SseEvent, SseParser};

@@ -1,0 +1,275 @@
+//! One content block of a reply, from its start to its stop. A whole reply's blocks are started with
+//! all that is in them and stopped at once, so that streamed and whole come to the same.
+
+use bytes::Bytes;
+use waystation_core::{Delta, Json, JsonText, Kind, ToolCallDelta};
+
+use super::{FORMAT, citation::Citations, request::Sent, tool::Names};
+use crate::thought::{Piece, Thought};
+
+/// How many calls one reply may make: above any real answer, so that memory stays bounded.
+const MAX_CALLS: u32 = 1024;
+
+/// A block that has been started.
+#[derive(Debug)]
+pub(super) enum Block {
+    /// Text; where in the answer it starts, in characters.
+    Text { from: u64, cited: Citations },
+    /// Thinking, by its place among the reply's.
+    Thought(u32),
+    /// A call, by its place among the reply's.
+    Call { index: u32, input: Input },
+    /// The input of the tool that stands for the answer's form.
+    Answer(Input),
+    /// Nothing that a client is shown: tools that the provider runs, and what is not known yet.
+    Silent,
+}
+
+/// The input of a tool so far.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    /// What the start of the block said.
+    given: Option<JsonText>,
+    /// Pieces have come.
+    told: bool,
+}
+
+/// What the blocks of a reply have in common.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    /// The client does not want to see reasoning.
+    hides: bool,
+    names: Names,
+    /// The tool whose input is the answer.
+    answer: Option<String>,
+    calls: u32,
+    thoughts: u32,
+    /// How many characters of the answer were given out.
+    length: u64,
+    /// Text or a call was given out.
+    pub(super) shown: bool,
+}
+
+// === impl Blocks ===
+
+impl Blocks {
+    /// Of a reply to what was sent.
+    pub(super) fn of(sent: Sent, hides: bool) -> Self {
+        Self {
+            hides,
+            names: sent.names,
+            answer: sent.answer,
+            ..Self::default()
+        }
+    }
+
+    /// Whether any call was made.
+    pub(super) const fn called(&self) -> bool {
+        self.calls > 0
+    }
+
+    /// Whether a tool's input stands for the answer.
+    pub(super) const fn emulates(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// Starts a block, which stands in `data`.
+    pub(super) fn start(&mut self, block: Json<'_>, data: &Bytes, out: &mut Delta) -> Block {
+        let text = |key: &str| block.get(key).and_then(|text| text.json_text(data));
+        let kind = block.get("type").and_then(Json::string).unwrap_or_default();
+        match &*kind {
+            "text" => {
+                let mut cited = Citations::default();
+                for citation in block.get("citations").into_iter().flat_map(Json::elements) {
+                    cited.take(citation, data);
+                }
+                let from = self.length;
+                self.say(text("text").unwrap_or_default(), out);
+                Block::Text { from, cited }
+            }
+            "thinking" => {
+                let index = self.thoughts;
+                self.thoughts += 1;
+                let (said, signature) = (text("thinking"), text("signature"));
+                let filled = |text: &Option<JsonText>| text.as_ref().is_some_and(|t| !t.is_empty());
+                if filled(&said) || filled(&signature) {
+                    let signature = signature.filter(|text| !text.is_empty());
+                    self.think(index, said.unwrap_or_default(), signature.as_ref(), out);
+                }
+                Block::Thought(index)
+            }
+            "redacted_thinking" => {
+                let index = self.thoughts;
+                self.thoughts += 1;
+                if let Some(sealed) = text("data").filter(|_| !self.hides) {
+                    out.reasoning_details = Piece {
+                        thought: Thought::Encrypted,
+                        text: Some(&sealed),
+                        signature: None,
+                        id: None,
+                        format: FORMAT,
+                        index,
+                    }
+                    .details();
+                }
+                Block::Silent
+            }
+            "tool_use" => self.call(block, data, out),
+            _ => Block::Silent,
+        }
+    }
+
+    /// Starts a call.
+    fn call(&mut self, block: Json<'_>, data: &Bytes, out: &mut Delta) -> Block {
+        let text = |key: &str| block.get(key).and_then(|text| text.json_text(data));
+        let given = block.get("input").filter(|input| match input.kind() {
+            Kind::Object => input.members().next().is_some(),
+            Kind::Array => true,
+            Kind::Null | Kind::Bool | Kind::Number | Kind::String => false,
+        });
+        let input = Input {
+            given: given.map(|input| JsonText::of(&input.text())),
+            told: false,
+        };
+        let name = text("name").unwrap_or_default();
+        if self
+            .answer
+            .as_deref()
+            .is_some_and(|answer| name.decode() == answer)
+        {
+            return Block::Answer(input);
+        }
+        if self.calls >= MAX_CALLS {
+            return Block::Silent;
+        }
+        let index = self.calls;
+        self.calls += 1;
+        self.shown = true;
+        out.tool_calls.push(ToolCallDelta {
+            index,
+            id: Some(text("id").unwrap_or_default()),
+            name: Some(self.names.original(&name)),
+            arguments: JsonText::default(),
+        });
+        Block::Call { index, input }
+    }
+
+    /// Takes a delta of a block that was started.
+    pub(super) fn take(
+        &mut self,
+        block: &mut Block,
+        delta: Json<'_>,
+        data: &Bytes,
+        out: &mut Delta,
+    ) {
+        let text = |key: &str| {
+            let text = delta.get(key).and_then(|text| text.json_text(data));
+            text.filter(|text| !text.is_empty())
+        };
+        match block {
+            Block::Text { cited, .. } => {
+                if let Some(citation) = delta.get("citation") {
+                    cited.take(citation, data);
+                }
+                self.say(text("text").unwrap_or_default(), out);
+            }
+            Block::Thought(index) => {
+                let (said, signature) = (text("thinking"), text("signature"));
+                if said.is_some() || signature.is_some() {
+                    self.think(*index, said.unwrap_or_default(), signature.as_ref(), out);
+                }
+            }
+            Block::Call { index, input } => {
+                if let Some(piece) = text("partial_json") {
+                    input.told = true;
+                    out.tool_calls.push(more(*index, piece));
+                }
+            }
+            Block::Answer(input) => {
+                if let Some(piece) = text("partial_json") {
+                    input.told = true;
+                    self.say(piece, out);
+                }
+            }
+            Block::Silent => {}
+        }
+    }
+
+    /// Stops a block: what is still to be said of it. Arguments are never nothing.
+    pub(super) fn stop(&mut self, block: Block, out: &mut Delta) {
+        match block {
+            Block::Text { from, cited } => {
+                out.annotations = cited.annotations(from, self.length);
+            }
+            Block::Call { index, input } => {
+                if let Some(rest) = input.rest() {
+                    out.tool_calls.push(more(index, rest));
+                }
+            }
+            Block::Answer(input) => {
+                if let Some(rest) = input.rest() {
+                    self.say(rest, out);
+                }
+            }
+            Block::Thought(_) | Block::Silent => {}
+        }
+    }
+
+    /// Gives out text.
+    fn say(&mut self, text: JsonText, out: &mut Delta) {
+        if text.is_empty() {
+            return;
+        }
+        self.shown = true;
+        self.length += characters(&text);
+        out.content = Some(text);
+    }
+
+    /// Gives out a piece of thinking, as text and as a block that can be sent back.
+    fn think(&self, index: u32, said: JsonText, signature: Option<&JsonText>, out: &mut Delta) {
+        if self.hides {
+            return;
+        }
+        out.reasoning_details = Piece {
+            thought: Thought::Text,
+            text: Some(&said),
+            signature,
+            id: None,
+            format: FORMAT,
+            index,
+        }
+        .details();
+        out.reasoning = Some(said).filter(|text| !text.is_empty());
+    }
+}
+
+// === impl Input ===
+
+impl Input {
+    /// What no piece has told: the input of the block's start, else an empty one.
+    fn rest(self) -> Option<JsonText> {
+        let empty = || JsonText::from_static("{}");
+        (!self.told).then(|| self.given.unwrap_or_else(empty))
+    }
+}
+
+/// A further piece of a call.
+fn more(index: u32, arguments: JsonText) -> ToolCallDelta {
+    ToolCallDelta {
+        index,
+        id: None,
+        name: None,
+        arguments,
+    }
+}
+
+/// How many characters a text has.
+fn characters(text: &JsonText) -> u64 {
+    let escaped = text.escaped();
+    let count = if memchr::memchr(b'\\', escaped).is_none() {
+        escaped.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+    } else {
+        text.decode().chars().count()
+    };
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

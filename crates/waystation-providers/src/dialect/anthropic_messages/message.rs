@@ -1,0 +1,349 @@
+//! The conversation, in the wire's shape: instructions apart, turns of user and assistant that
+//! alternate, tool results at the head of the user's turn, thinking at the head of the assistant's.
+//!
+//! Nothing is dropped but blank texts, which the wire refuses, and reasoning that it cannot take
+//! back: without a signature, or another's. A conversation of instructions alone is said by the
+//! user, since somebody must speak.
+
+use waystation_core::{
+    ChatRequest, Content, EncodeError, Json, Kind, Message, Note, ObjectWriter, Part, Role,
+    ToolCall,
+};
+
+use super::{
+    FORMAT,
+    part::{Blocks, Marker, Piece, is_blank, marker, text, write_mark},
+    thinking::is_whole,
+    tool::{Names, write_id},
+};
+use crate::{
+    array::ArrayWriter,
+    demand::note,
+    thought::{Block, Thought},
+};
+
+/// The conversation, written.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    /// The blocks of `system`.
+    pub(super) system: Blocks,
+    turns: Vec<Turn>,
+}
+
+/// What one speaker says without being interrupted.
+#[derive(Debug)]
+struct Turn {
+    assistant: bool,
+    /// Tool results, which the wire wants first.
+    results: Blocks,
+    blocks: Blocks,
+}
+
+/// Writes one conversation.
+struct Scribe<'a> {
+    names: &'a Names,
+    into: Conversation,
+    /// The older way to call has no ids: how many such calls were made.
+    functions: usize,
+    /// Some arguments were no object.
+    wrapped: bool,
+}
+
+// === impl Conversation ===
+
+impl Conversation {
+    /// Writes the messages of `chat`.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for parts that have no form on the wire.
+    pub(super) fn of(
+        chat: &ChatRequest,
+        names: &Names,
+        notes: &mut Vec<Note>,
+    ) -> Result<Self, EncodeError> {
+        let mut scribe = Scribe {
+            names,
+            into: Self::default(),
+            functions: 0,
+            wrapped: false,
+        };
+        let last = chat.messages().count().saturating_sub(1);
+        for (at, message) in chat.messages().enumerate() {
+            scribe.message(at, &message, at == last)?;
+        }
+        if scribe.wrapped {
+            let what = "arguments that are no JSON object went into one";
+            note(notes, "messages", what);
+        }
+        let mut made = scribe.into;
+        if made.turns.iter().all(Turn::is_empty) && !made.system.is_empty() {
+            note(
+                notes,
+                "messages",
+                "the instructions became the user's, who says nothing else",
+            );
+            made.turns = vec![Turn {
+                assistant: false,
+                results: Blocks::default(),
+                blocks: std::mem::take(&mut made.system),
+            }];
+        }
+        Ok(made)
+    }
+
+    /// The turns, as the array `messages`.
+    pub(super) fn messages(&self) -> Vec<u8> {
+        let size = |turn: &Turn| turn.blocks.bytes().len() + turn.results.bytes().len() + 40;
+        let mut out = Vec::with_capacity(self.turns.iter().map(size).sum::<usize>() + 2);
+        let mut list = ArrayWriter::open(&mut out);
+        for turn in self.turns.iter().filter(|turn| !turn.is_empty()) {
+            let mut object = list.object();
+            object.string("role", if turn.assistant { "assistant" } else { "user" });
+            let content = object.key("content");
+            content.push(b'[');
+            content.extend_from_slice(turn.results.bytes());
+            if !turn.results.is_empty() && !turn.blocks.is_empty() {
+                content.push(b',');
+            }
+            content.extend_from_slice(turn.blocks.bytes());
+            content.push(b']');
+            object.close();
+        }
+        list.close();
+        out
+    }
+
+    /// The turn of a speaker: the one that goes on, or a new one. Turns of which nothing is left do
+    /// not separate their neighbours.
+    fn turn(&mut self, assistant: bool) -> &mut Turn {
+        while self.turns.last().is_some_and(Turn::is_empty) {
+            self.turns.pop();
+        }
+        if self
+            .turns
+            .last()
+            .is_none_or(|turn| turn.assistant != assistant)
+        {
+            self.turns.push(Turn {
+                assistant,
+                results: Blocks::default(),
+                blocks: Blocks::default(),
+            });
+        }
+        let last = self.turns.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "pushed above")]
+        &mut self.turns[last]
+    }
+}
+
+// === impl Turn ===
+
+impl Turn {
+    const fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.results.is_empty()
+    }
+}
+
+// === impl Scribe ===
+
+impl Scribe<'_> {
+    /// Writes one message.
+    fn message(&mut self, at: usize, message: &Message<'_>, last: bool) -> Result<(), EncodeError> {
+        let name = message.get("name");
+        match message.role() {
+            Role::System | Role::Developer => say(message, at, None, &mut self.into.system),
+            Role::User => say(message, at, name, &mut self.into.turn(false).blocks),
+            Role::Tool | Role::Function => self.result(at, message),
+            Role::Assistant => self.assistant(at, message, last),
+        }
+    }
+
+    /// Thinking, words, calls.
+    fn assistant(
+        &mut self,
+        at: usize,
+        message: &Message<'_>,
+        last: bool,
+    ) -> Result<(), EncodeError> {
+        let turn = self.into.turn(true);
+        for block in Block::all(message.json(), FORMAT)
+            .iter()
+            .filter(|block| is_whole(block))
+        {
+            replay(block, turn.blocks.next());
+        }
+        let calls = message.tool_calls().next().is_some();
+        match message.content() {
+            Content::Text(said) if last && !calls => {
+                // Words to be continued must not end in white space.
+                let whole = said.string().unwrap_or_default();
+                let kept = whole.trim_end();
+                if kept.len() == whole.len() {
+                    text(
+                        Some(said),
+                        message.get("name"),
+                        marker(message.json()),
+                        &mut turn.blocks,
+                    );
+                } else if !kept.is_empty() {
+                    let mut block = ObjectWriter::open(turn.blocks.next());
+                    block.string("type", "text").string("text", kept);
+                    block.close();
+                }
+            }
+            _ => say(message, at, message.get("name"), &mut turn.blocks)?,
+        }
+        for call in message.tool_calls() {
+            self.wrapped |= !write_call(&call, self.names, turn.blocks.next());
+        }
+        if let Some(call) = message.get("function_call") {
+            self.functions += 1;
+            let id = format!("function_{}", self.functions);
+            let name = call.get("name").and_then(Json::string).unwrap_or_default();
+            let arguments = call.get("arguments").and_then(Json::string);
+            let mut block = ObjectWriter::open(turn.blocks.next());
+            block.string("type", "tool_use").string("id", &id);
+            block.string("name", self.names.sent(&name));
+            self.wrapped |= !input(&arguments.unwrap_or_default(), block.key("input"));
+            block.close();
+        }
+        Ok(())
+    }
+
+    /// The result of a call. That it failed is said by `is_error`, which other wires pass by.
+    fn result(&mut self, at: usize, message: &Message<'_>) -> Result<(), EncodeError> {
+        let id = message
+            .tool_call_id()
+            .unwrap_or_else(|| format!("function_{}", self.functions.max(1)).into());
+        let mut held = Blocks::default();
+        let parts = message.content().parts().enumerate();
+        for (place, part) in parts {
+            piece(part, (at, place), None, None).write(&mut held)?;
+        }
+        let inner = message
+            .content()
+            .parts()
+            .last()
+            .and_then(|part| marker(part.json()));
+        let turn = self.into.turn(false);
+        let mut block = ObjectWriter::open(turn.results.next());
+        block.string("type", "tool_result");
+        write_id(&mut block, "tool_use_id", &id);
+        match message.content() {
+            Content::Text(said) if !is_blank(said) => {
+                block.raw("content", said.bytes());
+            }
+            Content::Parts(_) if !held.is_empty() => {
+                let out = block.key("content");
+                out.push(b'[');
+                out.extend_from_slice(held.bytes());
+                out.push(b']');
+            }
+            _ => {}
+        }
+        if message.get("is_error").and_then(Json::bool) == Some(true) {
+            block.bool("is_error", true);
+        }
+        let outer = marker(message.json()).filter(|_| inner.is_none());
+        write_mark(outer, &mut block);
+        block.close();
+        Ok(())
+    }
+}
+
+/// Writes the content of a message.
+fn say(
+    message: &Message<'_>,
+    at: usize,
+    name: Option<Json<'_>>,
+    list: &mut Blocks,
+) -> Result<(), EncodeError> {
+    let mark = message.get("cache_control");
+    match message.content() {
+        Content::Absent => Ok(()),
+        Content::Text(said) => {
+            text(Some(said), name, mark.map(Marker::Sent), list);
+            Ok(())
+        }
+        Content::Parts(_) => {
+            let last = message.content().parts().count().saturating_sub(1);
+            let mut named = name;
+            for (place, part) in message.content().parts().enumerate() {
+                let mark = mark.filter(|_| place == last);
+                let is_text = part.text().is_some();
+                piece(part, (at, place), mark, named).write(list)?;
+                // The name stands in front of the first text alone.
+                named = named.filter(|_| !is_text);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A part on its way out.
+const fn piece<'a>(
+    part: Part<'a>,
+    place: (usize, usize),
+    mark: Option<Json<'a>>,
+    name: Option<Json<'a>>,
+) -> Piece<'a> {
+    Piece {
+        part,
+        place,
+        mark,
+        name,
+    }
+}
+
+/// Writes a block of thinking as the model wrote it, byte for byte.
+fn replay(block: &Block<'_>, out: &mut Vec<u8>) {
+    let mut object = ObjectWriter::open(out);
+    let (kind, key) = match block.thought {
+        Thought::Encrypted => ("redacted_thinking", "data"),
+        Thought::Text | Thought::Summary => ("thinking", "thinking"),
+    };
+    object.string("type", kind);
+    let out = object.key(key);
+    out.push(b'"');
+    out.extend_from_slice(&block.text);
+    out.push(b'"');
+    if let Some(signature) = block.signature {
+        object.raw("signature", signature.bytes());
+    }
+    object.close();
+}
+
+/// Writes a call, and says whether its arguments were the object that the wire wants.
+fn write_call(call: &ToolCall<'_>, names: &Names, out: &mut Vec<u8>) -> bool {
+    let mut block = ObjectWriter::open(out);
+    block.string("type", "tool_use");
+    write_id(&mut block, "id", &call.id());
+    block.string("name", names.sent(&call.name()));
+    let fit = input(&call.arguments(), block.key("input"));
+    if let Some(mark) = call.json().get("cache_control") {
+        block.raw("cache_control", mark.bytes());
+    }
+    block.close();
+    fit
+}
+
+/// Writes arguments: an object as the model spelled it, nothing as an empty one. What is no object,
+/// a broken one included, goes into one, so that the model sees what it said.
+fn input(arguments: &str, out: &mut Vec<u8>) -> bool {
+    if arguments.trim().is_empty() {
+        out.extend_from_slice(b"{}");
+        return true;
+    }
+    match Json::parse(arguments.as_bytes()) {
+        Ok(json) if json.kind() == Kind::Object => {
+            out.extend_from_slice(json.bytes());
+            true
+        }
+        _ => {
+            let mut object = ObjectWriter::open(out);
+            object.string("arguments", arguments);
+            object.close();
+            false
+        }
+    }
+}

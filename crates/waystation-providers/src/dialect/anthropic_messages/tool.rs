@@ -1,0 +1,221 @@
+//! Definitions of tools, and the names and ids that tools and calls have on the wire. Which tool is
+//! to be called is `choice`'s.
+
+use std::collections::HashSet;
+
+use waystation_core::{Json, JsonText, Kind, Note, ObjectWriter};
+
+use crate::{
+    array::ArrayWriter,
+    demand::{Demand, note},
+};
+
+/// The longest name of a tool.
+const MAX_NAME: usize = 128;
+
+/// Names of tools that the wire refuses, and what they are called on it: the same in every request
+/// that has the same tools, and none of them the name of another tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    odd: Vec<(String, String)>,
+    used: HashSet<String>,
+}
+
+// === impl Names ===
+
+impl Names {
+    /// Finds the names in the tools and in the calls of earlier turns.
+    pub(super) fn of(demand: &Demand<'_>) -> Self {
+        let tools = demand.tools().filter_map(|tool| {
+            let named = tool.at(&["function", "name"]).or_else(|| tool.get("name"));
+            Some(named?.string()?.into_owned())
+        });
+        let calls = demand.chat.messages().flat_map(|message| {
+            let calls = message.tool_calls().map(|call| call.name().into_owned());
+            calls.collect::<Vec<String>>()
+        });
+        let mut names = Self::default();
+        let mut odd = Vec::new();
+        for name in tools.chain(calls) {
+            if is_fit(&name, MAX_NAME) {
+                names.used.insert(name);
+            } else if !odd.contains(&name) {
+                odd.push(name);
+            }
+        }
+        for name in odd {
+            let sent = names.unused(&name);
+            names.used.insert(sent.clone());
+            names.odd.push((name, sent));
+        }
+        names
+    }
+
+    /// What a tool is called on the wire.
+    pub(super) fn sent<'a>(&'a self, name: &'a str) -> &'a str {
+        let odd = self.odd.iter().find(|(odd, _)| odd == name);
+        odd.map_or(name, |(_, sent)| sent)
+    }
+
+    /// What the client calls a tool that the model calls `sent`.
+    pub(super) fn original(&self, sent: &JsonText) -> JsonText {
+        if self.odd.is_empty() {
+            return sent.clone();
+        }
+        let name = sent.decode();
+        let odd = self.odd.iter().find(|(_, sent)| *sent == name);
+        odd.map_or_else(|| sent.clone(), |(odd, _)| JsonText::of(odd))
+    }
+
+    /// A name like `wish` that the wire takes and no tool has.
+    pub(super) fn unused(&self, wish: &str) -> String {
+        let fit = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        };
+        let mut name: String = wish.chars().map(fit).take(MAX_NAME / 2).collect();
+        if name.is_empty() {
+            name.push('_');
+        }
+        while self.used.contains(&name) {
+            name.push('_');
+        }
+        name
+    }
+}
+
+/// Whether a name or an id is one that the wire takes.
+fn is_fit(name: &str, max: usize) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=max).contains(&name.len()) && name.bytes().all(legal)
+}
+
+/// Writes the id of a call, in a call or in its result. What the wire refuses in another host's id
+/// is spelled out, in both alike: `functions.f:0` is `functions_2Ef_3A0`.
+pub(super) fn write_id(object: &mut ObjectWriter<'_>, key: &str, id: &str) {
+    if is_fit(id, usize::MAX) {
+        object.string(key, id);
+        return;
+    }
+    let mut fit = String::from(if id.is_empty() { "toolu" } else { "" });
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
+            fit.push(char::from(byte));
+        } else {
+            fit.push_str(&format!("_{byte:02X}"));
+        }
+    }
+    object.string(key, &fit);
+}
+
+/// The tools that leave: the client's, and those that earlier turns called though nobody defines
+/// them any more, since the wire refuses calls of tools that it does not know. `None` when there are
+/// none; the flag says that all of them are only remembered.
+pub(super) fn write(
+    demand: &Demand<'_>,
+    names: &Names,
+    only: Option<&[String]>,
+    notes: &mut Vec<Note>,
+) -> Option<(Vec<u8>, bool)> {
+    let mut out = Vec::new();
+    let mut list = ArrayWriter::open(&mut out);
+    for tool in demand.tools() {
+        let name = tool.at(&["function", "name"]).and_then(Json::string);
+        if let Some(only) = only
+            && name
+                .as_ref()
+                .is_some_and(|name| !only.iter().any(|one| one == &**name))
+        {
+            continue;
+        }
+        match (name, tool.get("type").and_then(Json::string).as_deref()) {
+            (Some(name), None | Some("function")) => {
+                function(tool, names.sent(&name), list.next());
+            }
+            (_, Some("custom")) if tool.get("custom").is_some() => {
+                note(
+                    notes,
+                    "tools",
+                    "left out: tools without a schema, which the wire does not have",
+                );
+            }
+            _ => list.next().extend_from_slice(tool.bytes()),
+        }
+    }
+    let remembered = list.is_empty();
+    if remembered {
+        remember(demand, names, &mut list, notes);
+    }
+    let none = list.is_empty();
+    list.close();
+    (!none).then_some((out, remembered))
+}
+
+/// One function. Its strictness stays; members beside it that are the wire's own (`cache_control`,
+/// `defer_loading`) go along.
+fn function(tool: Json<'_>, name: &str, out: &mut Vec<u8>) {
+    let get = |key: &str| {
+        let found = tool.at(&["function", key]);
+        found.filter(|value| !value.is_null())
+    };
+    let mut object = ObjectWriter::open(out);
+    object.string("name", name);
+    if let Some(description) = get("description") {
+        object.raw("description", description.bytes());
+    }
+    input_schema(get("parameters"), object.key("input_schema"));
+    for (key, value) in tool.members() {
+        if !matches!(&*key.name(), "type" | "function" | "strict") && !value.is_null() {
+            object
+                .escaped_key(key.escaped())
+                .extend_from_slice(value.bytes());
+        }
+    }
+    object.close();
+}
+
+/// The schema of the arguments, which must be one of an object.
+pub(super) fn input_schema(parameters: Option<Json<'_>>, out: &mut Vec<u8>) {
+    let schema = parameters.filter(|schema| schema.kind() == Kind::Object);
+    if let Some(schema) = schema
+        && schema.get("type").is_some_and(|kind| !kind.is_null())
+    {
+        out.extend_from_slice(schema.bytes());
+        return;
+    }
+    let mut object = ObjectWriter::open(out);
+    object.string("type", "object");
+    let members = schema.into_iter().flat_map(Json::members);
+    for (key, value) in members.filter(|(key, _)| !key.is("type")) {
+        object
+            .escaped_key(key.escaped())
+            .extend_from_slice(value.bytes());
+    }
+    object.close();
+}
+
+/// Definitions of the tools that earlier turns called.
+fn remember(demand: &Demand<'_>, names: &Names, list: &mut ArrayWriter<'_>, notes: &mut Vec<Note>) {
+    let mut known = HashSet::new();
+    for message in demand.chat.messages() {
+        for call in message.tool_calls() {
+            let name = call.name();
+            if known.insert(name.clone().into_owned()) {
+                let mut object = list.object();
+                object.string("name", names.sent(&name));
+                object.raw("input_schema", br#"{"type":"object"}"#);
+                object.close();
+            }
+        }
+    }
+    if !known.is_empty() {
+        note(
+            notes,
+            "tools",
+            "made of the calls of earlier turns, which nobody defines",
+        );
+    }
+}

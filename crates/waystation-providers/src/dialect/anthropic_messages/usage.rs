@@ -1,0 +1,78 @@
+//! Token counts. They come in pieces, and every piece may tell more: by field, the last that was
+//! said stands. What was read from a cache and written to one stands beside the input and is added.
+//!
+//! Source: recorded traffic; in 16 of 303 streams the last event tells another input than the first,
+//! for tools that the provider runs add to it.
+
+use waystation_core::{Json, Tokens, Usage};
+
+/// What was counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    input: Option<u64>,
+    read: Option<u64>,
+    written: Option<u64>,
+    written_5m: Option<u64>,
+    written_1h: Option<u64>,
+    output: Option<u64>,
+    thinking: Option<u64>,
+    searches: Option<u64>,
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// Takes in a `usage` object.
+    pub(super) fn take(&mut self, usage: Json<'_>) {
+        let told = |path: &[&str], count: &mut Option<u64>| {
+            *count = usage.at(path).and_then(Json::u64).or(*count);
+        };
+        told(&["input_tokens"], &mut self.input);
+        told(&["cache_read_input_tokens"], &mut self.read);
+        told(&["cache_creation_input_tokens"], &mut self.written);
+        let kind = "cache_creation";
+        told(&[kind, "ephemeral_5m_input_tokens"], &mut self.written_5m);
+        told(&[kind, "ephemeral_1h_input_tokens"], &mut self.written_1h);
+        told(&["output_tokens"], &mut self.output);
+        let details = "output_tokens_details";
+        told(&[details, "thinking_tokens"], &mut self.thinking);
+        let tools = "server_tool_use";
+        told(&[tools, "web_search_requests"], &mut self.searches);
+    }
+
+    /// The counts as the gateway has them; `None` when nothing was counted.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        if self.input.is_none() && self.output.is_none() {
+            return None;
+        }
+        let parts = self.written_5m.unwrap_or(0) + self.written_1h.unwrap_or(0);
+        let written = self.written.or((parts > 0).then_some(parts));
+        let prompt = [self.input, self.read, written].into_iter().flatten();
+        let mut usage = Usage::default();
+        usage.prompt = Tokens::new(prompt.fold(0, u64::saturating_add));
+        usage.completion = Tokens::new(self.output.unwrap_or(0));
+        usage.cached = self.read.map(Tokens::new);
+        usage.cache_write = written.map(Tokens::new);
+        usage.cache_write_1h = self.written_1h.map(Tokens::new);
+        usage.reasoning = self.thinking.map(Tokens::new);
+        usage.web_searches = self.searches;
+        Some(usage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_each_count_stands() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.usage(), None);
+        let start = br#"{"input_tokens":10,"cache_read_input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":7},"output_tokens":1}"#;
+        counts.take(Json::parse(start).unwrap());
+        counts.take(Json::parse(br#"{"output_tokens":9,"input_tokens":20}"#).unwrap());
+        let usage = counts.usage().unwrap();
+        assert_eq!((usage.prompt.get(), usage.completion.get()), (32, 9));
+        assert_eq!(usage.cache_write, usage.cache_write_1h);
+    }
+}

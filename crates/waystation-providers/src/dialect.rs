@@ -1,12 +1,14 @@
 //! The table of dialects. One line a dialect; everything about it is in its own file.
 
 mod anthropic_messages;
+mod gemini;
 mod openai_chat;
 mod openai_responses;
 
 use waystation_core::{Codec, DialectId};
 
 pub use anthropic_messages::{ANTHROPIC_MESSAGES, AnthropicMessages};
+pub use gemini::{GEMINI, Gemini};
 pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
 pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 
@@ -20,6 +22,7 @@ pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 /// ```
 pub static DIALECTS: &[(&str, &dyn Codec)] = &[
     (ANTHROPIC_MESSAGES, &AnthropicMessages),
+    (GEMINI, &Gemini),
     (OPENAI_CHAT, &OpenAiChat),
     (OPENAI_RESPONSES, &OpenAiResponses),
 ];

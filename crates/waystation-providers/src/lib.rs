@@ -17,7 +17,7 @@ mod sse;
 mod thought;
 
 pub use dialect::{
-    ANTHROPIC_MESSAGES, AnthropicMessages, DIALECTS, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat,
+    ANTHROPIC_MESSAGES, AnthropicMessages, DIALECTS, GEMINI, Gemini, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat,
     OpenAiResponses, codec,
 };
 pub use sse::{MAX_EVENT_BYTES, SseError, SseEvent, SseParser};

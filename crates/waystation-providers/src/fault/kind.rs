@@ -36,8 +36,12 @@ const CODES: &[(&str, ErrorType)] = &[
     ("invalid_api_key", ErrorType::Authentication),
     ("api_key_invalid", ErrorType::Authentication),
     ("authentication_error", ErrorType::Authentication),
+    ("billing_error", ErrorType::PaymentRequired),
     ("permission_error", ErrorType::PermissionDenied),
     ("model_not_found", ErrorType::NotFound),
+    ("not_found_error", ErrorType::NotFound),
+    ("request_too_large", ErrorType::PayloadTooLarge),
+    ("timeout_error", ErrorType::Timeout),
     ("invalid_model", ErrorType::NotFound),
     ("deploymentnotfound", ErrorType::NotFound),
     ("invalid_image_url", ErrorType::ImageDownloadFailed),
@@ -76,6 +80,7 @@ const PHRASES: &[(&str, ErrorType)] = &[
     ("prompt is too long", ErrorType::ContextLengthExceeded),
     ("prompt too long", ErrorType::ContextLengthExceeded),
     ("input is too long", ErrorType::ContextLengthExceeded),
+    ("exceed context limit", ErrorType::ContextLengthExceeded),
     (
         "total length of all messages is too long",
         ErrorType::ContextLengthExceeded,
@@ -86,6 +91,10 @@ const PHRASES: &[(&str, ErrorType)] = &[
     ),
     ("valid range of max_tokens", ErrorType::MaxTokensExceeded),
     ("max_tokens is too large", ErrorType::MaxTokensExceeded),
+    (
+        "maximum allowed number of output tokens",
+        ErrorType::MaxTokensExceeded,
+    ),
     (
         "max_tokens` must be less than",
         ErrorType::MaxTokensExceeded,

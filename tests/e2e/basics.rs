@@ -38,7 +38,10 @@ fn assert_shape(body: &Value) {
     assert_eq!(choice["message"]["role"], "assistant");
     assert_eq!(choice["message"]["content"], "Hello");
     let usage = &body["usage"];
-    assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(5), &json!(2)));
+    assert_eq!(
+        (&usage["prompt_tokens"], &usage["completion_tokens"]),
+        (&json!(5), &json!(2))
+    );
     assert_eq!(usage["total_tokens"], 7);
     assert_eq!(usage["is_byok"], false);
 }
@@ -50,24 +53,40 @@ async fn both_path_prefixes_answer_alike() {
     let request = |path: &str| Station::request(Method::POST, path, ask(json!({})).to_string());
     let got = station.whole(request("/api/v1/chat/completions")).await;
     assert_shape(&got.ok());
-    let missing = station.whole(request("/v2/chat/completions")).await.error(404);
+    let missing = station
+        .whole(request("/v2/chat/completions"))
+        .await
+        .error(404);
     assert_eq!(missing["error_type"], "not_found");
-    assert!(missing["message"].as_str().unwrap().contains("/v2/chat/completions"));
+    assert!(
+        missing["message"]
+            .as_str()
+            .unwrap()
+            .contains("/v2/chat/completions")
+    );
 }
 
 /// Statement 3.
 #[tokio::test(start_paused = true)]
 async fn without_a_valid_key_nobody_is_served() {
-    let station = Setup::mocks().config(&format!("[auth]\nkeys = ['{KEY}']")).start(hello());
+    let station = Setup::mocks()
+        .config(&format!("[auth]\nkeys = ['{KEY}']"))
+        .start(hello());
     let with = async |name: Option<header::HeaderName>, value: &str| {
-        let mut request =
-            Station::request(Method::POST, "/v1/chat/completions", ask(json!({})).to_string());
+        let mut request = Station::request(
+            Method::POST,
+            "/v1/chat/completions",
+            ask(json!({})).to_string(),
+        );
         if let Some(name) = name {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
         station.whole(request).await
     };
-    let (bearer, x_api_key) = (header::AUTHORIZATION, header::HeaderName::from_static("x-api-key"));
+    let (bearer, x_api_key) = (
+        header::AUTHORIZATION,
+        header::HeaderName::from_static("x-api-key"),
+    );
     for got in [
         with(None, "").await,
         with(Some(bearer.clone()), "Bearer wrong").await,
@@ -89,13 +108,24 @@ async fn without_a_valid_key_nobody_is_served() {
 async fn malformed_json_and_missing_messages_are_invalid_requests() {
     let station = Setup::mocks().start(hello());
     for body in [
-        "", "{", "nonsense", "[]", "\"text\"", "null", "{\"model\":\"acme/m\"", "{\"model\" \"x\"}",
-        "{\"model\":\"acme/m\"} trailing", "{'model':'acme/m'}",
+        "",
+        "{",
+        "nonsense",
+        "[]",
+        "\"text\"",
+        "null",
+        "{\"model\":\"acme/m\"",
+        "{\"model\" \"x\"}",
+        "{\"model\":\"acme/m\"} trailing",
+        "{'model':'acme/m'}",
     ] {
         let error = station.post(body).await.error(400);
         assert_eq!(error["error_type"], "invalid_request", "{body}: {error}");
     }
-    for body in [json!({"model": "acme/m"}), json!({"model": "acme/m", "messages": []})] {
+    for body in [
+        json!({"model": "acme/m"}),
+        json!({"model": "acme/m", "messages": []}),
+    ] {
         let error = station.chat(body.clone()).await.error(400);
         assert_eq!(error["error_type"], "invalid_request");
         assert_eq!(error["param"], "messages", "{body}: {error}");
@@ -107,11 +137,17 @@ async fn malformed_json_and_missing_messages_are_invalid_requests() {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_model_is_a_400_that_echoes_it() {
     let station = Setup::mocks().start(hello());
-    let error = station.chat(asking("acme/none", json!({}))).await.error(400);
+    let error = station
+        .chat(asking("acme/none", json!({})))
+        .await
+        .error(400);
     assert_eq!(error["error_type"], "invalid_request");
     assert_eq!(error["availability"]["code"], "model_not_found");
     assert_eq!(error["availability"]["retryable"], false);
-    assert_eq!(error["availability"]["requested_models"], json!(["acme/none"]));
+    assert_eq!(
+        error["availability"]["requested_models"],
+        json!(["acme/none"])
+    );
     assert!(error["availability"]["docs_url"].is_string());
     assert!(error["message"].as_str().unwrap().contains("acme/none"));
     assert_eq!(station.upstream().calls(), 0);
@@ -129,20 +165,32 @@ async fn unknown_members_are_forwarded_byte_for_byte() {
     let sent = String::from_utf8(station.sent()[0].body.to_vec()).unwrap();
     assert!(sent.contains(r#""safe_prompt":true"#), "{sent}");
     assert!(sent.contains(odd), "{sent}");
-    assert!(sent.contains(r#"{"role":"user","content":"Hi","x_own":1}"#), "{sent}");
+    assert!(
+        sent.contains(r#"{"role":"user","content":"Hi","x_own":1}"#),
+        "{sent}"
+    );
 }
 
 /// Statement 8.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_provider_key_is_a_400_that_names_it() {
     let station = Setup::mocks().start(hello());
-    for (key, near) in [("foo", None), ("Require_Parameters", Some("require_parameters"))] {
-        let error = station.chat(ask(json!({"provider": {key: 1}}))).await.error(400);
+    for (key, near) in [
+        ("foo", None),
+        ("Require_Parameters", Some("require_parameters")),
+    ] {
+        let error = station
+            .chat(ask(json!({"provider": {key: 1}})))
+            .await
+            .error(400);
         let message = error["message"].as_str().unwrap();
         assert_eq!(error["error_type"], "invalid_request");
         assert!(message.contains(key), "{message}");
         assert!(near.is_none_or(|near| message.contains(near)), "{message}");
-        assert!(error["param"].as_str().unwrap().starts_with("provider"), "{error}");
+        assert!(
+            error["param"].as_str().unwrap().starts_with("provider"),
+            "{error}"
+        );
     }
     assert_eq!(station.upstream().calls(), 0);
 }
@@ -194,7 +242,8 @@ async fn null_is_absence() {
     for key in nulls.as_object().unwrap().keys() {
         assert!(sent.get(key).is_none(), "{key} in {sent}");
     }
-    let wishes = json!({"provider": {"order": null, "only": null, "sort": null, "max_price": null}});
+    let wishes =
+        json!({"provider": {"order": null, "only": null, "sort": null, "max_price": null}});
     assert_shape(&station.chat(ask(wishes)).await.ok());
     let got = station.chat(json!({"model": null, "messages": [{"role": "user", "content": "Hi"}]}));
     assert_shape(&got.await.ok());
@@ -208,7 +257,10 @@ async fn sampling_parameters_are_passed_on_and_never_invented() {
     let body = station.bodies().remove(0);
     let keys: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["messages", "model"]);
-    station.chat(ask(json!({"temperature": 1, "top_p": 0.5, "seed": 7}))).await.ok();
+    station
+        .chat(ask(json!({"temperature": 1, "top_p": 0.5, "seed": 7})))
+        .await
+        .ok();
     let sent = &station.bodies()[1];
     assert_eq!(sent["temperature"], 1);
     assert_eq!((&sent["top_p"], &sent["seed"]), (&json!(0.5), &json!(7)));
@@ -226,8 +278,10 @@ async fn of_two_limits_on_output_the_newer_name_wins_and_goes_once() {
     ] {
         station.chat(ask(body)).await.ok();
         let sent = station.bodies().pop().unwrap();
-        let limits: Vec<&Value> =
-            ["max_tokens", "max_completion_tokens"].iter().filter_map(|k| sent.get(k)).collect();
+        let limits: Vec<&Value> = ["max_tokens", "max_completion_tokens"]
+            .iter()
+            .filter_map(|k| sent.get(k))
+            .collect();
         assert_eq!(limits, [&json!(limit)], "{sent}");
     }
 }
@@ -240,7 +294,10 @@ async fn a_last_assistant_message_is_sent_as_prefill() {
         {"role": "user", "content": "Say hello"},
         {"role": "assistant", "content": "Hel"},
     ]);
-    station.chat(json!({"model": "acme/m", "messages": messages})).await.ok();
+    station
+        .chat(json!({"model": "acme/m", "messages": messages}))
+        .await
+        .ok();
     assert_eq!(station.bodies()[0]["messages"], messages);
 }
 
@@ -252,7 +309,10 @@ async fn two_efforts_must_agree() {
         ask(json!({"reasoning_effort": one, "reasoning": {"effort": other}}))
     };
     let error = station.chat(both("low", "high")).await.error(400);
-    assert!(error["param"].as_str().unwrap().starts_with("reasoning"), "{error}");
+    assert!(
+        error["param"].as_str().unwrap().starts_with("reasoning"),
+        "{error}"
+    );
     assert_shape(&station.chat(both("low", "low")).await.ok());
 }
 
@@ -260,9 +320,15 @@ async fn two_efforts_must_agree() {
 #[tokio::test(start_paused = true)]
 async fn a_prompt_is_one_user_message() {
     let station = Setup::mocks().start(hello());
-    station.chat(json!({"model": "acme/m", "prompt": "Hé\n"})).await.ok();
+    station
+        .chat(json!({"model": "acme/m", "prompt": "Hé\n"}))
+        .await
+        .ok();
     let sent = &station.bodies()[0];
-    assert_eq!(sent["messages"], json!([{"role": "user", "content": "Hé\n"}]));
+    assert_eq!(
+        sent["messages"],
+        json!([{"role": "user", "content": "Hé\n"}])
+    );
     assert!(sent.get("prompt").is_none());
 }
 
@@ -270,7 +336,10 @@ async fn a_prompt_is_one_user_message() {
 #[tokio::test(start_paused = true)]
 async fn without_a_model_the_default_serves() {
     let station = Setup::mocks().start(hello());
-    let got = station.chat(json!({"messages": [{"role": "user", "content": "Hi"}]})).await.ok();
+    let got = station
+        .chat(json!({"messages": [{"role": "user", "content": "Hi"}]}))
+        .await
+        .ok();
     assert_eq!(got["model"], "acme/m");
     assert_eq!(station.bodies()[0]["model"], "m-at-a");
 }
@@ -318,20 +387,35 @@ async fn tools_go_there_and_calls_come_back() {
     assert_eq!(choice["finish_reason"], "tool_calls");
     assert_eq!(choice["message"]["content"], Value::Null);
     let call = &choice["message"]["tool_calls"][0];
-    assert_eq!((&call["id"], &call["type"]), (&json!("call_1"), &json!("function")));
-    assert_eq!(call["function"], json!({"name": "weather", "arguments": arguments}));
+    assert_eq!(
+        (&call["id"], &call["type"]),
+        (&json!("call_1"), &json!("function"))
+    );
+    assert_eq!(
+        call["function"],
+        json!({"name": "weather", "arguments": arguments})
+    );
     let sent = &station.bodies()[0];
     assert_eq!((&sent["tools"], &sent["messages"]), (&tools, &messages));
-    assert_eq!((&sent["tool_choice"], &sent["parallel_tool_calls"]), (&json!("auto"), &json!(false)));
+    assert_eq!(
+        (&sent["tool_choice"], &sent["parallel_tool_calls"]),
+        (&json!("auto"), &json!(false))
+    );
 }
 
 /// The request's id is the client's when it is sane, and new otherwise.
 #[tokio::test(start_paused = true)]
 async fn requests_have_ids() {
     let station = Setup::mocks().start(hello());
-    for (sent, kept) in [("my-id:1.2_3", true), ("with space", false), (&"x".repeat(129), false)] {
+    for (sent, kept) in [
+        ("my-id:1.2_3", true),
+        ("with space", false),
+        (&"x".repeat(129), false),
+    ] {
         let mut request = Station::request(Method::GET, "/health", "");
-        request.headers_mut().insert("x-request-id", sent.parse().unwrap());
+        request
+            .headers_mut()
+            .insert("x-request-id", sent.parse().unwrap());
         let got = station.whole(request).await;
         let id = got.header("x-request-id").unwrap();
         assert_eq!(id == sent, kept, "{sent} {id}");
@@ -344,16 +428,23 @@ async fn requests_have_ids() {
 async fn without_keys_only_this_machine_is_served() {
     let station = Setup::mocks().start(hello());
     let request = |name: header::HeaderName, value: &str| {
-        let mut request =
-            Station::request(Method::POST, "/v1/chat/completions", ask(json!({})).to_string());
+        let mut request = Station::request(
+            Method::POST,
+            "/v1/chat/completions",
+            ask(json!({})).to_string(),
+        );
         request.headers_mut().insert(name, value.parse().unwrap());
         request
     };
     let got = station.whole(request(header::HOST, "evil.example")).await;
     assert_eq!(got.error(403)["error_type"], "permission_denied");
-    let got = station.whole(request(header::ORIGIN, "https://evil.example")).await;
+    let got = station
+        .whole(request(header::ORIGIN, "https://evil.example"))
+        .await;
     assert_eq!(got.error(403)["error_type"], "permission_denied");
-    let got = station.whole(request(header::CONTENT_TYPE, "text/plain")).await;
+    let got = station
+        .whole(request(header::CONTENT_TYPE, "text/plain"))
+        .await;
     assert_eq!(got.error(415)["error_type"], "invalid_request");
     assert_eq!(station.upstream().calls(), 0);
     for host in ["localhost:1", "127.0.0.1", "[::1]:8080"] {
@@ -367,20 +458,31 @@ async fn a_request_that_comes_back_is_a_508() {
     let station = Setup::mocks().start(hello());
     station.chat(ask(json!({}))).await.ok();
     let hop = station.sent()[0].headers["x-waystation-hop"].clone();
-    let mut request =
-        Station::request(Method::POST, "/v1/chat/completions", ask(json!({})).to_string());
+    let mut request = Station::request(
+        Method::POST,
+        "/v1/chat/completions",
+        ask(json!({})).to_string(),
+    );
     request.headers_mut().insert("x-waystation-hop", hop);
     let error = station.whole(request).await.error(508);
-    assert!(error["message"].as_str().unwrap().contains("_BASE_URL"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("_BASE_URL"),
+        "{error}"
+    );
     assert_eq!(station.upstream().calls(), 1);
 }
 
 /// What a client sends about itself stays here: neither its key nor its cookies reach a provider.
 #[tokio::test(start_paused = true)]
 async fn headers_of_the_client_are_not_passed_on() {
-    let station = Setup::mocks().config(&format!("[auth]\nkeys = ['{KEY}']")).start(hello());
-    let mut request =
-        Station::request(Method::POST, "/v1/chat/completions", ask(json!({})).to_string());
+    let station = Setup::mocks()
+        .config(&format!("[auth]\nkeys = ['{KEY}']"))
+        .start(hello());
+    let mut request = Station::request(
+        Method::POST,
+        "/v1/chat/completions",
+        ask(json!({})).to_string(),
+    );
     for (name, value) in [
         ("authorization", format!("Bearer {KEY}")),
         ("cookie", "session=secret".to_owned()),
@@ -392,7 +494,10 @@ async fn headers_of_the_client_are_not_passed_on() {
     }
     station.whole(request).await.ok();
     let sent = station.sent().remove(0);
-    assert_eq!(sent.headers[header::AUTHORIZATION], "Bearer key-of-a-do-not-tell");
+    assert_eq!(
+        sent.headers[header::AUTHORIZATION],
+        "Bearer key-of-a-do-not-tell"
+    );
     let text = format!("{:?}", sent.headers);
     for secret in [KEY, "session=secret", "10.0.0.1"] {
         assert!(!text.contains(secret), "{text}");
@@ -405,7 +510,14 @@ async fn headers_of_the_client_are_not_passed_on() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_is_a_404_and_what_cannot_be_done_a_405() {
     let station = Setup::mocks().start(ReplayTransport::queue([] as [Reply; 0]));
-    for path in ["/", "/v1", "/v1/responses", "/v1/embeddings", "/api/v1/credits", "/v1/x/../y"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/responses",
+        "/v1/embeddings",
+        "/api/v1/credits",
+        "/v1/x/../y",
+    ] {
         station.get(path).await.error(404);
     }
     station.get("/v1/chat/completions").await.error(405);

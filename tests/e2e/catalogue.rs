@@ -37,22 +37,63 @@ async fn sent(variable: &str, model: &str) -> (HttpRequest, String, String) {
     let got = station.chat(asking(model, json!({}))).await.ok();
     assert_eq!(got["model"], model);
     let upstream = station.bodies()[0]["model"].as_str().unwrap().to_owned();
-    (station.sent().remove(0), got["provider"].as_str().unwrap().to_owned(), upstream)
+    (
+        station.sent().remove(0),
+        got["provider"].as_str().unwrap().to_owned(),
+        upstream,
+    )
 }
 
 /// Statement 6, for the ids whose vendor speaks openai-chat: the vendor's key alone serves them.
 #[tokio::test(start_paused = true)]
 async fn the_vendors_key_alone_serves_its_seed_models() {
     for (variable, model, provider, url, upstream) in [
-        ("OPENAI_API_KEY", "openai/gpt-5.4", "OpenAI", "https://api.openai.com/v1/chat/completions", "gpt-5.4"),
-        ("OPENAI_API_KEY", "openai/gpt-5.4-mini", "OpenAI", "https://api.openai.com/v1/chat/completions", "gpt-5.4-mini"),
-        ("XAI_API_KEY", "x-ai/grok-4.20", "xAI", "https://api.x.ai/v1/chat/completions", "grok-4.20"),
-        ("DASHSCOPE_API_KEY", "qwen/qwen3.5-plus", "Alibaba", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions", "qwen3.5-plus"),
-        ("MOONSHOT_API_KEY", "moonshotai/kimi-k2", "Moonshot AI", "https://api.moonshot.ai/v1/chat/completions", "kimi-k2"),
+        (
+            "OPENAI_API_KEY",
+            "openai/gpt-5.4",
+            "OpenAI",
+            "https://api.openai.com/v1/chat/completions",
+            "gpt-5.4",
+        ),
+        (
+            "OPENAI_API_KEY",
+            "openai/gpt-5.4-mini",
+            "OpenAI",
+            "https://api.openai.com/v1/chat/completions",
+            "gpt-5.4-mini",
+        ),
+        (
+            "XAI_API_KEY",
+            "x-ai/grok-4.20",
+            "xAI",
+            "https://api.x.ai/v1/chat/completions",
+            "grok-4.20",
+        ),
+        (
+            "DASHSCOPE_API_KEY",
+            "qwen/qwen3.5-plus",
+            "Alibaba",
+            "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions",
+            "qwen3.5-plus",
+        ),
+        (
+            "MOONSHOT_API_KEY",
+            "moonshotai/kimi-k2",
+            "Moonshot AI",
+            "https://api.moonshot.ai/v1/chat/completions",
+            "kimi-k2",
+        ),
     ] {
         let (request, by, named) = sent(variable, model).await;
-        assert_eq!((by.as_str(), request.url.to_string().as_str()), (provider, url), "{model}");
-        assert_eq!(request.headers["authorization"], "Bearer the-only-key", "{model}");
+        assert_eq!(
+            (by.as_str(), request.url.to_string().as_str()),
+            (provider, url),
+            "{model}"
+        );
+        assert_eq!(
+            request.headers["authorization"], "Bearer the-only-key",
+            "{model}"
+        );
         assert!(named.starts_with(upstream), "{model}: {named}");
     }
 }
@@ -63,7 +104,10 @@ async fn the_aggregators_key_alone_serves_every_seed_model() {
     for model in SEEDS {
         let (request, by, named) = sent("OPENROUTER_API_KEY", model).await;
         assert_eq!(by, "OpenRouter");
-        assert_eq!(request.url.to_string(), "https://openrouter.ai/api/v1/chat/completions");
+        assert_eq!(
+            request.url.to_string(),
+            "https://openrouter.ai/api/v1/chat/completions"
+        );
         // Some ids are dated there.
         assert!(named.starts_with(model), "{model}: {named}");
     }
@@ -78,10 +122,14 @@ async fn the_names_of_the_mission_match() {
         ("Qwen", "DASHSCOPE_API_KEY", "qwen/qwen3.5-plus"),
         ("Moonshot", "MOONSHOT_API_KEY", "moonshotai/kimi-k2"),
     ] {
-        let setup = Setup::empty().env(variable, "the-only-key").env("OPENROUTER_API_KEY", "another-key");
+        let setup = Setup::empty()
+            .env(variable, "the-only-key")
+            .env("OPENROUTER_API_KEY", "another-key");
         let who = async |list: &str| {
             let station = setup.start(hello());
-            let got = station.chat(asking(model, json!({"provider": {list: [name]}}))).await;
+            let got = station
+                .chat(asking(model, json!({"provider": {list: [name]}})))
+                .await;
             assert_eq!(got.header("x-waystation-warning"), None, "{name} in {list}");
             got.ok()["provider"].as_str().unwrap().to_owned()
         };
@@ -95,11 +143,22 @@ async fn the_names_of_the_mission_match() {
 /// Decisions, "Candidates": trust is a rank. The vendor comes before the aggregator.
 #[tokio::test(start_paused = true)]
 async fn an_aggregator_is_asked_last() {
-    let setup = Setup::empty().env("OPENAI_API_KEY", "k1").env("OPENROUTER_API_KEY", "k2");
+    let setup = Setup::empty()
+        .env("OPENAI_API_KEY", "k1")
+        .env("OPENROUTER_API_KEY", "k2");
     for _ in 0..5 {
-        let station = setup.start(ReplayTransport::answering(|_, _| fixtures::error(500, "down")));
-        station.chat(asking("openai/gpt-5.4", json!({}))).await.error(503);
-        let hosts: Vec<String> = station.sent().iter().map(|r| r.url.host().unwrap().to_owned()).collect();
+        let station = setup.start(ReplayTransport::answering(|_, _| {
+            fixtures::error(500, "down")
+        }));
+        station
+            .chat(asking("openai/gpt-5.4", json!({})))
+            .await
+            .error(503);
+        let hosts: Vec<String> = station
+            .sent()
+            .iter()
+            .map(|r| r.url.host().unwrap().to_owned())
+            .collect();
         assert_eq!(hosts.first().map(String::as_str), Some("api.openai.com"));
         assert_eq!(hosts.last().map(String::as_str), Some("openrouter.ai"));
     }
@@ -109,8 +168,14 @@ async fn an_aggregator_is_asked_last() {
 #[tokio::test(start_paused = true)]
 async fn azure_is_asked_by_deployment_with_its_own_header() {
     for (extra, url) in [
-        ("", "https://my-resource.openai.azure.com/openai/v1/chat/completions"),
-        ("api_version = '2024-10-21'", "https://my-resource.openai.azure.com/openai/deployments/prod-54/chat/completions?api-version=2024-10-21"),
+        (
+            "",
+            "https://my-resource.openai.azure.com/openai/v1/chat/completions",
+        ),
+        (
+            "api_version = '2024-10-21'",
+            "https://my-resource.openai.azure.com/openai/deployments/prod-54/chat/completions?api-version=2024-10-21",
+        ),
     ] {
         let setup = Setup::empty().config(&format!(
             "[providers.azure]\napi_key = 'an-azure-key'\nresource = 'my-resource'\n{extra}\n\
@@ -129,34 +194,74 @@ async fn azure_is_asked_by_deployment_with_its_own_header() {
 /// Sample values for what addresses have in braces.
 fn sample(provider: &Provider) -> ProviderChange {
     let mut change = ProviderChange::new(provider.upstream.slug.clone());
-    let google = provider.env_settings.contains_key("project");
-    change.settings.region = Some(if google { "us-central1" } else { "us-east-1" }.to_owned());
-    change.settings.project = Some("my-project".to_owned());
-    for name in ["resource", "account_id", "workspace", "workspace_id", "host", "account", "endpoint", "deployment", "gateway"] {
-        change.settings.values.insert(name.to_owned(), format!("my-{}", name.replace('_', "-")));
+    // Only where a row asks for them: with a project, a Google address is Vertex AI's.
+    let asks = |name: &str| provider.env_settings.contains_key(name);
+    let google = asks("project");
+    if asks("region") || asks("location") {
+        change.settings.region = Some(if google { "us-central1" } else { "us-east-1" }.to_owned());
+    }
+    change.settings.project = google.then(|| "my-project".to_owned());
+    for name in [
+        "resource",
+        "account_id",
+        "workspace",
+        "workspace_id",
+        "host",
+        "account",
+        "endpoint",
+        "deployment",
+        "gateway",
+    ] {
+        change
+            .settings
+            .values
+            .insert(name.to_owned(), format!("my-{}", name.replace('_', "-")));
     }
     change
 }
 
 /// The header that carries the credential.
 fn credential(request: &HttpRequest) -> String {
-    let names = request.headers.iter().filter(|(_, value)| value.as_bytes().ends_with(b"SECRET"));
+    let names = request
+        .headers
+        .iter()
+        .filter(|(_, value)| value.as_bytes().ends_with(b"SECRET"));
     let shown = names.map(|(name, value)| {
         let value = value.to_str().expect("text");
-        if value == "SECRET" { name.to_string() } else { format!("{name}: {}", value.trim_end_matches(" SECRET")) }
+        if value == "SECRET" {
+            name.to_string()
+        } else {
+            format!("{name}: {}", value.trim_end_matches(" SECRET"))
+        }
     });
     let shown: Vec<String> = shown.collect();
-    if shown.is_empty() { "no credential".to_owned() } else { shown.join(", ") }
+    if shown.is_empty() {
+        "no credential".to_owned()
+    } else {
+        shown.join(", ")
+    }
 }
 
 /// The line of one row on one wire.
 fn line(codecs: &Codecs, upstream: &Upstream, dialect: &DialectId, endpoint: &Endpoint) -> String {
     let slug = &upstream.slug;
     let Some(codec) = codecs.get(dialect) else {
-        return format!("{slug}  {dialect}  {}  {}", upstream.base_url, scheme(upstream.auth));
+        return format!(
+            "{slug}  {dialect}  {}  {}",
+            upstream.base_url,
+            scheme(upstream.auth)
+        );
     };
-    let lease = Lease { credential: "key".parse().unwrap(), secret: Some(Secret::new("SECRET")) };
-    let target = Target { upstream, endpoint, lease: &lease, now: UnixMs::new(1_767_225_600_000) };
+    let lease = Lease {
+        credential: "key".parse().unwrap(),
+        secret: Some(Secret::new("SECRET")),
+    };
+    let target = Target {
+        upstream,
+        endpoint,
+        lease: &lease,
+        now: UnixMs::new(1_767_225_600_000),
+    };
     let call = |stream: bool| {
         let body = asking(endpoint.model.as_str(), json!({"stream": stream})).to_string();
         let chat = ChatRequest::parse(&body.into()).unwrap();
@@ -165,10 +270,20 @@ fn line(codecs: &Codecs, upstream: &Upstream, dialect: &DialectId, endpoint: &En
     match (call(false), call(true)) {
         (Ok(plain), Ok(streamed)) => {
             assert_eq!(credential(&plain), credential(&streamed), "{slug}");
-            let url = if plain.url == streamed.url { "the same".to_owned() } else { streamed.url.to_string() };
-            format!("{slug}  {dialect}  {}  {url}  {}", plain.url, credential(&plain))
+            let url = if plain.url == streamed.url {
+                "the same".to_owned()
+            } else {
+                streamed.url.to_string()
+            };
+            format!(
+                "{slug}  {dialect}  {}  {url}  {}",
+                plain.url,
+                credential(&plain)
+            )
         }
-        (Err(error), _) | (_, Err(error)) => format!("{slug}  {dialect}  {}  cannot: {error}", upstream.base_url),
+        (Err(error), _) | (_, Err(error)) => {
+            format!("{slug}  {dialect}  {}  cannot: {error}", upstream.base_url)
+        }
     }
 }
 
@@ -189,25 +304,45 @@ fn scheme(auth: AuthScheme) -> &'static str {
 /// base URL and the scheme. Braces are filled with sample values.
 fn addresses() -> String {
     let catalog = Catalog::bundled().unwrap();
-    let mut changes = Changes::default();
-    changes.providers = catalog.providers().map(sample).collect();
+    let changes = Changes {
+        providers: catalog.providers().map(sample).collect(),
+        ..Changes::default()
+    };
     let (catalog, _) = catalog.with(changes).unwrap();
     let codecs = Codecs::of(waystation_providers::DIALECTS);
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for provider in catalog.providers() {
-        let slug = &provider.upstream.slug;
-        let served = catalog.models().flat_map(|model| &model.endpoints).find(|e| e.provider == *slug);
-        let endpoint = served.cloned().unwrap_or_else(|| stand_in(&catalog, provider));
-        let own = lines.entry(slug.to_string()).or_default();
-        own.push(line(&codecs, &provider.upstream, &provider.dialect, &endpoint));
-        for (dialect, wire) in provider.wires.iter().filter(|(dialect, _)| **dialect != provider.dialect) {
-            own.push(line(&codecs, wire, dialect, &endpoint));
+        let own = lines.entry(provider.upstream.slug.to_string()).or_default();
+        let others = provider
+            .wires
+            .iter()
+            .filter(|(dialect, _)| **dialect != provider.dialect);
+        let first = (&provider.dialect, &provider.upstream);
+        for (dialect, upstream) in std::iter::once(first).chain(others) {
+            let endpoint = served(&catalog, provider, dialect);
+            own.push(line(&codecs, upstream, dialect, &endpoint));
         }
     }
-    lines.into_values().flatten().fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "{line}");
-        text
-    })
+    lines
+        .into_values()
+        .flatten()
+        .fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "{line}");
+            text
+        })
+}
+
+/// An endpoint of a provider: one of this wire where there is one, else any.
+fn served(catalog: &Catalog, provider: &Provider, dialect: &DialectId) -> Endpoint {
+    let own = || {
+        let all = catalog.models().flat_map(|model| &model.endpoints);
+        all.filter(|endpoint| endpoint.provider == provider.upstream.slug)
+    };
+    own()
+        .find(|endpoint| endpoint.dialect == *dialect)
+        .or_else(|| own().next())
+        .cloned()
+        .unwrap_or_else(|| stand_in(catalog, provider))
 }
 
 /// An endpoint of a provider that serves no model of the catalogue.
@@ -217,8 +352,10 @@ fn stand_in(catalog: &Catalog, provider: &Provider) -> Endpoint {
     let mut endpoint = EndpointChange::new(provider.upstream.slug.clone());
     endpoint.model = Some("stand-in".into());
     model.endpoints.push(endpoint);
-    let mut changes = Changes::default();
-    changes.models = vec![model];
+    let changes = Changes {
+        models: vec![model],
+        ..Changes::default()
+    };
     let (catalog, _) = catalog.with(changes).unwrap();
     catalog.model(id.as_str()).unwrap().endpoints[0].clone()
 }
@@ -233,6 +370,13 @@ fn every_provider_is_asked_at_the_address_that_was_read() {
         std::fs::write(&file, &now).unwrap();
     }
     let read = std::fs::read_to_string(&file).unwrap_or_default();
-    let changed: Vec<&str> = now.lines().filter(|line| !read.lines().any(|known| known == *line)).collect();
-    assert!(read == now, "addresses changed; read them, then WAYSTATION_BLESS=1:\n{}", changed.join("\n"));
+    let changed: Vec<&str> = now
+        .lines()
+        .filter(|line| !read.lines().any(|known| known == *line))
+        .collect();
+    assert!(
+        read == now,
+        "addresses changed; read them, then WAYSTATION_BLESS=1:\n{}",
+        changed.join("\n")
+    );
 }

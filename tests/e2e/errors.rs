@@ -18,19 +18,57 @@ fn alone() -> Value {
 #[tokio::test(start_paused = true)]
 async fn an_error_names_the_provider_and_its_reason() {
     for (status, body, expected, reason) in [
-        (400, r#"{"error":{"message":"Unsupported value: 'temperature'","type":"invalid_request_error","code":"unsupported_value"}}"#, 400, "Unsupported value: 'temperature'"),
-        (422, r#"{"detail":[{"loc":["body","messages"],"msg":"field required"}]}"#, 422, "field required"),
-        (404, r#"{"error":{"message":"The model `one` does not exist","code":"model_not_found"}}"#, 404, "does not exist"),
+        (
+            400,
+            r#"{"error":{"message":"Unsupported value: 'temperature'","type":"invalid_request_error","code":"unsupported_value"}}"#,
+            400,
+            "Unsupported value: 'temperature'",
+        ),
+        (
+            422,
+            r#"{"detail":[{"loc":["body","messages"],"msg":"field required"}]}"#,
+            422,
+            "field required",
+        ),
+        (
+            404,
+            r#"{"error":{"message":"The model `one` does not exist","code":"model_not_found"}}"#,
+            404,
+            "does not exist",
+        ),
         (500, r#"{"error":"kaputt"}"#, 503, "kaputt"),
-        (503, r#"{"error":{"message":"The engine is overloaded"}}"#, 503, "The engine is overloaded"),
-        (429, r#"{"error":{"message":"Rate limit reached for one"}}"#, 429, "Rate limit reached"),
-        (400, r#"{"error":{"message":"maximum context length is 10 tokens","code":"context_length_exceeded"}}"#, 400, "maximum context length"),
-        (400, r#"{"code":"bad","error":"flat words"}"#, 400, "flat words"),
+        (
+            503,
+            r#"{"error":{"message":"The engine is overloaded"}}"#,
+            503,
+            "The engine is overloaded",
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Rate limit reached for one"}}"#,
+            429,
+            "Rate limit reached",
+        ),
+        (
+            400,
+            r#"{"error":{"message":"maximum context length is 10 tokens","code":"context_length_exceeded"}}"#,
+            400,
+            "maximum context length",
+        ),
+        (
+            400,
+            r#"{"code":"bad","error":"flat words"}"#,
+            400,
+            "flat words",
+        ),
     ] {
         let station = one(Reply::json(status, body));
         let error = station.chat(alone()).await.error(expected);
         let message = error["message"].as_str().unwrap();
-        assert!(message.starts_with("One: ") && message.contains(reason), "{message}");
+        assert!(
+            message.starts_with("One: ") && message.contains(reason),
+            "{message}"
+        );
         assert_eq!(error["metadata"]["provider_name"], "One");
         assert_eq!(error["metadata"]["raw"], body);
         assert_eq!(error["metadata"]["previous_errors"][0]["status"], status);
@@ -42,7 +80,9 @@ async fn an_error_names_the_provider_and_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn no_error_shows_a_secret() {
     const SECRET: &str = "key-of-one-do-not-tell";
-    let told = format!(r#"{{"error":{{"message":"Incorrect API key provided: {SECRET}. See your account","code":"invalid_api_key","key":"{SECRET}"}}}}"#);
+    let told = format!(
+        r#"{{"error":{{"message":"Incorrect API key provided: {SECRET}. See your account","code":"invalid_api_key","key":"{SECRET}"}}}}"#
+    );
     for status in [400, 401, 402, 403, 404, 429, 500, 503] {
         let station = one(Reply::json(status, told.clone()));
         for body in [alone(), asking("acme/one", json!({"stream": true}))] {
@@ -57,17 +97,29 @@ async fn no_error_shows_a_secret() {
     let got = station.stream(alone()).await;
     assert!(got.chunks().last().unwrap()["error"].is_object());
     assert!(!got.text().contains(SECRET), "{}", got.text());
-    assert_eq!(station.sent()[0].headers["authorization"], format!("Bearer {SECRET}"));
+    assert_eq!(
+        station.sent()[0].headers["authorization"],
+        format!("Bearer {SECRET}")
+    );
 }
 
 /// Section 2.3: what failed on the way here says no address either.
 #[tokio::test(start_paused = true)]
 async fn no_error_shows_an_address() {
-    for phase in [Phase::Dns, Phase::Connect, Phase::Tls, Phase::Send, Phase::Head] {
+    for phase in [
+        Phase::Dns,
+        Phase::Connect,
+        Phase::Tls,
+        Phase::Send,
+        Phase::Head,
+    ] {
         let station = one(Reply::refuse(phase));
         let got = station.chat(alone()).await;
         let error = got.error(503);
-        assert!(error["message"].as_str().unwrap().starts_with("One: "), "{error}");
+        assert!(
+            error["message"].as_str().unwrap().starts_with("One: "),
+            "{error}"
+        );
         assert!(!got.text().contains("one.mock"), "{}", got.text());
     }
 }
@@ -76,10 +128,22 @@ async fn no_error_shows_an_address() {
 #[tokio::test(start_paused = true)]
 async fn debug_shows_neither_keys_nor_prompts() {
     let station = one(fixtures::answer("the secret answer", 5, 2));
-    let body = asking("acme/one", json!({"messages": [{"role": "user", "content": "a private question"}]}));
+    let body = asking(
+        "acme/one",
+        json!({"messages": [{"role": "user", "content": "a private question"}]}),
+    );
     station.chat(body).await.ok();
-    let shown = format!("{:?} {:?} {:?}", station.app(), station.app().ledger(), station.app().gateway());
-    for secret in ["key-of-one-do-not-tell", "a private question", "the secret answer"] {
+    let shown = format!(
+        "{:?} {:?} {:?}",
+        station.app(),
+        station.app().ledger(),
+        station.app().gateway()
+    );
+    for secret in [
+        "key-of-one-do-not-tell",
+        "a private question",
+        "the secret answer",
+    ] {
         assert!(!shown.contains(secret), "{shown}");
     }
     let resolved = Setup::one("").resolve().unwrap();
@@ -92,17 +156,58 @@ async fn debug_shows_neither_keys_nor_prompts() {
 #[tokio::test(start_paused = true)]
 async fn statuses_follow_from_all_attempts() {
     let with = |a: Reply, b: Reply, c: Reply| {
-        Setup::mocks().start(ReplayTransport::hosts().at("a.mock", [a]).at("b.mock", [b]).at("c.mock", [c]))
+        Setup::mocks().start(
+            ReplayTransport::hosts()
+                .at("a.mock", [a])
+                .at("b.mock", [b])
+                .at("c.mock", [c]),
+        )
     };
     let error = |status: u16| fixtures::error(status, "words");
     for (a, b, c, expected, kind) in [
-        (error(500), error(503), Reply::refuse(Phase::Dns), 503, "provider_overloaded"),
-        (error(429), error(429), error(429), 429, "rate_limit_exceeded"),
-        (error(401), error(403), error(401), 502, "provider_unavailable"),
+        (
+            error(500),
+            error(503),
+            Reply::refuse(Phase::Dns),
+            503,
+            "provider_overloaded",
+        ),
+        (
+            error(429),
+            error(429),
+            error(429),
+            429,
+            "rate_limit_exceeded",
+        ),
+        (
+            error(401),
+            error(403),
+            error(401),
+            502,
+            "provider_unavailable",
+        ),
         (error(404), error(404), error(404), 404, "not_found"),
-        (error(500), error(500), error(429), 429, "rate_limit_exceeded"),
-        (error(429), error(429), error(500), 502, "provider_unavailable"),
-        (error(429), error(500), error(401), 502, "provider_unavailable"),
+        (
+            error(500),
+            error(500),
+            error(429),
+            429,
+            "rate_limit_exceeded",
+        ),
+        (
+            error(429),
+            error(429),
+            error(500),
+            502,
+            "provider_unavailable",
+        ),
+        (
+            error(429),
+            error(500),
+            error(401),
+            502,
+            "provider_unavailable",
+        ),
     ] {
         let got = with(a, b, c).chat(ask(json!({}))).await;
         let error = got.error(expected);
@@ -113,12 +218,23 @@ async fn statuses_follow_from_all_attempts() {
 /// Decisions, "Ids in errors": a model that nobody here has a key for says which keys would do.
 #[tokio::test(start_paused = true)]
 async fn without_credentials_the_variables_are_named() {
-    let station = Setup::empty().env("GROQ_API_KEY", "a-groq-key").start(ReplayTransport::queue([]));
-    let error = station.chat(asking("openai/gpt-5.4", json!({}))).await.error(404);
+    let station = Setup::empty()
+        .env("GROQ_API_KEY", "a-groq-key")
+        .start(ReplayTransport::queue([]));
+    let error = station
+        .chat(asking("openai/gpt-5.4", json!({})))
+        .await
+        .error(404);
     let message = error["message"].as_str().unwrap();
     assert!(message.starts_with("openai/gpt-5.4: "), "{message}");
-    assert!(message.contains("none has credentials; set OPENAI_API_KEY"), "{message}");
-    assert_eq!(error["availability"]["excluded_by"], json!(["no_credentials"]));
+    assert!(
+        message.contains("none has credentials; set OPENAI_API_KEY"),
+        "{message}"
+    );
+    assert_eq!(
+        error["availability"]["excluded_by"],
+        json!(["no_credentials"])
+    );
     assert_eq!(error["availability"]["code"], "no_endpoints");
 }
 
@@ -130,14 +246,25 @@ async fn explain_fails_as_the_request_would() {
         let request = Station::request(http::Method::POST, "/v1/route/explain", body.to_string());
         station.whole(request).await
     };
-    let plan = explain(ask(json!({"provider": {"ignore": ["B"]}}))).await.ok();
-    let tags: Vec<&Value> = plan["attempts"].as_array().unwrap().iter().map(|a| &a["endpoint"]).collect();
+    let plan = explain(ask(json!({"provider": {"ignore": ["B"]}})))
+        .await
+        .ok();
+    let tags: Vec<&Value> = plan["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["endpoint"])
+        .collect();
     assert_eq!(tags, ["a", "c"]);
     assert_eq!(plan["dropped"][0]["reason"], "ignore");
     let none = explain(ask(json!({"provider": {"only": ["nobody"]}}))).await;
     assert_eq!(none.status, 404);
     assert_eq!(none.json()["dropped"].as_array().unwrap().len(), 3);
-    for body in [ask(json!({"provider": {"only": ["nobody"]}})), asking("acme/none", json!({})), ask(json!({"temperature": 9}))] {
+    for body in [
+        ask(json!({"provider": {"only": ["nobody"]}})),
+        asking("acme/none", json!({})),
+        ask(json!({"temperature": 9})),
+    ] {
         let (explained, asked) = (explain(body.clone()).await, station.chat(body).await);
         assert_eq!(explained.status, asked.status);
         assert_eq!(explained.json()["error"], asked.json()["error"]);

@@ -6,7 +6,9 @@ use waystation_sim::{ReplayTransport, fixtures};
 use waystation_tests::{Setup, Station, ask};
 
 fn station() -> Station {
-    Setup::mocks().start(ReplayTransport::answering(|_, _| fixtures::answer("Hello", 5, 2)))
+    Setup::mocks().start(ReplayTransport::answering(|_, _| {
+        fixtures::answer("Hello", 5, 2)
+    }))
 }
 
 /// The error of a body that must be refused, with the field that it blames.
@@ -24,16 +26,32 @@ async fn refused(station: &Station, body: String) -> (String, String) {
 async fn values_out_of_range_are_named() {
     let station = station();
     let long = "x".repeat(257);
-    let pairs: Value = (0..17).map(|n| (n.to_string(), json!("v"))).collect::<serde_json::Map<_, _>>().into();
+    let pairs: Value = (0..17)
+        .map(|n| (n.to_string(), json!("v")))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     for (field, value) in [
-        ("temperature", json!(2.1)), ("temperature", json!(-0.1)),
-        ("top_p", json!(0)), ("top_p", json!(1.01)), ("top_k", json!(-1)), ("min_p", json!(1.5)),
-        ("top_a", json!(-1)), ("frequency_penalty", json!(2.5)), ("presence_penalty", json!(-2.5)),
-        ("repetition_penalty", json!(0)), ("repetition_penalty", json!(2.5)),
-        ("max_tokens", json!(0)), ("max_completion_tokens", json!(-5)), ("n", json!(0)),
-        ("stop", json!(["a", "b", "c", "d", "e"])), ("session_id", json!(long)),
-        ("metadata", pairs), ("max_tool_calls", json!(31)), ("verbosity", json!("loud")),
-        ("route", json!("price")), ("model", json!(long)),
+        ("temperature", json!(2.1)),
+        ("temperature", json!(-0.1)),
+        ("top_p", json!(0)),
+        ("top_p", json!(1.01)),
+        ("top_k", json!(-1)),
+        ("min_p", json!(1.5)),
+        ("top_a", json!(-1)),
+        ("frequency_penalty", json!(2.5)),
+        ("presence_penalty", json!(-2.5)),
+        ("repetition_penalty", json!(0)),
+        ("repetition_penalty", json!(2.5)),
+        ("max_tokens", json!(0)),
+        ("max_completion_tokens", json!(-5)),
+        ("n", json!(0)),
+        ("stop", json!(["a", "b", "c", "d", "e"])),
+        ("session_id", json!(long)),
+        ("metadata", pairs),
+        ("max_tool_calls", json!(31)),
+        ("verbosity", json!("loud")),
+        ("route", json!("price")),
+        ("model", json!(long)),
     ] {
         let (param, message) = refused(&station, ask(json!({field: value})).to_string()).await;
         assert_eq!(param, field, "{message}");
@@ -52,10 +70,16 @@ async fn values_out_of_range_are_named() {
 async fn values_at_the_edge_are_served() {
     let station = station();
     for more in [
-        json!({"temperature": 0}), json!({"temperature": 2}), json!({"top_p": 1}),
-        json!({"logprobs": true, "top_logprobs": 20}), json!({"stop": ["a", "b", "c", "d"]}),
-        json!({"session_id": "x".repeat(256)}), json!({"logit_bias": {"5": -100}}),
-        json!({"max_tokens": 1}), json!({"frequency_penalty": -2}), json!({"seed": -1}),
+        json!({"temperature": 0}),
+        json!({"temperature": 2}),
+        json!({"top_p": 1}),
+        json!({"logprobs": true, "top_logprobs": 20}),
+        json!({"stop": ["a", "b", "c", "d"]}),
+        json!({"session_id": "x".repeat(256)}),
+        json!({"logit_bias": {"5": -100}}),
+        json!({"max_tokens": 1}),
+        json!({"frequency_penalty": -2}),
+        json!({"seed": -1}),
     ] {
         station.chat(ask(more.clone())).await.ok();
     }
@@ -65,28 +89,65 @@ async fn values_at_the_edge_are_served() {
 async fn wrong_types_are_named() {
     let station = station();
     for (more, field) in [
-        (json!({"model": 5}), "model"), (json!({"models": "acme/m"}), "models"),
-        (json!({"models": ["acme/m", 5]}), "models[1]"), (json!({"messages": {}}), "messages"),
-        (json!({"messages": "Hi"}), "messages"), (json!({"messages": [5]}), "messages[0]"),
+        (json!({"model": 5}), "model"),
+        (json!({"models": "acme/m"}), "models"),
+        (json!({"models": ["acme/m", 5]}), "models[1]"),
+        (json!({"messages": {}}), "messages"),
+        (json!({"messages": "Hi"}), "messages"),
+        (json!({"messages": [5]}), "messages[0]"),
         (json!({"messages": [{"content": "Hi"}]}), "messages[0]"),
-        (json!({"messages": [{"role": "boss", "content": "Hi"}]}), "messages[0].role"),
-        (json!({"messages": [{"role": "user", "content": 5}]}), "messages[0].content"),
-        (json!({"messages": [{"role": "user", "content": [5]}]}), "messages[0].content[0]"),
-        (json!({"messages": [{"role": "user", "content": [{"text": "x"}]}]}), "messages[0].content[0]"),
-        (json!({"stream": "yes"}), "stream"), (json!({"temperature": "1"}), "temperature"),
-        (json!({"max_tokens": 1.5}), "max_tokens"), (json!({"seed": "x"}), "seed"),
-        (json!({"tools": {}}), "tools"), (json!({"tools": [1]}), "tools[0]"),
-        (json!({"tool_choice": 1}), "tool_choice"), (json!({"response_format": "json"}), "response_format"),
-        (json!({"response_format": {"type": "yaml"}}), "response_format.type"),
-        (json!({"response_format": {"type": "json_schema"}}), "response_format.json_schema"),
-        (json!({"provider": []}), "provider"), (json!({"provider": {"order": "A"}}), "provider.order"),
+        (
+            json!({"messages": [{"role": "boss", "content": "Hi"}]}),
+            "messages[0].role",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": 5}]}),
+            "messages[0].content",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [5]}]}),
+            "messages[0].content[0]",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"text": "x"}]}]}),
+            "messages[0].content[0]",
+        ),
+        (json!({"stream": "yes"}), "stream"),
+        (json!({"temperature": "1"}), "temperature"),
+        (json!({"max_tokens": 1.5}), "max_tokens"),
+        (json!({"seed": "x"}), "seed"),
+        (json!({"tools": {}}), "tools"),
+        (json!({"tools": [1]}), "tools[0]"),
+        (json!({"tool_choice": 1}), "tool_choice"),
+        (json!({"response_format": "json"}), "response_format"),
+        (
+            json!({"response_format": {"type": "yaml"}}),
+            "response_format.type",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema"}}),
+            "response_format.json_schema",
+        ),
+        (json!({"provider": []}), "provider"),
+        (json!({"provider": {"order": "A"}}), "provider.order"),
         (json!({"provider": {"sort": "best"}}), "provider.sort"),
         (json!({"provider": {"only": [1]}}), "provider.only[0]"),
-        (json!({"provider": {"allow_fallbacks": "no"}}), "provider.allow_fallbacks"),
-        (json!({"provider": {"quantizations": ["fp5"]}}), "provider.quantizations[0]"),
-        (json!({"provider": {"data_collection": "maybe"}}), "provider.data_collection"),
-        (json!({"plugins": [{"enabled": true}]}), "plugins[0]"), (json!({"plugins": "web"}), "plugins"),
-        (json!({"reasoning": "high"}), "reasoning"), (json!({"stop": 5}), "stop"),
+        (
+            json!({"provider": {"allow_fallbacks": "no"}}),
+            "provider.allow_fallbacks",
+        ),
+        (
+            json!({"provider": {"quantizations": ["fp5"]}}),
+            "provider.quantizations[0]",
+        ),
+        (
+            json!({"provider": {"data_collection": "maybe"}}),
+            "provider.data_collection",
+        ),
+        (json!({"plugins": [{"enabled": true}]}), "plugins[0]"),
+        (json!({"plugins": "web"}), "plugins"),
+        (json!({"reasoning": "high"}), "reasoning"),
+        (json!({"stop": 5}), "stop"),
         (json!({"metadata": {"a": 1}}), "metadata.a"),
     ] {
         let (param, message) = refused(&station, ask(more.clone()).to_string()).await;
@@ -131,9 +192,14 @@ async fn deep_nesting_is_refused_and_not_followed() {
         for depth in [129_usize, 100_000] {
             let middle = if open == "[" { "" } else { "1" };
             let deep = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
-            let body = format!(r#"{{"model":"acme/m","messages":[{{"role":"user","content":"Hi"}}],"x":{deep}}}"#);
+            let body = format!(
+                r#"{{"model":"acme/m","messages":[{{"role":"user","content":"Hi"}}],"x":{deep}}}"#
+            );
             let (_, message) = refused(&station, body).await;
-            assert!(message.contains("deep") || message.contains("nest"), "{message}");
+            assert!(
+                message.contains("deep") || message.contains("nest"),
+                "{message}"
+            );
             let open_only = format!(r#"{{"x":{}"#, open.repeat(depth));
             refused(&station, open_only).await;
         }
@@ -143,7 +209,13 @@ async fn deep_nesting_is_refused_and_not_followed() {
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_no_utf8_are_refused() {
     let station = station();
-    for bytes in [&b"\xff\xfe"[..], b"\xc3\x28", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"] {
+    for bytes in [
+        &b"\xff\xfe"[..],
+        b"\xc3\x28",
+        b"\xed\xa0\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xe2\x82",
+    ] {
         let mut body = br#"{"model":"acme/m","messages":[{"role":"user","content":""#.to_vec();
         body.extend_from_slice(bytes);
         body.extend_from_slice(br#""}]}"#);
@@ -158,7 +230,9 @@ async fn bytes_that_are_no_utf8_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn one_byte_beyond_the_limit_is_a_413_and_the_limit_itself_is_not() {
     let setup = Setup::mocks().config("[server]\nmax_body_bytes = 1024");
-    let station = setup.start(ReplayTransport::answering(|_, _| fixtures::answer("Hello", 5, 2)));
+    let station = setup.start(ReplayTransport::answering(|_, _| {
+        fixtures::answer("Hello", 5, 2)
+    }));
     let empty = ask(json!({"x": ""})).to_string().len();
     for (size, status) in [(1024, 200), (1025, 413), (100_000, 413)] {
         let body = ask(json!({"x": "y".repeat(size - empty)})).to_string();
@@ -168,7 +242,10 @@ async fn one_byte_beyond_the_limit_is_a_413_and_the_limit_itself_is_not() {
         if status == 413 {
             let error = got.error(413);
             assert_eq!(error["error_type"], "payload_too_large");
-            assert!(error["message"].as_str().unwrap().contains("1024"), "{error}");
+            assert!(
+                error["message"].as_str().unwrap().contains("1024"),
+                "{error}"
+            );
         }
     }
     assert_eq!(station.upstream().calls(), 1);
@@ -178,17 +255,29 @@ async fn one_byte_beyond_the_limit_is_a_413_and_the_limit_itself_is_not() {
 async fn names_and_numbers_beyond_all_measure_are_refused() {
     let station = station();
     for (more, field) in [
-        (r#""temperature":1e400"#, "temperature"), (r#""max_tokens":1e3"#, "max_tokens"),
+        (r#""temperature":1e400"#, "temperature"),
+        (r#""max_tokens":1e3"#, "max_tokens"),
         (r#""seed":99999999999999999999999"#, "seed"),
-        (r#""provider":{"max_price":{"prompt":1e999}}"#, "provider.max_price.prompt"),
-        (r#""provider":{"max_price":{"prompt":"1e-30"}}"#, "provider.max_price.prompt"),
+        (
+            r#""provider":{"max_price":{"prompt":1e999}}"#,
+            "provider.max_price.prompt",
+        ),
+        (
+            r#""provider":{"max_price":{"prompt":"1e-30"}}"#,
+            "provider.max_price.prompt",
+        ),
     ] {
-        let body = format!(r#"{{"model":"acme/m","messages":[{{"role":"user","content":"Hi"}}],{more}}}"#);
+        let body =
+            format!(r#"{{"model":"acme/m","messages":[{{"role":"user","content":"Hi"}}],{more}}}"#);
         let (param, message) = refused(&station, body).await;
         assert_eq!(param, field, "{message}");
     }
-    for model in ["acme", "acme/", "/m", "acme/m/m", "acme /m", "acme/m?x", "acme/..", "", "a/b\u{0}"] {
-        let got = station.chat(waystation_tests::asking(model, json!({}))).await;
+    for model in [
+        "acme", "acme/", "/m", "acme/m/m", "acme /m", "acme/m?x", "acme/..", "", "a/b\u{0}",
+    ] {
+        let got = station
+            .chat(waystation_tests::asking(model, json!({})))
+            .await;
         let error = got.error(400);
         assert!(error["error_type"] == "invalid_request", "{model}: {error}");
     }
@@ -203,7 +292,9 @@ async fn models_have_a_cap_that_the_operator_sets() {
     assert_eq!(field, "models");
     assert!(message.contains("16"), "{message}");
     let strict = Setup::mocks().config("[compat]\nmodels_cap = 3");
-    let strict = strict.start(ReplayTransport::answering(|_, _| fixtures::answer("Hello", 5, 2)));
+    let strict = strict.start(ReplayTransport::answering(|_, _| {
+        fixtures::answer("Hello", 5, 2)
+    }));
     let (field, message) = refused(&strict, ask(models(4)).to_string()).await;
     assert_eq!(field, "models");
     assert!(message.contains('3'), "{message}");
@@ -242,8 +333,28 @@ fn patch() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..6),
         proptest::sample::select(vec![
-            "null", "[]", "{}", "\"\"", "0", "-1", "1e999", "true", "\\", "\"", ",", ":", "}", "]", "[[[[",
-            "{\"a\":", "\\ud800", "\u{0}", "acme/y", "\"acme/none\"", "99999999999999999999", "\u{feff}",
+            "null",
+            "[]",
+            "{}",
+            "\"\"",
+            "0",
+            "-1",
+            "1e999",
+            "true",
+            "\\",
+            "\"",
+            ",",
+            ":",
+            "}",
+            "]",
+            "[[[[",
+            "{\"a\":",
+            "\\ud800",
+            "\u{0}",
+            "acme/y",
+            "\"acme/none\"",
+            "99999999999999999999",
+            "\u{feff}",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
     ]
@@ -252,14 +363,21 @@ fn patch() -> impl Strategy<Value = Vec<u8>> {
 /// Whatever becomes of a body, the gateway answers it, and never with a fault of its own.
 #[test]
 fn no_mutation_of_a_body_makes_the_gateway_fail() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
     let runtime = runtime.unwrap();
     let upstream = |_: &_, _| fixtures::answer_stream(&["Hi"], 1, 1);
     let station = {
         let _inside = runtime.enter();
         Setup::mocks().start(ReplayTransport::answering(upstream))
     };
-    let config = ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     let edit = (any::<prop::sample::Index>(), 0_usize..12, patch());
     let checked = TestRunner::new(config).run(&proptest::collection::vec(edit, 1..4), |edits| {
         let mut body = seed().into_bytes();
@@ -269,9 +387,17 @@ fn no_mutation_of_a_body_makes_the_gateway_fail() {
             body.splice(start..end, patch.iter().copied());
         }
         let got = runtime.block_on(station.post(body.clone()));
-        prop_assert!(got.status < 500, "{}: {}", got.status, String::from_utf8_lossy(&body));
+        prop_assert!(
+            got.status < 500,
+            "{}: {}",
+            got.status,
+            String::from_utf8_lossy(&body)
+        );
         if got.status != 200 {
-            prop_assert_eq!(got.json()["error"]["code"].as_u64(), Some(got.status.into()));
+            prop_assert_eq!(
+                got.json()["error"]["code"].as_u64(),
+                Some(got.status.into())
+            );
         }
         Ok(())
     });

@@ -24,16 +24,22 @@ fn station(cases: &Arc<Vec<Case>>, cut: usize) -> Station {
         ));
     }
     let cases = Arc::clone(cases);
-    Setup::empty().config(&config).start(ReplayTransport::answering(move |request, _| {
-        let case = &cases[number(request)];
-        let reply = Reply::json(case.status, case.reply.clone()).header("content-type", &case.content_type);
-        if cut > 0 { reply.chunked(cut) } else { reply }
-    }))
+    Setup::empty()
+        .config(&config)
+        .start(ReplayTransport::answering(move |request, _| {
+            let case = &cases[number(request)];
+            let reply = Reply::json(case.status, case.reply.clone())
+                .header("content-type", &case.content_type);
+            if cut > 0 { reply.chunked(cut) } else { reply }
+        }))
 }
 
 fn number(request: &HttpRequest) -> usize {
     let host = request.url.host().expect("a host");
-    host.trim_start_matches("case-").trim_end_matches(".mock").parse().expect("a case")
+    host.trim_start_matches("case-")
+        .trim_end_matches(".mock")
+        .parse()
+        .expect("a case")
 }
 
 /// What a client is shown of one case.
@@ -70,7 +76,8 @@ fn compare(case: &Case, status: u16, got: &Streamed) -> Option<String> {
     }
     let want = Reading::of(&case.reply, case.streaming);
     if want.error.is_some() {
-        return (!got.text().contains("\"error\"")).then(|| "an error in band is not told".to_owned());
+        return (!got.text().contains("\"error\""))
+            .then(|| "an error in band is not told".to_owned());
     }
     if status != 200 {
         return Some(format!("status {status}: {}", got.text()));
@@ -87,10 +94,16 @@ fn compare(case: &Case, status: u16, got: &Streamed) -> Option<String> {
         differs.push(format!("calls: {:?}, expected {:?}", own.calls, want.calls));
     }
     if own.finish != want.finish {
-        differs.push(format!("finish: {:?}, expected {:?}", own.finish, want.finish));
+        differs.push(format!(
+            "finish: {:?}, expected {:?}",
+            own.finish, want.finish
+        ));
     }
     if want.tokens.is_some() && own.tokens != want.tokens {
-        differs.push(format!("tokens: {:?}, expected {:?}", own.tokens, want.tokens));
+        differs.push(format!(
+            "tokens: {:?}, expected {:?}",
+            own.tokens, want.tokens
+        ));
     }
     (!differs.is_empty()).then(|| differs.join("\n  "))
 }
@@ -109,7 +122,13 @@ async fn replay(cut: usize) {
             wrong.push(format!("{}: {difference}", case.name));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
     println!("{} recorded exchanges, pieces of {cut} bytes", cases.len());
 }
 
@@ -150,7 +169,16 @@ async fn recorded_requests_leave_with_their_messages_and_tools_untouched() {
         let Some(sent) = station.bodies().into_iter().nth(before) else {
             continue;
         };
-        for key in ["messages", "tools", "temperature", "seed", "top_p", "stop", "n", "logprobs"] {
+        for key in [
+            "messages",
+            "tools",
+            "temperature",
+            "seed",
+            "top_p",
+            "stop",
+            "n",
+            "logprobs",
+        ] {
             let (was, is) = (essence(key, &case.request[key]), essence(key, &sent[key]));
             compared += usize::from(!was.is_null());
             if !was.is_null() && was != is {
@@ -158,17 +186,29 @@ async fn recorded_requests_leave_with_their_messages_and_tools_untouched() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(compared > 100);
 }
 
 /// A member without what the gateway may change: an empty list is none, `null` is absence, a tool
 /// without a type is a function, reasoning and cache marks are for hosts that take them.
 fn essence(key: &str, value: &Value) -> Value {
-    let Some(list) = value.as_array().filter(|_| matches!(key, "messages" | "tools")) else {
+    let Some(list) = value
+        .as_array()
+        .filter(|_| matches!(key, "messages" | "tools"))
+    else {
         return value.clone();
     };
-    let own = |element: &&Value| element["type"].as_str().is_none_or(|kind| !kind.contains(':'));
+    let own = |element: &&Value| {
+        element["type"]
+            .as_str()
+            .is_none_or(|kind| !kind.contains(':'))
+    };
     let plain = |element: &Value| {
         let mut element = without_marks(element);
         if let Some(object) = element.as_object_mut() {
@@ -180,15 +220,23 @@ fn essence(key: &str, value: &Value) -> Value {
         element
     };
     let list: Vec<Value> = list.iter().filter(own).map(plain).collect();
-    if list.is_empty() { Value::Null } else { Value::Array(list) }
+    if list.is_empty() {
+        Value::Null
+    } else {
+        Value::Array(list)
+    }
 }
 
 fn without_marks(value: &Value) -> Value {
     match value {
         Value::Array(list) => list.iter().map(without_marks).collect(),
         Value::Object(object) => {
-            let kept = object.iter().filter(|(name, value)| *name != "cache_control" && !value.is_null());
-            kept.map(|(name, value)| (name.clone(), without_marks(value))).collect::<serde_json::Map<_, _>>().into()
+            let kept = object
+                .iter()
+                .filter(|(name, value)| *name != "cache_control" && !value.is_null());
+            kept.map(|(name, value)| (name.clone(), without_marks(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
         }
         other => other.clone(),
     }

@@ -16,7 +16,10 @@ fn down() -> ReplayTransport {
 /// Everybody is down: who is asked, in order.
 async fn asked(setup: &Setup, provider: Value) -> Vec<String> {
     let station = setup.start(down());
-    station.chat(ask(json!({"provider": provider}))).await.error(503);
+    station
+        .chat(ask(json!({"provider": provider})))
+        .await
+        .error(503);
     station.asked()
 }
 
@@ -57,7 +60,10 @@ fn vendors() -> Setup {
 async fn only_azure_means_only_azure() {
     for name in ["Azure", "azure", " AZURE "] {
         let asked = asked(&vendors(), json!({"only": [name]})).await;
-        assert!(!asked.is_empty() && asked.iter().all(|host| host == "azure"), "{name}: {asked:?}");
+        assert!(
+            !asked.is_empty() && asked.iter().all(|host| host == "azure"),
+            "{name}: {asked:?}"
+        );
     }
     assert_eq!(served(json!({"only": ["B"]})).await, "B");
 }
@@ -74,7 +80,9 @@ fn assert_no_endpoints(error: &Value) {
 #[tokio::test(start_paused = true)]
 async fn only_an_unknown_provider_is_a_404_and_nobody_is_asked() {
     let station = Setup::mocks().start(hello());
-    let got = station.chat(ask(json!({"provider": {"only": ["nobody-at-all"]}}))).await;
+    let got = station
+        .chat(ask(json!({"provider": {"only": ["nobody-at-all"]}})))
+        .await;
     assert_no_endpoints(&got.error(404));
     assert_eq!(station.upstream().calls(), 0);
 }
@@ -90,9 +98,14 @@ async fn an_ignored_provider_is_never_asked() {
 /// Statement 46.
 #[tokio::test(start_paused = true)]
 async fn ignore_wins_over_only() {
-    assert_eq!(served(json!({"only": ["A", "C"], "ignore": ["A"]})).await, "C");
+    assert_eq!(
+        served(json!({"only": ["A", "C"], "ignore": ["A"]})).await,
+        "C"
+    );
     let station = Setup::mocks().start(hello());
-    let got = station.chat(ask(json!({"provider": {"only": ["A"], "ignore": ["A"]}}))).await;
+    let got = station
+        .chat(ask(json!({"provider": {"only": ["A"], "ignore": ["A"]}})))
+        .await;
     assert_no_endpoints(&got.error(404));
     assert_eq!(station.upstream().calls(), 0);
 }
@@ -100,17 +113,29 @@ async fn ignore_wins_over_only() {
 /// Statement 47.
 #[tokio::test(start_paused = true)]
 async fn input_and_output_are_other_words_for_prompt_and_completion() {
-    for caps in [json!({"input": 2, "output": 2}), json!({"prompt": 2, "completion": 2})] {
-        assert_eq!(asked(&Setup::mocks(), json!({"max_price": caps})).await, ["a", "b"]);
+    for caps in [
+        json!({"input": 2, "output": 2}),
+        json!({"prompt": 2, "completion": 2}),
+    ] {
+        assert_eq!(
+            asked(&Setup::mocks(), json!({"max_price": caps})).await,
+            ["a", "b"]
+        );
     }
     // Both caps hold: B's answers are too dear here.
     let caps = json!({"prompt": 9, "completion": 1});
     let asked = asked(&Setup::mocks(), json!({"max_price": caps})).await;
-    assert!(!asked.is_empty() && asked.iter().all(|host| host == "a"), "{asked:?}");
+    assert!(
+        !asked.is_empty() && asked.iter().all(|host| host == "a"),
+        "{asked:?}"
+    );
     let station = Setup::mocks().start(hello());
     let differ = ask(json!({"provider": {"max_price": {"prompt": 1, "input": 2}}}));
     let error = station.chat(differ).await.error(400);
-    assert!(error["message"].as_str().unwrap().contains("two spellings"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("two spellings"),
+        "{error}"
+    );
     let same = ask(json!({"provider": {"max_price": {"prompt": 1, "input": "1.0"}}}));
     station.chat(same).await.ok();
 }
@@ -118,7 +143,10 @@ async fn input_and_output_are_other_words_for_prompt_and_completion() {
 /// Statement 48.
 #[tokio::test(start_paused = true)]
 async fn a_price_equal_to_the_cap_passes_and_cap_zero_admits_the_free() {
-    assert_eq!(served(json!({"max_price": {"prompt": "1", "completion": "1.000"}})).await, "A");
+    assert_eq!(
+        served(json!({"max_price": {"prompt": "1", "completion": "1.000"}})).await,
+        "A"
+    );
     let station = Setup::mocks().start(hello());
     let zero = json!({"provider": {"max_price": {"prompt": 0, "completion": 0}}});
     station.chat(ask(zero.clone())).await.error(404);
@@ -138,7 +166,10 @@ async fn a_price_equal_to_the_cap_passes_and_cap_zero_admits_the_free() {
         "#,
     );
     let got = free.start(hello()).chat(ask(zero)).await.ok();
-    assert_eq!((&got["provider"], &got["usage"]["cost"]), (&json!("Gratis"), &json!(0)));
+    assert_eq!(
+        (&got["provider"], &got["usage"]["cost"]),
+        (&json!("Gratis"), &json!(0))
+    );
 }
 
 /// Statement 49.
@@ -154,7 +185,10 @@ async fn a_cap_below_all_prices_says_so() {
     assert_eq!(availability["constraint"]["field"], "max_price");
     assert!(availability["constraint"]["detail"].is_string());
     // The message says what the cheapest asks.
-    assert!(error["message"].as_str().unwrap().contains("prompt 1"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("prompt 1"),
+        "{error}"
+    );
     assert_eq!(station.upstream().calls(), 0);
 }
 
@@ -166,15 +200,32 @@ async fn caps_are_numbers_or_strings_and_nothing_else() {
         let body = ask(json!({"provider": {"max_price": {"prompt": cap}}}));
         assert_eq!(station.chat(body).await.ok()["provider"], "A", "{cap}");
     }
-    for cap in [json!("abc"), json!(-1), json!("-1"), json!(""), json!([1]), json!(true), json!("NaN")] {
+    for cap in [
+        json!("abc"),
+        json!(-1),
+        json!("-1"),
+        json!(""),
+        json!([1]),
+        json!(true),
+        json!("NaN"),
+    ] {
         let station = Setup::mocks().start(hello());
         let body = ask(json!({"provider": {"max_price": {"prompt": cap}}}));
         let error = station.chat(body).await.error(400);
-        assert_eq!(error["param"], "provider.max_price.prompt", "{cap}: {error}");
+        assert_eq!(
+            error["param"], "provider.max_price.prompt",
+            "{cap}: {error}"
+        );
     }
     let station = Setup::mocks().start(hello());
-    let error = station.chat(ask(json!({"provider": {"max_price": {"promt": 1}}}))).await.error(400);
-    assert!(error["message"].as_str().unwrap().contains("\"prompt\""), "{error}");
+    let error = station
+        .chat(ask(json!({"provider": {"max_price": {"promt": 1}}})))
+        .await
+        .error(400);
+    assert!(
+        error["message"].as_str().unwrap().contains("\"prompt\""),
+        "{error}"
+    );
 }
 
 /// Section 3.3: an unknown price fails any cap, and is never taken for free.
@@ -193,10 +244,16 @@ async fn an_unknown_price_fails_any_cap() {
 /// failure of the one is the answer.
 #[tokio::test(start_paused = true)]
 async fn order_is_followed_and_may_be_all_there_is() {
-    assert_eq!(asked(&Setup::mocks(), json!({"order": ["C", "b"]})).await, ["c", "b", "a"]);
+    assert_eq!(
+        asked(&Setup::mocks(), json!({"order": ["C", "b"]})).await,
+        ["c", "b", "a"]
+    );
     let alone = json!({"order": ["B"], "allow_fallbacks": false});
     assert_eq!(asked(&Setup::mocks(), alone).await, ["b"]);
-    assert_eq!(asked(&Setup::mocks(), json!({"allow_fallbacks": false})).await, ["a"]);
+    assert_eq!(
+        asked(&Setup::mocks(), json!({"allow_fallbacks": false})).await,
+        ["a"]
+    );
 }
 
 /// Decisions, "Names": a name that matches nothing is reported, and refused where routing is strict.
@@ -205,22 +262,37 @@ async fn names_that_match_nothing_are_reported() {
     let body = || ask(json!({"provider": {"order": ["Nobody", "B"]}}));
     let got = Setup::mocks().start(hello()).chat(body()).await;
     assert_eq!(got.ok()["provider"], "B");
-    assert!(got.header("x-waystation-warning").unwrap().contains("Nobody"));
-    let station = Setup::mocks().config("[routing]\nstrict = true").start(hello());
+    assert!(
+        got.header("x-waystation-warning")
+            .unwrap()
+            .contains("Nobody")
+    );
+    let station = Setup::mocks()
+        .config("[routing]\nstrict = true")
+        .start(hello());
     let error = station.chat(body()).await.error(400);
-    assert!(error["message"].as_str().unwrap().contains("Nobody"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("Nobody"),
+        "{error}"
+    );
 }
 
 /// Interfaces, `[routing]`: the operator's lists bound the client's.
 #[tokio::test(start_paused = true)]
 async fn the_operators_bounds_hold() {
     let bounded = Setup::mocks().config("[routing]\nonly = ['A', 'B']\nignore = ['A']");
-    assert_eq!(bounded.start(hello()).chat(ask(json!({}))).await.ok()["provider"], "B");
+    assert_eq!(
+        bounded.start(hello()).chat(ask(json!({}))).await.ok()["provider"],
+        "B"
+    );
     let wide = ask(json!({"provider": {"only": ["A", "C"]}}));
     assert_no_endpoints(&bounded.start(hello()).chat(wide).await.error(404));
     let capped = Setup::mocks().config("[routing]\nmax_price = { prompt = '2' }");
     let dearer = ask(json!({"provider": {"order": ["C"], "max_price": {"prompt": 10}}}));
-    assert_eq!(capped.start(hello()).chat(dearer).await.ok()["provider"], "A");
+    assert_eq!(
+        capped.start(hello()).chat(dearer).await.ok()["provider"],
+        "A"
+    );
 }
 
 /// Section 3.4: limits of endpoints are kept to. Statements 57 and 58.
@@ -245,15 +317,28 @@ async fn endpoints_that_are_too_small_are_left_out() {
     );
     let who = async |more: Value| {
         let station: Station = small.start(hello());
-        station.chat(waystation_tests::asking("acme/s", more)).await.ok()["provider"].clone()
+        station
+            .chat(waystation_tests::asking("acme/s", more))
+            .await
+            .ok()["provider"]
+            .clone()
     };
     assert_eq!(who(json!({})).await, "A");
     assert_eq!(who(json!({"max_tokens": 101})).await, "B");
     let long = "word ".repeat(4000);
-    assert_eq!(who(json!({"messages": [{"role": "user", "content": long}]})).await, "B");
+    assert_eq!(
+        who(json!({"messages": [{"role": "user", "content": long}]})).await,
+        "B"
+    );
     let station = small.start(hello());
     let longer = json!({"messages": [{"role": "user", "content": "word ".repeat(400_000)}]});
-    let error = station.chat(waystation_tests::asking("acme/s", longer)).await.error(400);
+    let error = station
+        .chat(waystation_tests::asking("acme/s", longer))
+        .await
+        .error(400);
     assert_eq!(error["error_type"], "context_length_exceeded");
-    assert!(error["message"].as_str().unwrap().contains("100000"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("100000"),
+        "{error}"
+    );
 }

@@ -13,12 +13,24 @@ fn has(value: &Value, keys: &[&str]) {
 
 fn replies() -> Vec<Reply> {
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2});
-    let call = json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    let call =
+        json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
     vec![
         fixtures::answer("Hello", 5, 2),
-        completion(json!({"role": "assistant", "content": null, "tool_calls": call}), "tool_calls", usage.clone()),
-        completion(json!({"role": "assistant", "content": null, "refusal": "No"}), "stop", usage),
-        Reply::json(200, r#"{"choices":[{"message":{"content":"bare"},"finish_reason":"stop"}]}"#),
+        completion(
+            json!({"role": "assistant", "content": null, "tool_calls": call}),
+            "tool_calls",
+            usage.clone(),
+        ),
+        completion(
+            json!({"role": "assistant", "content": null, "refusal": "No"}),
+            "stop",
+            usage,
+        ),
+        Reply::json(
+            200,
+            r#"{"choices":[{"message":{"content":"bare"},"finish_reason":"stop"}]}"#,
+        ),
     ]
 }
 
@@ -28,10 +40,43 @@ async fn a_completion_has_every_key() {
     for reply in replies() {
         let station = Setup::mocks().start(ReplayTransport::queue([reply]));
         let body = station.chat(ask(json!({}))).await.ok();
-        has(&body, &["choices", "created", "id", "model", "object", "system_fingerprint", "usage", "provider"]);
-        has(&body["choices"][0], &["finish_reason", "index", "message", "native_finish_reason", "logprobs"]);
-        has(&body["choices"][0]["message"], &["role", "content", "refusal"]);
-        has(&body["usage"], &["prompt_tokens", "completion_tokens", "total_tokens", "cost", "cost_details"]);
+        has(
+            &body,
+            &[
+                "choices",
+                "created",
+                "id",
+                "model",
+                "object",
+                "system_fingerprint",
+                "usage",
+                "provider",
+            ],
+        );
+        has(
+            &body["choices"][0],
+            &[
+                "finish_reason",
+                "index",
+                "message",
+                "native_finish_reason",
+                "logprobs",
+            ],
+        );
+        has(
+            &body["choices"][0]["message"],
+            &["role", "content", "refusal"],
+        );
+        has(
+            &body["usage"],
+            &[
+                "prompt_tokens",
+                "completion_tokens",
+                "total_tokens",
+                "cost",
+                "cost_details",
+            ],
+        );
         assert!(body["created"].is_u64() && body["choices"][0]["index"].is_u64());
     }
 }
@@ -46,7 +91,9 @@ async fn a_chunk_has_every_key() {
         fixtures::error(500, "late").delay(20_000),
     ] {
         let station = Setup::one("").start(ReplayTransport::answering(move |_, _| reply.clone()));
-        let got = station.stream(waystation_tests::asking("acme/one", json!({}))).await;
+        let got = station
+            .stream(waystation_tests::asking("acme/one", json!({})))
+            .await;
         for chunk in got.chunks() {
             has(&chunk, &["choices", "created", "id", "model", "object"]);
             for choice in chunk["choices"].as_array().unwrap() {
@@ -59,23 +106,79 @@ async fn a_chunk_has_every_key() {
 /// Section 13: rows of `/models` and of `/endpoints`.
 #[tokio::test(start_paused = true)]
 async fn lists_have_every_key() {
-    let station = Setup::empty().env("OPENAI_API_KEY", "k").start(ReplayTransport::queue([]));
+    let station = Setup::empty()
+        .env("OPENAI_API_KEY", "k")
+        .start(ReplayTransport::queue([]));
     let list = station.get("/v1/models").await.ok();
     has(&list, &["data", "links", "total_count"]);
     for row in list["data"].as_array().unwrap() {
-        has(row, &["architecture", "canonical_slug", "context_length", "created", "default_parameters", "id", "links",
-            "name", "per_request_limits", "pricing", "supported_parameters", "supported_voices", "top_provider"]);
-        has(&row["architecture"], &["input_modalities", "modality", "output_modalities"]);
+        has(
+            row,
+            &[
+                "architecture",
+                "canonical_slug",
+                "context_length",
+                "created",
+                "default_parameters",
+                "id",
+                "links",
+                "name",
+                "per_request_limits",
+                "pricing",
+                "supported_parameters",
+                "supported_voices",
+                "top_provider",
+            ],
+        );
+        has(
+            &row["architecture"],
+            &["input_modalities", "modality", "output_modalities"],
+        );
         has(&row["pricing"], &["prompt", "completion"]);
         has(&row["top_provider"], &["is_moderated"]);
     }
-    let got = station.get("/v1/models/openai/gpt-5.4/endpoints").await.ok();
-    has(&got["data"], &["architecture", "created", "description", "endpoints", "id", "name"]);
+    let got = station
+        .get("/v1/models/openai/gpt-5.4/endpoints")
+        .await
+        .ok();
+    has(
+        &got["data"],
+        &[
+            "architecture",
+            "created",
+            "description",
+            "endpoints",
+            "id",
+            "name",
+        ],
+    );
     for endpoint in got["data"]["endpoints"].as_array().unwrap() {
-        has(endpoint, &["context_length", "latency_last_30m", "max_completion_tokens", "max_prompt_tokens", "model_id",
-            "model_name", "name", "native_tools", "pricing", "provider_name", "quantization", "service_tier",
-            "supported_parameters", "supports_diarization", "supports_implicit_caching", "supports_tool_choice", "tag",
-            "throughput_last_30m", "uptime_last_1d", "uptime_last_30m", "uptime_last_5m"]);
+        has(
+            endpoint,
+            &[
+                "context_length",
+                "latency_last_30m",
+                "max_completion_tokens",
+                "max_prompt_tokens",
+                "model_id",
+                "model_name",
+                "name",
+                "native_tools",
+                "pricing",
+                "provider_name",
+                "quantization",
+                "service_tier",
+                "supported_parameters",
+                "supports_diarization",
+                "supports_implicit_caching",
+                "supports_tool_choice",
+                "tag",
+                "throughput_last_30m",
+                "uptime_last_1d",
+                "uptime_last_30m",
+                "uptime_last_5m",
+            ],
+        );
     }
 }
 
@@ -86,6 +189,16 @@ async fn errors_are_where_clients_look() {
     let got = station.chat(ask(json!({"temperature": 9}))).await;
     assert_eq!(got.header("content-type"), Some("application/json"));
     let error = got.error(400);
-    has(&error, &["code", "message", "param", "error_type", "http_status", "metadata"]);
+    has(
+        &error,
+        &[
+            "code",
+            "message",
+            "param",
+            "error_type",
+            "http_status",
+            "metadata",
+        ],
+    );
     assert_eq!(error["param"], "temperature");
 }

@@ -59,7 +59,11 @@ fn request(address: SocketAddr, stream: bool) -> HttpRequest {
 }
 
 async fn send(request: HttpRequest) -> (u16, Vec<Result<Bytes, TransportError>>) {
-    let limits = SendLimits { connect: Duration::from_secs(3), head: None, pool: PoolKey("mock".into()) };
+    let limits = SendLimits {
+        connect: Duration::from_secs(3),
+        head: None,
+        pool: PoolKey("mock".into()),
+    };
     let sent = ReqwestTransport::new().unwrap().send(request, limits).await;
     let reply = sent.unwrap_or_else(|error| panic!("{error}"));
     let pieces = timeout(LONG, reply.body.collect::<Vec<_>>()).await.unwrap();
@@ -87,15 +91,27 @@ async fn a_stream_comes_over_a_socket() {
     let (status, pieces) = send(request(address, true)).await;
     assert_eq!(status, 200);
     let text = text(pieces);
-    assert!(text.contains("chat.completion.chunk") && text.ends_with("data: [DONE]\n\n"), "{text}");
+    assert!(
+        text.contains("chat.completion.chunk") && text.ends_with("data: [DONE]\n\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_refused_connection_sent_nothing() {
     let (listener, address) = listener().await;
     drop(listener);
-    let limits = SendLimits { connect: Duration::from_secs(3), head: None, pool: PoolKey("gone".into()) };
-    let error = ReqwestTransport::new().unwrap().send(request(address, false), limits).await.err().unwrap();
+    let limits = SendLimits {
+        connect: Duration::from_secs(3),
+        head: None,
+        pool: PoolKey("gone".into()),
+    };
+    let error = ReqwestTransport::new()
+        .unwrap()
+        .send(request(address, false), limits)
+        .await
+        .err()
+        .unwrap();
     assert_eq!((error.phase, error.sent), (Phase::Connect, Sent::Nothing));
     assert!(!error.to_string().contains("127.0.0.1"), "{error}");
 }
@@ -110,8 +126,17 @@ async fn a_connection_that_is_cut_is_an_error_of_the_body() {
     assert_eq!(error.phase, Phase::Body);
     let mut tasks = JoinSet::new();
     let address = canned(&mut tasks, b"").await;
-    let limits = SendLimits { connect: Duration::from_secs(3), head: None, pool: PoolKey("silent".into()) };
-    let error = ReqwestTransport::new().unwrap().send(request(address, false), limits).await.err().unwrap();
+    let limits = SendLimits {
+        connect: Duration::from_secs(3),
+        head: None,
+        pool: PoolKey("silent".into()),
+    };
+    let error = ReqwestTransport::new()
+        .unwrap()
+        .send(request(address, false), limits)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.sent, Sent::Maybe, "{error:?}");
 }
 
@@ -126,8 +151,9 @@ async fn a_redirect_is_not_followed() {
 /// One gateway over real sockets on both sides: where it listens, and where its upstream does.
 async fn gateway(tasks: &mut JoinSet<()>) -> (SocketAddr, SocketAddr) {
     let upstream = upstream(tasks).await;
-    let setup = Setup::one("price = { prompt = '1', completion = '1' }")
-        .config(&format!("[providers.one]\nbase_url = 'http://{upstream}/v1'"));
+    let setup = Setup::one("price = { prompt = '1', completion = '1' }").config(&format!(
+        "[providers.one]\nbase_url = 'http://{upstream}/v1'"
+    ));
     let transport = Arc::new(ReqwestTransport::new().unwrap());
     let app = App::new(setup.resolve().unwrap(), transport);
     let (listener, address) = listener().await;
@@ -155,7 +181,10 @@ async fn read_until(client: &mut TcpStream, mark: &str) -> String {
     let mut seen = Vec::new();
     let mut piece = [0; 16_384];
     while !String::from_utf8_lossy(&seen).contains(mark) {
-        let read = timeout(LONG, client.read(&mut piece)).await.unwrap().unwrap();
+        let read = timeout(LONG, client.read(&mut piece))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
         seen.extend_from_slice(&piece[..read]);
     }
@@ -169,11 +198,17 @@ async fn a_client_is_answered_through_real_sockets() {
     let mut client = TcpStream::connect(address).await.unwrap();
     ask(&mut client, true).await;
     let got = read_until(&mut client, "data: [DONE]").await;
-    assert!(got.starts_with("HTTP/1.1 200 OK") && got.contains("text/event-stream"), "{got}");
+    assert!(
+        got.starts_with("HTTP/1.1 200 OK") && got.contains("text/event-stream"),
+        "{got}"
+    );
     // The same connection serves the next request.
     ask(&mut client, false).await;
     let got = read_until(&mut client, "\"cost_details\"").await;
-    assert!(got.starts_with("HTTP/1.1 200 OK") && got.contains("x-generation-id: gen-"), "{got}");
+    assert!(
+        got.starts_with("HTTP/1.1 200 OK") && got.contains("x-generation-id: gen-"),
+        "{got}"
+    );
 }
 
 /// Issue, "Build" 5: read back from the sockets themselves. Without it every event of a stream may
@@ -190,13 +225,23 @@ async fn neither_side_delays_small_writes() {
         return;
     };
     // The gateway's end of the client's connection, and its end of that to the upstream.
-    let accepted = sockets.iter().find(|socket| socket.local == address && socket.remote == client.local_addr().unwrap());
-    assert!(accepted.expect("the accepted socket").nodelay, "accepted sockets");
-    let connecting: Vec<_> = sockets.iter().filter(|socket| socket.remote == upstream).collect();
+    let accepted = sockets
+        .iter()
+        .find(|socket| socket.local == address && socket.remote == client.local_addr().unwrap());
+    assert!(
+        accepted.expect("the accepted socket").nodelay,
+        "accepted sockets"
+    );
+    let connecting: Vec<_> = sockets
+        .iter()
+        .filter(|socket| socket.remote == upstream)
+        .collect();
     assert_eq!(connecting.len(), 1, "one connection to the upstream");
     assert!(connecting[0].nodelay, "connecting sockets");
     // The test would see a socket without the option: the client's own is one.
-    let own = sockets.iter().find(|socket| socket.remote == address && socket.local == client.local_addr().unwrap());
+    let own = sockets
+        .iter()
+        .find(|socket| socket.remote == address && socket.local == client.local_addr().unwrap());
     assert!(!own.expect("the client's socket").nodelay);
 }
 
@@ -226,8 +271,12 @@ mod open {
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc/self/fd").unwrap() {
             let path = entry.unwrap().path();
-            let is_socket = fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
-            let Some(number) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) else {
+            let is_socket =
+                fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+            let Some(number) = path
+                .file_name()
+                .and_then(|name| name.to_str()?.parse().ok())
+            else {
                 continue;
             };
             if !is_socket {

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use waystation_sim::{ReplayTransport, Reply, fixtures};
 use waystation_tests::{Event, Setup, Station, Streamed, ask, event, tool_stream};
 
-const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#;
+const USAGE: &str =
+    r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#;
 
 fn answering(pieces: &'static [&'static str]) -> Station {
     let stream = move |_: &_, _| fixtures::answer_stream(pieces, 5, 2);
@@ -24,7 +25,11 @@ fn good() -> Reply {
 
 /// The bytes of a stream up to and with its `count`-th event.
 fn events(texts: &[String], count: usize) -> usize {
-    texts.iter().take(count).map(|text| text.len() + "data: \n\n".len()).sum()
+    texts
+        .iter()
+        .take(count)
+        .map(|text| text.len() + "data: \n\n".len())
+        .sum()
 }
 
 /// Statement 16.
@@ -44,7 +49,10 @@ async fn deltas_add_up_to_the_content_and_done_is_last() {
             assert!(choice.get("finish_reason").is_some() && choice.get("delta").is_some());
         }
     }
-    let finish: Vec<&Value> = chunks.iter().filter(|c| c["choices"][0]["finish_reason"].is_string()).collect();
+    let finish: Vec<&Value> = chunks
+        .iter()
+        .filter(|c| c["choices"][0]["finish_reason"].is_string())
+        .collect();
     assert_eq!(finish.len(), 1);
     assert_eq!(finish[0]["choices"][0]["native_finish_reason"], "stop");
 }
@@ -53,23 +61,32 @@ async fn deltas_add_up_to_the_content_and_done_is_last() {
 #[tokio::test(start_paused = true)]
 async fn the_cut_of_the_network_does_not_show() {
     for size in [1, 2, 3, 7, 64, 4096] {
-        let stream = fixtures::answer_stream(&["Grüße ", "\u{1F30D}", "\\\"quoted\\\""], 5, 2).chunked(size);
+        let stream =
+            fixtures::answer_stream(&["Grüße ", "\u{1F30D}", "\\\"quoted\\\""], 5, 2).chunked(size);
         let station = Setup::mocks().start(ReplayTransport::queue([stream]));
         let got = station.stream(ask(json!({}))).await;
-        assert_eq!(got.content(), "Grüße \u{1F30D}\\\"quoted\\\"", "pieces of {size}");
+        assert_eq!(
+            got.content(),
+            "Grüße \u{1F30D}\\\"quoted\\\"",
+            "pieces of {size}"
+        );
         assert_eq!(got.usage()["total_tokens"], 7);
     }
 }
 
 fn assert_one_usage(got: &Streamed) {
     let chunks = got.chunks();
-    let with: Vec<usize> =
-        (0..chunks.len()).filter(|at| chunks[*at].get("usage").is_some_and(|u| !u.is_null())).collect();
+    let with: Vec<usize> = (0..chunks.len())
+        .filter(|at| chunks[*at].get("usage").is_some_and(|u| !u.is_null()))
+        .collect();
     assert_eq!(with, [chunks.len() - 1], "{}", got.text());
     let last = chunks.last().unwrap();
     assert_eq!(last["choices"], json!([]));
     let usage = &last["usage"];
-    assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(5), &json!(2)));
+    assert_eq!(
+        (&usage["prompt_tokens"], &usage["completion_tokens"]),
+        (&json!(5), &json!(2))
+    );
     assert!(usage["cost"].is_number(), "{usage}");
 }
 
@@ -90,11 +107,21 @@ async fn one_chunk_bears_the_usage_and_it_is_the_last() {
 /// Statement 18.
 #[tokio::test(start_paused = true)]
 async fn usage_comes_whatever_include_usage_says() {
-    for options in [json!({"include_usage": false}), json!({"include_usage": true}), json!({}), Value::Null] {
+    for options in [
+        json!({"include_usage": false}),
+        json!({"include_usage": true}),
+        json!({}),
+        Value::Null,
+    ] {
         let station = answering(&["Hello"]);
-        let got = station.stream(ask(json!({"stream_options": options}))).await;
+        let got = station
+            .stream(ask(json!({"stream_options": options})))
+            .await;
         assert_one_usage(&got);
-        assert_eq!(station.bodies()[0]["stream_options"], json!({"include_usage": true}));
+        assert_eq!(
+            station.bodies()[0]["stream_options"],
+            json!({"include_usage": true})
+        );
     }
 }
 
@@ -107,15 +134,27 @@ async fn a_slow_provider_is_bridged_with_comments() {
     let mut opened = station.open(ask(json!({"stream": true}))).await;
     assert_eq!(opened.status(), 200);
     let first = opened.frame().await.unwrap();
-    assert_eq!(begin.elapsed(), Duration::from_secs(10), "keepalive_first_ms");
+    assert_eq!(
+        begin.elapsed(),
+        Duration::from_secs(10),
+        "keepalive_first_ms"
+    );
     assert!(first.starts_with(b":"), "{first:?}");
     opened.frame().await.unwrap();
-    assert_eq!(begin.elapsed(), Duration::from_secs(25), "keepalive_ms later");
+    assert_eq!(
+        begin.elapsed(),
+        Duration::from_secs(25),
+        "keepalive_ms later"
+    );
     let got = opened.rest().await;
     assert_eq!(got.content(), "Hello");
     assert_eq!(got.comments(), 1);
     // No comment inside of the stream's data, and none after the first data here.
-    let first_data = got.events.iter().position(|event| matches!(event, Event::Chunk(_))).unwrap();
+    let first_data = got
+        .events
+        .iter()
+        .position(|event| matches!(event, Event::Chunk(_)))
+        .unwrap();
     assert_eq!(first_data, 1);
 }
 
@@ -126,8 +165,18 @@ async fn a_pause_in_the_midst_is_bridged_too() {
     let station = Setup::mocks().start(ReplayTransport::queue([slow]));
     let got = station.stream(ask(json!({}))).await;
     assert_eq!(got.content(), "Hello");
-    let first = got.events.iter().position(|event| matches!(event, Event::Chunk(_))).unwrap();
-    assert!(got.events[first..].iter().any(|event| matches!(event, Event::Comment(_))), "{}", got.text());
+    let first = got
+        .events
+        .iter()
+        .position(|event| matches!(event, Event::Chunk(_)))
+        .unwrap();
+    assert!(
+        got.events[first..]
+            .iter()
+            .any(|event| matches!(event, Event::Comment(_))),
+        "{}",
+        got.text()
+    );
 }
 
 /// Section 1.8, "commit trade-off": a failure before the first comment keeps its own status.
@@ -150,7 +199,12 @@ async fn a_late_failure_is_told_in_band() {
     let chunks = got.chunks();
     let last = chunks.last().unwrap();
     assert_eq!(last["error"]["code"], 503);
-    assert!(last["error"]["message"].as_str().unwrap().contains("no capacity"));
+    assert!(
+        last["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("no capacity")
+    );
     assert_eq!(last["choices"][0]["finish_reason"], "error");
     assert_eq!(got.header("x-generation-id"), last["id"].as_str());
 }
@@ -160,10 +214,11 @@ async fn a_late_failure_is_told_in_band() {
 async fn tool_calls_stream_with_an_index_and_name_themselves_once() {
     for size in [1, 5, 4096] {
         let station = Setup::mocks().start(ReplayTransport::queue([tool_stream().chunked(size)]));
-        let got = station.stream(ask(json!({"tools": [
+        let got = station
+            .stream(ask(json!({"tools": [
             {"type": "function", "function": {"name": "weather"}},
             {"type": "function", "function": {"name": "time"}}]})))
-        .await;
+            .await;
         let chunks = got.chunks();
         let deltas: Vec<&Value> = chunks
             .iter()
@@ -177,12 +232,21 @@ async fn tool_calls_stream_with_an_index_and_name_themselves_once() {
         .into_iter()
         .enumerate()
         {
-            let own: Vec<&&Value> = deltas.iter().filter(|call| call["index"] == index).collect();
+            let own: Vec<&&Value> = deltas
+                .iter()
+                .filter(|call| call["index"] == index)
+                .collect();
             let ids: Vec<&Value> = own.iter().filter_map(|call| call.get("id")).collect();
-            let names: Vec<&Value> = own.iter().filter_map(|call| call["function"].get("name")).collect();
+            let names: Vec<&Value> = own
+                .iter()
+                .filter_map(|call| call["function"].get("name"))
+                .collect();
             assert_eq!((ids, names), (vec![&json!(id)], vec![&json!(name)]));
             assert_eq!(own[0]["type"], "function");
-            let text: String = own.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();
+            let text: String = own
+                .iter()
+                .map(|call| call["function"]["arguments"].as_str().unwrap())
+                .collect();
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), arguments);
         }
         assert!(deltas.iter().all(|call| call["index"].is_u64()));
@@ -198,10 +262,19 @@ async fn a_provider_that_dies_before_its_first_token_is_not_seen() {
     for (a, why) in [
         (reset().cut_after(0), "headers alone"),
         (reset().cut_after(20), "half a role chunk"),
-        (reset().cut_after(events(std::slice::from_ref(&role), 1) + 30), "a role chunk"),
+        (
+            reset().cut_after(events(std::slice::from_ref(&role), 1) + 30),
+            "a role chunk",
+        ),
         (Reply::sse([role.as_str()]), "a role chunk and a proper end"),
-        (Reply::sse([r#"{"error":{"message":"overloaded","code":529}}"#]), "an error in band"),
-        (Reply::sse([role.as_str(), r#"{"error":{"message":"boom"}}"#]), "a role, then an error"),
+        (
+            Reply::sse([r#"{"error":{"message":"overloaded","code":529}}"#]),
+            "an error in band",
+        ),
+        (
+            Reply::sse([role.as_str(), r#"{"error":{"message":"boom"}}"#]),
+            "a role, then an error",
+        ),
         (Reply::stream(""), "nothing at all"),
         (Reply::stream("<html>bad gateway</html>"), "a page"),
     ] {
@@ -210,9 +283,14 @@ async fn a_provider_that_dies_before_its_first_token_is_not_seen() {
         assert_eq!(got.content(), "From B", "{why}");
         let chunks = got.chunks();
         assert!(chunks.iter().all(|chunk| chunk["provider"] == "B"), "{why}");
-        assert!(chunks.iter().all(|chunk| chunk.get("error").is_none()), "{why}");
+        assert!(
+            chunks.iter().all(|chunk| chunk.get("error").is_none()),
+            "{why}"
+        );
         assert_eq!(station.asked(), ["a", "b"], "{why}");
-        let roles = chunks.iter().filter(|c| c["choices"][0]["delta"].get("role").is_some());
+        let roles = chunks
+            .iter()
+            .filter(|c| c["choices"][0]["delta"].get("role").is_some());
         assert_eq!(roles.count(), 1, "{why}");
     }
 }
@@ -225,7 +303,10 @@ fn assert_broke(got: &Streamed, text: &str, kind: &str) {
     assert!(error["code"].as_u64().unwrap() >= 400, "{last}");
     assert_eq!(error["metadata"]["error_type"], kind, "{last}");
     assert_eq!(error["metadata"]["provider_name"], "A");
-    assert!(error["message"].as_str().unwrap().starts_with("A: "), "{last}");
+    assert!(
+        error["message"].as_str().unwrap().starts_with("A: "),
+        "{last}"
+    );
     assert_eq!(last["choices"][0]["finish_reason"], "error");
     assert_eq!(last["choices"][0]["delta"]["content"], "");
     assert!(!got.text().contains("From B"));
@@ -239,9 +320,22 @@ async fn a_provider_that_dies_after_its_first_token_ends_the_stream_with_an_erro
         .map(|text| event(json!({"content": text}), None))
         .collect();
     for (a, why) in [
-        (Reply::sse(&texts).cut_after(events(&texts, 2)), "cut between events"),
-        (Reply::sse(&texts).cut_after(events(&texts, 2) + 20), "cut in an event"),
-        (Reply::sse([&texts[0], &texts[1], &r#"{"error":{"message":"boom","code":500}}"#.to_owned()]), "an error in band"),
+        (
+            Reply::sse(&texts).cut_after(events(&texts, 2)),
+            "cut between events",
+        ),
+        (
+            Reply::sse(&texts).cut_after(events(&texts, 2) + 20),
+            "cut in an event",
+        ),
+        (
+            Reply::sse([
+                &texts[0],
+                &texts[1],
+                &r#"{"error":{"message":"boom","code":500}}"#.to_owned(),
+            ]),
+            "an error in band",
+        ),
     ] {
         let station = hosts(a, good());
         let got = station.stream(ask(json!({}))).await;
@@ -255,13 +349,23 @@ async fn a_provider_that_dies_after_its_first_token_ends_the_stream_with_an_erro
 #[tokio::test(start_paused = true)]
 async fn an_end_without_a_finish_reason_is_an_error_and_never_a_silent_stop() {
     let text = event(json!({"content": "Half a"}), None);
-    for a in [Reply::sse([text.as_str()]), Reply::sse([text.as_str(), "[DONE]"]), Reply::sse([text.as_str(), USAGE, "[DONE]"])] {
+    for a in [
+        Reply::sse([text.as_str()]),
+        Reply::sse([text.as_str(), "[DONE]"]),
+        Reply::sse([text.as_str(), USAGE, "[DONE]"]),
+    ] {
         let station = hosts(a, good());
         let got = station.stream(ask(json!({}))).await;
         assert_broke(&got, "Half a", "provider_unavailable");
     }
     let nothing = Reply::sse([USAGE, "[DONE]"]);
-    assert_eq!(hosts(nothing, good()).stream(ask(json!({}))).await.content(), "From B");
+    assert_eq!(
+        hosts(nothing, good())
+            .stream(ask(json!({})))
+            .await
+            .content(),
+        "From B"
+    );
 }
 
 /// Statement 25: ten minutes of trickle survive.
@@ -274,13 +378,20 @@ async fn a_trickle_of_ten_minutes_survives() {
     let begin = Instant::now();
     let got = station.stream(ask(json!({}))).await;
     assert_eq!(got.content(), words.concat());
-    assert!(begin.elapsed() > Duration::from_secs(900), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() > Duration::from_secs(900),
+        "{:?}",
+        begin.elapsed()
+    );
 }
 
 /// Statement 25: a gap beyond the limit is an error of type timeout.
 #[tokio::test(start_paused = true)]
 async fn a_gap_beyond_the_limit_is_a_timeout() {
-    let texts = [event(json!({"content": "One "}), None), event(json!({"content": "two"}), None)];
+    let texts = [
+        event(json!({"content": "One "}), None),
+        event(json!({"content": "two"}), None),
+    ];
     let stalls = Reply::sse(&texts).stall_after(events(&texts, 1));
     let station = hosts(stalls, good());
     let begin = Instant::now();
@@ -295,7 +406,13 @@ async fn a_gap_beyond_the_limit_is_a_timeout() {
 async fn an_upstreams_comments_restart_the_idle_limit() {
     let mut bytes = Vec::new();
     let pad = |text: &str| format!("{text:<64}");
-    bytes.extend(pad(&format!("data: {}\n\n", r#"{"choices":[{"delta":{"content":"a"}}]}"#)).into_bytes());
+    bytes.extend(
+        pad(&format!(
+            "data: {}\n\n",
+            r#"{"choices":[{"delta":{"content":"a"}}]}"#
+        ))
+        .into_bytes(),
+    );
     for _ in 0..4 {
         bytes.extend(pad(": ping\n\n").into_bytes());
     }
@@ -310,9 +427,13 @@ async fn an_upstreams_comments_restart_the_idle_limit() {
 #[tokio::test(start_paused = true)]
 async fn an_upstreams_comments_are_never_relayed() {
     let text = event(json!({"content": "Hi"}), Some("stop"));
-    let bytes = format!(": UPSTREAM PROCESSING\n\n:\n\ndata: {text}\n\n: bye\n\n: data: {{}}\n\ndata: [DONE]\n\n");
+    let bytes = format!(
+        ": UPSTREAM PROCESSING\n\n:\n\ndata: {text}\n\n: bye\n\n: data: {{}}\n\ndata: [DONE]\n\n"
+    );
     for size in [1, 4096] {
-        let station = Setup::mocks().start(ReplayTransport::queue([Reply::stream(bytes.clone()).chunked(size)]));
+        let station = Setup::mocks().start(ReplayTransport::queue([
+            Reply::stream(bytes.clone()).chunked(size)
+        ]));
         let got = station.stream(ask(json!({}))).await;
         assert_eq!(got.content(), "Hi");
         assert_eq!(got.comments(), 0, "{}", got.text());
@@ -333,7 +454,10 @@ async fn id_model_and_created_are_the_same_on_all_chunks() {
     let station = Setup::mocks().start(ReplayTransport::queue([drifting]));
     let chunks = station.stream(ask(json!({}))).await.chunks();
     for key in ["id", "model", "created", "provider", "object"] {
-        assert!(chunks.iter().all(|chunk| chunk[key] == chunks[0][key]), "{key}");
+        assert!(
+            chunks.iter().all(|chunk| chunk[key] == chunks[0][key]),
+            "{key}"
+        );
     }
     assert_eq!(chunks[0]["model"], "acme/m");
     assert!(chunks[0]["id"].as_str().unwrap().starts_with("gen-"));
@@ -344,7 +468,10 @@ async fn id_model_and_created_are_the_same_on_all_chunks() {
 async fn reasoning_streams_beside_the_content() {
     let stream = || {
         Reply::sse([
-            event(json!({"role": "assistant", "reasoning_content": "Let me "}), None),
+            event(
+                json!({"role": "assistant", "reasoning_content": "Let me "}),
+                None,
+            ),
             event(json!({"reasoning_content": "think"}), None),
             event(json!({"content": "42"}), None),
             event(json!({}), Some("stop")),
@@ -355,10 +482,17 @@ async fn reasoning_streams_beside_the_content() {
     let station = Setup::mocks().start(ReplayTransport::queue([stream(), stream()]));
     let got = station.stream(ask(json!({}))).await;
     let chunks = got.chunks();
-    let thought: String =
-        chunks.iter().filter_map(|c| c["choices"][0]["delta"]["reasoning"].as_str()).collect();
-    assert_eq!((thought.as_str(), got.content().as_str()), ("Let me think", "42"));
-    let got = station.stream(ask(json!({"reasoning": {"exclude": true}}))).await;
+    let thought: String = chunks
+        .iter()
+        .filter_map(|c| c["choices"][0]["delta"]["reasoning"].as_str())
+        .collect();
+    assert_eq!(
+        (thought.as_str(), got.content().as_str()),
+        ("Let me think", "42")
+    );
+    let got = station
+        .stream(ask(json!({"reasoning": {"exclude": true}})))
+        .await;
     assert_eq!(got.content(), "42");
     assert!(!got.text().contains("think"), "{}", got.text());
 }
@@ -383,7 +517,8 @@ async fn streams_have_places_and_give_them_back() {
 #[tokio::test(start_paused = true)]
 async fn several_choices_stream_side_by_side() {
     let piece = |index: u64, delta: Value, finish: Value| {
-        json!({"id": "1", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}).to_string()
+        json!({"id": "1", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]})
+            .to_string()
     };
     let stream = Reply::sse([
         piece(0, json!({"content": "a"}), Value::Null),
@@ -396,10 +531,19 @@ async fn several_choices_stream_side_by_side() {
     let station = Setup::mocks().start(ReplayTransport::queue([stream]));
     let chunks = station.stream(ask(json!({"n": 2}))).await.chunks();
     for (index, text, finish) in [(0, "a", "stop"), (1, "b", "length")] {
-        let own: Vec<&Value> =
-            chunks.iter().map(|c| &c["choices"][0]).filter(|c| c["index"] == index).collect();
-        let said: String = own.iter().filter_map(|c| c["delta"]["content"].as_str()).collect();
-        let ended: Vec<&str> = own.iter().filter_map(|c| c["finish_reason"].as_str()).collect();
+        let own: Vec<&Value> = chunks
+            .iter()
+            .map(|c| &c["choices"][0])
+            .filter(|c| c["index"] == index)
+            .collect();
+        let said: String = own
+            .iter()
+            .filter_map(|c| c["delta"]["content"].as_str())
+            .collect();
+        let ended: Vec<&str> = own
+            .iter()
+            .filter_map(|c| c["finish_reason"].as_str())
+            .collect();
         assert_eq!((said.as_str(), ended), (text, vec![finish]));
         assert_eq!(own[0]["delta"]["role"], "assistant");
     }

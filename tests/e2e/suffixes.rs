@@ -14,7 +14,10 @@ async fn an_unknown_suffix_is_an_unknown_model() {
     let station = Setup::mocks().start(hello());
     for id in ["acme/m:zzz", "acme/m:nitro:zzz", "acme/m:zzz:floor"] {
         let error = station.chat(asking(id, json!({}))).await.error(400);
-        assert_eq!(error["availability"]["code"], "model_not_found", "{id}: {error}");
+        assert_eq!(
+            error["availability"]["code"], "model_not_found",
+            "{id}: {error}"
+        );
         assert_eq!(error["availability"]["requested_models"], json!([id]));
     }
     assert_eq!(station.upstream().calls(), 0);
@@ -27,7 +30,10 @@ async fn two_sorting_suffixes_are_refused() {
     for id in ["acme/m:nitro:floor", "acme/m:floor:nitro"] {
         let error = station.chat(asking(id, json!({}))).await.error(400);
         let message = error["message"].as_str().unwrap();
-        assert!(message.contains("nitro") && message.contains("floor"), "{message}");
+        assert!(
+            message.contains("nitro") && message.contains("floor"),
+            "{message}"
+        );
     }
 }
 
@@ -35,7 +41,12 @@ async fn two_sorting_suffixes_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_sorting_suffix_sorts_and_is_not_shown() {
     let setup = Setup::mocks().config("[routing]\nsort = 'throughput'");
-    for id in ["acme/m:floor", "acme/m:nitro", "acme/m:exacto", "ACME/M:Floor"] {
+    for id in [
+        "acme/m:floor",
+        "acme/m:nitro",
+        "acme/m:exacto",
+        "ACME/M:Floor",
+    ] {
         let got = setup.start(hello()).chat(asking(id, json!({}))).await.ok();
         assert_eq!(got["model"], "acme/m", "{id}");
         if id.to_lowercase().ends_with("floor") {
@@ -51,7 +62,10 @@ async fn entries_of_models_may_have_suffixes() {
     let body = json!({"models": ["acme/none:free", "acme/y:floor"],
         "messages": [{"role": "user", "content": "Hi"}]});
     let got = station.chat(body).await.ok();
-    assert_eq!((&got["model"], &got["provider"]), (&json!("acme/y"), &json!("B")));
+    assert_eq!(
+        (&got["model"], &got["provider"]),
+        (&json!("acme/y"), &json!("B"))
+    );
 }
 
 /// Statement 79: a static variant is its own row, stays in the name, and costs what it says.
@@ -64,24 +78,43 @@ async fn a_free_variant_keeps_its_name_and_costs_nothing() {
         .models()
         .find(|model| {
             let free = |e: &waystation_core::Endpoint| e.variant.as_deref() == Some("free");
-            model.endpoints.iter().any(|e| free(e) && e.provider == *"openrouter")
+            model
+                .endpoints
+                .iter()
+                .any(|e| free(e) && e.provider == *"openrouter")
         })
         .map(|model| model.id.to_string())
         .expect("a free variant in the catalogue");
     let station = setup.start(hello());
-    let got = station.chat(asking(&format!("{free}:free"), json!({}))).await.ok();
+    let got = station
+        .chat(asking(&format!("{free}:free"), json!({})))
+        .await
+        .ok();
     assert_eq!(got["model"], format!("{free}:free"));
     assert_eq!(got["usage"]["cost"], 0);
-    assert!(station.bodies()[0]["model"].as_str().unwrap().ends_with(":free"));
+    assert!(
+        station.bodies()[0]["model"]
+            .as_str()
+            .unwrap()
+            .ends_with(":free")
+    );
 }
 
 /// Statement 81.
 #[tokio::test(start_paused = true)]
 async fn an_alias_serves_under_the_models_own_id() {
     let setup = Setup::mocks().config("[aliases]\n\"my-model\" = \"acme/y\"");
-    let got = setup.start(hello()).chat(asking("my-model", json!({}))).await.ok();
+    let got = setup
+        .start(hello())
+        .chat(asking("my-model", json!({})))
+        .await
+        .ok();
     assert_eq!(got["model"], "acme/y");
-    let got = setup.start(hello()).chat(asking("my-model:floor", json!({}))).await.ok();
+    let got = setup
+        .start(hello())
+        .chat(asking("my-model:floor", json!({})))
+        .await
+        .ok();
     assert_eq!(got["model"], "acme/y");
 }
 
@@ -104,31 +137,53 @@ async fn a_preset_fills_in_what_the_request_leaves_open() {
     ] {
         let (model, sent) = sent(body.clone()).await;
         assert_eq!(model, "acme/y", "{body}");
-        assert_eq!((&sent["temperature"], &sent["max_tokens"]), (&json!(0.1), &json!(7)), "{body}");
+        assert_eq!(
+            (&sent["temperature"], &sent["max_tokens"]),
+            (&json!(0.1), &json!(7)),
+            "{body}"
+        );
         assert!(sent.get("preset").is_none());
     }
     let own = json!({"model": "@preset/careful", "messages": messages, "temperature": 1});
     assert_eq!(sent(own).await.1["temperature"], 1);
-    let (model, sent) = sent(json!({"model": "acme/m", "preset": "bare", "messages": messages})).await;
+    let (model, sent) =
+        sent(json!({"model": "acme/m", "preset": "bare", "messages": messages})).await;
     assert_eq!((model, &sent["top_p"]), (json!("acme/m"), &json!(0.5)));
     let unknown = json!({"model": "@preset/nothing", "messages": messages});
     let error = setup.start(hello()).chat(unknown).await.error(404);
-    assert!(error["message"].as_str().unwrap().contains("nothing"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("nothing"),
+        "{error}"
+    );
 }
 
 /// Decisions, "Ids in errors": a bare or a foreign id gets the right one as a suggestion.
 #[tokio::test(start_paused = true)]
 async fn bare_and_foreign_ids_get_the_right_one_proposed() {
-    let station = Setup::empty().env("OPENAI_API_KEY", "an-openai-key").start(hello());
+    let station = Setup::empty()
+        .env("OPENAI_API_KEY", "an-openai-key")
+        .start(hello());
     for (id, right) in [
         ("gpt-5.4", "openai/gpt-5.4"),
-        ("vertex_ai/gemini-3-flash-preview", "google/gemini-3-flash-preview"),
+        (
+            "vertex_ai/gemini-3-flash-preview",
+            "google/gemini-3-flash-preview",
+        ),
         ("openai/gpt5.4", "openai/gpt-5.4"),
     ] {
         let error = station.chat(asking(id, json!({}))).await.error(400);
-        assert!(error["message"].as_str().unwrap().contains(right), "{id}: {error}");
+        assert!(
+            error["message"].as_str().unwrap().contains(right),
+            "{id}: {error}"
+        );
     }
-    let bare = Setup::empty().env("OPENAI_API_KEY", "an-openai-key").config("[catalog]\nbare_ids = true");
-    let got = bare.start(hello()).chat(asking("gpt-5.4", json!({}))).await.ok();
+    let bare = Setup::empty()
+        .env("OPENAI_API_KEY", "an-openai-key")
+        .config("[catalog]\nbare_ids = true");
+    let got = bare
+        .start(hello())
+        .chat(asking("gpt-5.4", json!({})))
+        .await
+        .ok();
     assert_eq!(got["model"], "openai/gpt-5.4");
 }

@@ -93,7 +93,10 @@ impl Reading {
         let text = std::str::from_utf8(body).expect("UTF-8");
         if streaming {
             for line in text.replace("\r\n", "\n").split('\n') {
-                let data = line.strip_prefix("data:").map(str::trim).unwrap_or_default();
+                let data = line
+                    .strip_prefix("data:")
+                    .map(str::trim)
+                    .unwrap_or_default();
                 if !data.is_empty() && data != "[DONE]" {
                     reading.take(&serde_json::from_str(data).expect("JSON"), "delta");
                 }
@@ -116,7 +119,10 @@ impl Reading {
         for choice in chunk["choices"].as_array().into_iter().flatten() {
             let index = choice["index"].as_u64().unwrap_or_default();
             let piece = &choice[part];
-            self.text.entry(index).or_default().push_str(&visible(&piece["content"]));
+            self.text
+                .entry(index)
+                .or_default()
+                .push_str(&visible(&piece["content"]));
             let calls = piece["tool_calls"].as_array().cloned().unwrap_or_default();
             // The older form: one function, as the first call.
             let older = piece.get("function_call").filter(|call| call.is_object());
@@ -128,7 +134,9 @@ impl Reading {
                 if entry.0.is_empty() {
                     entry.0 = function["name"].as_str().unwrap_or_default().to_owned();
                 }
-                entry.1.push_str(function["arguments"].as_str().unwrap_or_default());
+                entry
+                    .1
+                    .push_str(function["arguments"].as_str().unwrap_or_default());
             }
             if let Some(native) = choice["finish_reason"].as_str() {
                 self.finish.insert(index, finish(native).to_owned());
@@ -143,7 +151,11 @@ impl Reading {
             let text = if text.is_empty() { "{}" } else { &text };
             let arguments = serde_json::from_str(text).unwrap_or_else(|_| text.into());
             self.calls.insert(at, (name, arguments));
-            if let Some(finish) = self.finish.get_mut(&at.0).filter(|finish| *finish == "stop") {
+            if let Some(finish) = self
+                .finish
+                .get_mut(&at.0)
+                .filter(|finish| *finish == "stop")
+            {
                 *finish = "tool_calls".to_owned();
             }
         }

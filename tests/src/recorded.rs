@@ -77,7 +77,12 @@ impl Case {
         let meta = json("meta.json").expect("a meta.json");
         let word = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
         let status = meta["status"].as_u64().expect("a status");
-        let base = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+        let base = |path: &Path| {
+            path.file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        };
         let provider = base(folder.parent().expect("a provider"));
         let streaming = meta["streaming"].as_bool().unwrap_or_default();
         Self {

@@ -49,14 +49,20 @@ pub struct Streamed {
 #[must_use]
 pub fn literal<'a>(text: &'a str, key: &str) -> &'a str {
     let mark = format!("\"{key}\":");
-    let at = text.find(&mark).unwrap_or_else(|| panic!("no {key:?} in {text}"));
+    let at = text
+        .find(&mark)
+        .unwrap_or_else(|| panic!("no {key:?} in {text}"));
     let rest = text[at + mark.len()..].trim_start();
     &rest[..rest.find([',', '}', ']']).unwrap_or(rest.len())]
 }
 
 async fn collect(response: Response<Body>) -> (u16, HeaderMap, Bytes) {
     let (head, body) = response.into_parts();
-    let body = body.collect().await.expect("a body that does not break").to_bytes();
+    let body = body
+        .collect()
+        .await
+        .expect("a body that does not break")
+        .to_bytes();
     (head.status.as_u16(), head.headers, body)
 }
 
@@ -117,7 +123,9 @@ impl Whole {
     pub fn content(&self) -> String {
         let json = self.ok();
         let content = json["choices"][0]["message"]["content"].as_str();
-        content.unwrap_or_else(|| panic!("no content: {json}")).to_owned()
+        content
+            .unwrap_or_else(|| panic!("no content: {json}"))
+            .to_owned()
     }
 
     /// The `error` of a failure with this status, which the envelope must repeat.
@@ -129,8 +137,16 @@ impl Whole {
         let error = self.json()["error"].clone();
         assert_eq!(error["code"], status, "{error}");
         assert_eq!(error["http_status"], status, "{error}");
-        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
-        assert_eq!(error["error_type"], error["metadata"]["error_type"], "{error}");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{error}"
+        );
+        assert_eq!(
+            error["error_type"], error["metadata"]["error_type"],
+            "{error}"
+        );
         error
     }
 }
@@ -182,14 +198,19 @@ impl Streamed {
     /// How many comments there were.
     #[must_use]
     pub fn comments(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, Event::Comment(_))).count()
+        self.events
+            .iter()
+            .filter(|event| matches!(event, Event::Comment(_)))
+            .count()
     }
 
     /// What the deltas of the first choice say, put together.
     #[must_use]
     pub fn content(&self) -> String {
         let chunks = self.chunks();
-        let pieces = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str());
+        let pieces = chunks
+            .iter()
+            .filter_map(|c| c["choices"][0]["delta"]["content"].as_str());
         pieces.collect()
     }
 
@@ -197,7 +218,9 @@ impl Streamed {
     #[must_use]
     pub fn finish(&self) -> Option<String> {
         let chunks = self.chunks();
-        let mut reasons = chunks.iter().filter_map(|c| c["choices"][0]["finish_reason"].as_str());
+        let mut reasons = chunks
+            .iter()
+            .filter_map(|c| c["choices"][0]["finish_reason"].as_str());
         reasons.next().map(Into::into)
     }
 
@@ -214,7 +237,10 @@ impl Streamed {
 /// Events as clients read them: blocks between blank lines, of one line each.
 fn events(body: &[u8]) -> Vec<Event> {
     let text = std::str::from_utf8(body).expect("UTF-8");
-    assert!(text.is_empty() || text.ends_with("\n\n"), "an event is cut: {text:?}");
+    assert!(
+        text.is_empty() || text.ends_with("\n\n"),
+        "an event is cut: {text:?}"
+    );
     let blocks = text.split("\n\n").filter(|block| !block.is_empty());
     let read = |block: &str| match block.strip_prefix("data: ") {
         Some("[DONE]") => Event::Done,

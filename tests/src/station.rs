@@ -94,7 +94,9 @@ impl Station {
     pub fn asked(&self) -> Vec<String> {
         let requests = self.sent();
         let hosts = requests.iter().filter_map(|request| request.url.host());
-        hosts.map(|host| host.trim_end_matches(".mock").to_owned()).collect()
+        hosts
+            .map(|host| host.trim_end_matches(".mock").to_owned())
+            .collect()
     }
 
     /// Sends any request; the body is not read.
@@ -128,7 +130,8 @@ impl Station {
 
     /// `POST /v1/chat/completions` with these very bytes.
     pub async fn post(&self, body: impl Into<Bytes>) -> Whole {
-        self.whole(Self::request(Method::POST, "/v1/chat/completions", body)).await
+        self.whole(Self::request(Method::POST, "/v1/chat/completions", body))
+            .await
     }
 
     /// `POST /v1/chat/completions`, a whole reply.
@@ -148,12 +151,15 @@ impl Station {
     /// The same as `body` says it, read as the test pleases.
     pub async fn open(&self, body: Value) -> Opened {
         let request = Self::request(Method::POST, "/v1/chat/completions", body.to_string());
-        Opened { response: self.send(request).await }
+        Opened {
+            response: self.send(request).await,
+        }
     }
 
     /// `GET` of a path.
     pub async fn get(&self, path: &str) -> Whole {
-        self.whole(Self::request(Method::GET, path, Bytes::new())).await
+        self.whole(Self::request(Method::GET, path, Bytes::new()))
+            .await
     }
 
     /// The record of a generation: `data` of `GET /v1/generation`.
@@ -169,7 +175,9 @@ impl Station {
 
 impl fmt::Debug for Station {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Station").field("upstream", &self.upstream).finish_non_exhaustive()
+        f.debug_struct("Station")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,7 +202,12 @@ impl Opened {
     /// When the body breaks: ours never does.
     pub async fn frame(&mut self) -> Option<Bytes> {
         let frame = self.response.body_mut().frame().await?;
-        Some(frame.expect("a body that does not break").into_data().unwrap_or_default())
+        Some(
+            frame
+                .expect("a body that does not break")
+                .into_data()
+                .unwrap_or_default(),
+        )
     }
 
     /// Reads frames until one holds `text`, and gives all of them.
@@ -219,6 +232,8 @@ impl Opened {
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("status", &self.status()).finish_non_exhaustive()
+        f.debug_struct("Opened")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
     }
 }

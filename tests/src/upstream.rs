@@ -39,9 +39,7 @@ pub fn tool_stream() -> Reply {
         call.as_object_mut().expect("an object").extend(more);
         event(json!({"tool_calls": [call]}), None)
     };
-    let named = |id: &str, name: &str| {
-        json!({"id": id, "type": "function", "function": {"name": name, "arguments": ""}})
-    };
+    let named = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": ""}});
     let piece = |text: &str| json!({"function": {"arguments": text}});
     Reply::sse([
         event(json!({"role": "assistant", "content": null}), None),

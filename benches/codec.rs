@@ -1,0 +1,125 @@
+//! The openai-chat codec: a request encoded, a whole reply and a stream decoded.
+//!
+//! Goals: at most 1 us for each event of a stream, read from bytes to events; encoding at memory
+//! speed, since untouched members leave as they came.
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::json;
+use waystation_benches::{chat, stream_reply, whole_reply};
+use waystation_core::{
+    Call, ChatRequest, Codec, Endpoint, Lease, ReplyHead, Secret, Target, UnixMs, Upstream,
+};
+use waystation_sim::fixtures::{self, M};
+
+/// Who is asked.
+struct Host {
+    upstream: Upstream,
+    endpoint: Endpoint,
+    lease: Lease,
+}
+
+impl Host {
+    fn new() -> Self {
+        let catalog = fixtures::catalog();
+        Self {
+            upstream: catalog.provider("a").unwrap().upstream.clone(),
+            endpoint: catalog.model(M).unwrap().endpoints[0].clone(),
+            lease: Lease {
+                credential: "key".parse().unwrap(),
+                secret: Some(Secret::new("sk-1")),
+            },
+        }
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target {
+            upstream: &self.upstream,
+            endpoint: &self.endpoint,
+            lease: &self.lease,
+            now: UnixMs::new(0),
+        }
+    }
+}
+
+fn codec() -> &'static dyn Codec {
+    waystation_providers::codec(&"openai-chat".parse().unwrap()).unwrap()
+}
+
+fn encode(c: &mut Criterion) {
+    let host = Host::new();
+    let mut group = c.benchmark_group("encode");
+    for (name, bytes) in [("1 kB", 1_000), ("100 kB", 100_000)] {
+        let body = chat(M, bytes, json!({}));
+        let chat = ChatRequest::parse(&body).unwrap();
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| codec().encode(&chat, &host.target()).unwrap())
+        });
+    }
+    group.finish();
+}
+
+/// Reads a reply from its head to its end, in these pieces.
+fn read(mut call: Call, head: &ReplyHead, pieces: &[Bytes]) -> usize {
+    let mut events = Vec::with_capacity(64);
+    call.reader.head(head).unwrap();
+    for piece in pieces {
+        call.reader.push(piece, &mut events).unwrap();
+    }
+    call.reader.finish(&mut events).unwrap();
+    events.len()
+}
+
+fn decode(c: &mut Criterion) {
+    let host = Host::new();
+    let mut group = c.benchmark_group("decode");
+    let stream = stream_reply(43);
+    let single: Vec<Bytes> = stream
+        .split_inclusive(|byte| *byte == b'\n')
+        .collect::<Vec<_>>()
+        .chunks(2)
+        .map(|lines| Bytes::from(lines.concat()))
+        .collect();
+    for (name, streamed, kind, pieces) in [
+        (
+            "whole, 0.9 kB",
+            false,
+            "application/json",
+            vec![whole_reply()],
+        ),
+        (
+            "stream of 43 events, one read",
+            true,
+            "text/event-stream",
+            vec![stream],
+        ),
+        (
+            "stream of 43 events, one by one",
+            true,
+            "text/event-stream",
+            single,
+        ),
+    ] {
+        let chat = ChatRequest::parse(&chat(M, 1_000, json!({"stream": streamed}))).unwrap();
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, kind.parse().unwrap());
+        let head = ReplyHead {
+            status: http::StatusCode::OK,
+            headers,
+        };
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || codec().encode(&chat, &host.target()).unwrap(),
+                |call| read(call, &head, &pieces),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encode, decode);
+criterion_main!(benches);

@@ -316,6 +316,32 @@ impl<'a> Demand<'a> {
     }
 }
 
+// === impl Form ===
+
+impl<'a> Form<'a> {
+    /// The schema itself; `None` when any JSON will do, or none is wanted.
+    pub(crate) fn schema(self) -> Option<Json<'a>> {
+        match self {
+            Self::Schema(named) => named.get("schema").filter(|schema| !schema.is_null()),
+            Self::Free | Self::Object => None,
+        }
+    }
+
+    /// The form as an instruction, for endpoints that have no such formats.
+    pub(crate) fn instruction(self) -> Option<String> {
+        if self == Self::Free {
+            return None;
+        }
+        let mut told =
+            "Answer with one JSON object and nothing else: no prose, no code fence.".to_owned();
+        if let Some(schema) = self.schema() {
+            told.push_str(" It must be valid by this JSON Schema: ");
+            told.push_str(&schema.text());
+        }
+        Some(told)
+    }
+}
+
 /// A key of the request as text; keys with escapes in them are rare.
 fn decoded(key: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(key);

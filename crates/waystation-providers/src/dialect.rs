@@ -1,6 +1,7 @@
 //! The table of dialects. One line a dialect; everything about it is in its own file.
 
 mod anthropic_messages;
+mod cohere_chat;
 mod gemini;
 mod openai_chat;
 mod openai_responses;
@@ -9,6 +10,7 @@ use waystation_core::{Codec, DialectId};
 
 pub use anthropic_messages::{ANTHROPIC_MESSAGES, AnthropicMessages};
 pub use gemini::{GEMINI, Gemini};
+pub use cohere_chat::{COHERE_CHAT, CohereChat};
 pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
 pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 
@@ -21,10 +23,11 @@ pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 /// assert!(DIALECTS.iter().any(|(id, _)| *id == OPENAI_CHAT));
 /// ```
 pub static DIALECTS: &[(&str, &dyn Codec)] = &[
-    (ANTHROPIC_MESSAGES, &AnthropicMessages),
     (GEMINI, &Gemini),
+    (ANTHROPIC_MESSAGES, &AnthropicMessages),
     (OPENAI_CHAT, &OpenAiChat),
     (OPENAI_RESPONSES, &OpenAiResponses),
+    (COHERE_CHAT, &CohereChat),
 ];
 
 /// The codec of a dialect; `None` when it is not built.

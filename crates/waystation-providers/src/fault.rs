@@ -151,7 +151,7 @@ impl Reason {
             .filter(|error| error.kind() == Kind::Object)
             .unwrap_or(root);
         let word = |key: &str| holder.get(key).and_then(word_of);
-        let code = word("code");
+        let code = word("code").or_else(|| word("error_type"));
         let mut reason = Self {
             message: error.and_then(text_of).or_else(|| message_of(holder)),
             kind: word("type").or_else(|| word("status").filter(|word| is_word(word))),

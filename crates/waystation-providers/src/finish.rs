@@ -24,6 +24,8 @@ pub(crate) fn reason(word: &str, called: bool) -> FinishReason {
         ("sensitive", FinishReason::ContentFilter),
         ("blocklist", FinishReason::ContentFilter),
         ("prohibited_content", FinishReason::ContentFilter),
+        ("error_toxic", FinishReason::ContentFilter),
+        ("error_limit", FinishReason::Length),
         ("error", FinishReason::Error),
         ("abort", FinishReason::Error),
         ("network_error", FinishReason::Error),

@@ -17,7 +17,7 @@ mod sse;
 mod thought;
 
 pub use dialect::{
-    ANTHROPIC_MESSAGES, AnthropicMessages, DIALECTS, GEMINI, Gemini, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat,
-    OpenAiResponses, codec,
+    ANTHROPIC_MESSAGES, AnthropicMessages, COHERE_CHAT, CohereChat, DIALECTS, GEMINI, Gemini,
+    OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat, OpenAiResponses, codec,
 };
 pub use sse::{MAX_EVENT_BYTES, SseError, SseEvent, SseParser};

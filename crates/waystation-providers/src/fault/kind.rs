@@ -11,6 +11,7 @@ const CODES: &[(&str, ErrorType)] = &[
         ErrorType::ContextLengthExceeded,
     ),
     ("too_many_prompt_tokens", ErrorType::ContextLengthExceeded),
+    ("too_many_tokens", ErrorType::ContextLengthExceeded),
     ("string_above_max_length", ErrorType::StringTooLong),
     ("insufficient_quota", ErrorType::PaymentRequired),
     ("insufficient_balance", ErrorType::PaymentRequired),

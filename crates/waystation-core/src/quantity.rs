@@ -6,7 +6,9 @@ use std::{fmt, ops::Add, time::Duration};
 use serde::{Deserialize, Serialize};
 
 /// A number of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Tokens(u64);
 
 // === impl Tokens ===

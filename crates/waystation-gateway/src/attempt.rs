@@ -90,6 +90,8 @@ pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
     /// Whether the upstream may have acted on the request.
     pub(crate) sent: Sent,
+    /// It was the connection that failed.
+    pub(crate) network: bool,
 }
 
 // === impl Codecs ===
@@ -196,6 +198,7 @@ impl Attempt<'_> {
             Failed {
                 error: UpstreamError::new(kind, error.to_string()),
                 sent: Sent::Nothing,
+                network: false,
             }
         })
     }
@@ -359,6 +362,7 @@ impl Failed {
         Self {
             error,
             sent: Sent::Maybe,
+            network: false,
         }
     }
 
@@ -377,6 +381,7 @@ impl Failed {
         Self {
             error,
             sent: Sent::Nothing,
+            network: false,
         }
     }
 }
@@ -391,6 +396,7 @@ impl From<TransportError> for Failed {
         Self {
             error: UpstreamError::new(kind, error.to_string()),
             sent: error.sent,
+            network: !error.timed_out,
         }
     }
 }

@@ -5,10 +5,10 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use waystation_core::{
-    Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Ledger, OutputStage, Run, Sandbox,
-    Seed, StageReport, TokenCounter, Transport, UnixMs,
+    Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Json, Ledger, ModelId, ModelRef,
+    OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Transport, UnixMs,
 };
-use waystation_router::{HealthTable, Plan, World};
+use waystation_router::{Conversation, DecisionRecord, HealthTable, Plan, StickyTable, World};
 
 use crate::{
     Codecs, GatewayError, Reply, Snapshot,
@@ -27,6 +27,7 @@ pub struct Gateway {
     parts: Parts,
     snapshot: ArcSwap<Snapshot>,
     health: Arc<HealthTable>,
+    sticky: Arc<StickyTable>,
 }
 
 /// What a gateway is composed of.
@@ -90,6 +91,7 @@ impl Gateway {
             parts,
             snapshot: ArcSwap::new(snapshot),
             health: Arc::new(HealthTable::default()),
+            sticky: Arc::new(StickyTable::default()),
         }
     }
 
@@ -108,6 +110,12 @@ impl Gateway {
     #[must_use]
     pub const fn health(&self) -> &Arc<HealthTable> {
         &self.health
+    }
+
+    /// Which endpoints serve the conversations under way.
+    #[must_use]
+    pub const fn sticky(&self) -> &Arc<StickyTable> {
+        &self.sticky
     }
 
     /// The parts that the gateway was put together from.
@@ -143,10 +151,12 @@ impl Gateway {
     ) -> Result<(Opening, Committed, Vec<Box<dyn OutputStage>>), GatewayError> {
         let mut prepared = self.prepare(snapshot, chat).await?;
         let mut ask = self.ask(snapshot, &prepared)?;
+        record.recall(&mut ask);
         let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
         record.note(|entry| entry.router = ranked);
         record.expect_prompt(ask.prompt_estimate);
-        let plan = self.plan(snapshot, &ask, record.seed())?;
+        let (plan, decision) = self.plan(snapshot, &ask, record.seed())?;
+        record.note(|entry| entry.decision = Some(decision));
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let (parts, health) = (&self.parts, &*self.health);
         let fallback = Fallback {
@@ -160,7 +170,7 @@ impl Gateway {
         let Prepared {
             chat, runs, stages, ..
         } = &mut prepared;
-        let served = fallback.run(chat, runs, stages, record).await?;
+        let served = fallback.run(chat, runs, stages, record).await;
         let output = prepared
             .runs
             .iter_mut()
@@ -170,7 +180,11 @@ impl Gateway {
             committed,
             model,
             provider,
-        } = served;
+            endpoint,
+        } = match served {
+            Ok(served) => served,
+            Err(error) => return Err(error.of_plan(plan)),
+        };
         let opening = Opening {
             id: record.id(),
             created: record.created(),
@@ -180,6 +194,9 @@ impl Gateway {
             simulated: snapshot.settings.simulated,
             warnings: plan.trace.notes.clone(),
             stages: prepared.stages,
+            task: ask.ranking.and_then(|ranking| ranking.task),
+            plan,
+            endpoint,
         };
         Ok((opening, committed, output))
     }
@@ -195,15 +212,19 @@ impl Gateway {
     /// Opens the record of a request.
     fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Record {
         let created: UnixMs = self.parts.clock.now().unix;
-        let id = caller.generation.unwrap_or_else(|| self.generation_id());
+        let id = caller.generation.clone();
+        let id = id.unwrap_or_else(|| self.generation_id());
         let requested = chat
             .model()
             .or_else(|| chat.models().next())
             .unwrap_or_default();
+        let conversation = Self::conversation(chat, &caller, &requested);
         let mut entry = Entry::new(id, created, requested.into_owned());
         entry.key = caller.key;
         entry.request_id = caller.request_id;
-        entry.session_id = chat.session().map(Into::into).or(caller.session_id);
+        let session = chat.get("session_id").and_then(Json::string);
+        let session = session.map(Into::into).or(caller.session_id);
+        entry.session_id = session.or_else(|| chat.session().map(Into::into));
         entry.referer = caller.referer;
         entry.user_agent = caller.user_agent;
         entry.streamed = chat.stream();
@@ -212,12 +233,25 @@ impl Gateway {
             Arc::clone(&self.parts.clock),
             Arc::clone(&self.parts.ledger),
         );
-        Record::open(
+        let mut record = Record::open(
             entry,
             (clock, ledger),
             Arc::clone(&self.health),
             snapshot.settings.simulated,
-        )
+        );
+        record.watch(chat);
+        if let Some(conversation) = conversation {
+            record.stick(Arc::clone(&self.sticky), conversation);
+        }
+        record
+    }
+
+    /// The conversation that the request belongs to, among those of its client about its model.
+    fn conversation(chat: &ChatRequest, caller: &Caller, requested: &str) -> Option<Conversation> {
+        let model = requested.parse().ok().and_then(|read: ModelRef| read.name);
+        let model = model.as_ref().map_or(requested, ModelId::as_str);
+        let client = caller.key.as_deref().unwrap_or_default();
+        Conversation::of(chat, caller.session_id.as_deref(), (client, model))
     }
 
     /// Lets the plugins prepare the request.
@@ -272,9 +306,18 @@ impl Gateway {
     }
 
     /// What to try, in the world as it is now.
-    fn plan(&self, snapshot: &Snapshot, ask: &Ask, seed: Seed) -> Result<Plan, GatewayError> {
-        self.with_world(snapshot, |world| waystation_router::plan(ask, world, seed))
-            .map_err(GatewayError::NoRoute)
+    /// The plan, and the record that it can be made again from.
+    fn plan(
+        &self,
+        snapshot: &Snapshot,
+        ask: &Ask,
+        seed: Seed,
+    ) -> Result<(Plan, RawJson), GatewayError> {
+        self.with_world(snapshot, |world| {
+            let plan = waystation_router::plan(ask, world, seed).map_err(GatewayError::NoRoute)?;
+            let decision = RawJson::of(&DecisionRecord::of(ask, world, &plan));
+            Ok((plan, decision))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use waystation_core::{
     AttemptRecord, EndpointId, ErrorType, InvalidRequest, ModelId, PluginError, Sent, UpstreamError,
 };
-use waystation_router::NoRoute;
+use waystation_router::{NoRoute, Plan};
 
 /// Why a chat request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,8 @@ pub struct AttemptsFailed {
     pub retry_after: Option<Duration>,
     /// Every attempt, in order.
     pub attempts: Vec<AttemptReport>,
+    /// The plan that was carried out, where it is known.
+    pub plan: Option<Box<Plan>>,
 }
 
 /// One failed attempt, with all that may be told of it.
@@ -59,6 +61,8 @@ pub struct AttemptReport {
     pub error: UpstreamError,
     /// Whether the upstream may have acted on the request.
     pub sent: Sent,
+    /// It was the connection that failed.
+    pub network: bool,
     /// How long it took.
     pub took: Duration,
 }
@@ -66,6 +70,14 @@ pub struct AttemptReport {
 // === impl GatewayError ===
 
 impl GatewayError {
+    /// The same, of this plan.
+    pub(crate) fn of_plan(mut self, plan: Plan) -> Self {
+        if let Self::Attempts(failed) = &mut self {
+            failed.plan = Some(Box::new(plan));
+        }
+        self
+    }
+
     /// The kind, which decides the status.
     #[must_use]
     pub fn kind(&self) -> ErrorType {
@@ -123,6 +135,7 @@ impl AttemptsFailed {
             requested,
             retry_after,
             attempts,
+            plan: None,
         }
     }
 }
@@ -205,6 +218,7 @@ mod tests {
             model: "a/b".parse().unwrap(),
             error: UpstreamError::new(*kind, format!("reason {kind}")),
             sent: Sent::Maybe,
+            network: false,
             took: Duration::ZERO,
         };
         AttemptsFailed::of(Vec::new(), kinds.iter().map(report).collect())

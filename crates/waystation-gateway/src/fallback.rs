@@ -5,8 +5,8 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, ModelId, Retry, Run, Sent,
-    StageReport, UpstreamError,
+    ChatRequest, CredentialId, Cx, Endpoint, EndpointId, ErrorType, Lease, LeaseOutcome, ModelId,
+    NoCredential, RawJson, Retry, Run, Sent, StageReport, UpstreamError,
 };
 use waystation_router::{Admit, HealthTable, Outcome, Plan, Planned};
 
@@ -42,6 +42,8 @@ pub(crate) struct Served {
     pub(crate) model: ModelId,
     /// The provider's display name.
     pub(crate) provider: Arc<str>,
+    /// The endpoint.
+    pub(crate) endpoint: EndpointId,
 }
 
 /// By which way an attempt goes.
@@ -62,6 +64,10 @@ struct Tried {
     reports: Vec<AttemptReport>,
     /// A model that no endpoint needs to be asked about any more.
     given_up: Option<ModelId>,
+    /// How many were made: those without a credential were not.
+    made: usize,
+    /// The last failure is of a class that leads to the next endpoint.
+    leads_on: bool,
 }
 
 // === impl Fallback ===
@@ -173,13 +179,17 @@ impl Fallback<'_> {
         let mut used: Vec<CredentialId> = Vec::new();
         loop {
             let most = self.snapshot.settings.retries.max_attempts;
-            if tried.reports.len() >= most || self.left(record).is_zero() {
+            if tried.made >= most || self.left(record).is_zero() {
                 return ControlFlow::Break(None);
             }
             let kept = stages.len();
             let work = (&mut *runs, &mut *stages);
             let report = match self.attempt(planned, chat, work, (record, &mut used)).await {
                 Ok(served) => return ControlFlow::Break(Some(Box::new(served))),
+                // No other key is left: the last failure decides, where there was one.
+                Err(None) if !used.is_empty() && !tried.leads_on => {
+                    return ControlFlow::Break(None);
+                }
                 Err(None) => return ControlFlow::Continue(()),
                 Err(Some(report)) => report,
             };
@@ -187,6 +197,9 @@ impl Fallback<'_> {
             stages.truncate(kept);
             record.attempt_failed(&report);
             let kind = report.error.kind;
+            let triggers = self.snapshot.settings.retries.fallback_on;
+            tried.leads_on = triggers.cover(kind, report.network);
+            tried.made += usize::from(!used.is_empty());
             tried.reports.push(report);
             match self.next(kind, tried, &used) {
                 Next::OtherKey => {}
@@ -224,8 +237,8 @@ impl Fallback<'_> {
     /// One attempt with one credential; `Err(None)` when no credential is left to try with, or the
     /// provider is not enabled any more.
     ///
-    /// A provider that has no credential at all at this moment (all of them at their `rpm`) is a failed
-    /// attempt of the kind `authentication`, so that the report names it.
+    /// A provider whose credentials all rest at this moment is a failed attempt that was not made, so
+    /// that the report names it: `rate_limit_exceeded` with the wait where a limit is why.
     async fn attempt(
         &self,
         planned: &Planned,
@@ -239,16 +252,12 @@ impl Fallback<'_> {
             return Err(None);
         };
         let provider = Arc::clone(&route.upstream.name);
-        let lease = match self
-            .snapshot
-            .credentials
-            .lease(&endpoint.provider, used)
-            .await
-        {
+        let credentials = &self.snapshot.credentials;
+        let lease = match credentials.lease(&endpoint.provider, used).await {
             Ok(lease) => lease,
             Err(_) if !used.is_empty() => return Err(None),
             Err(error) => {
-                let error = UpstreamError::new(ErrorType::Authentication, error.to_string());
+                let error = no_lease(&error);
                 return Err(Some(self.report(planned, (&provider, started), error)));
             }
         };
@@ -260,18 +269,30 @@ impl Fallback<'_> {
             left: self.left(record),
         };
         let outcome = self.adapted(planned, chat, (runs, stages), via).await;
+        let of_lease = match &outcome {
+            Ok(_) => Some(LeaseOutcome::Served),
+            Err(failed) => of_lease(&failed.error),
+        };
+        if let Some(of_lease) = of_lease {
+            credentials.report(&endpoint.provider, &lease.credential, of_lease);
+        }
         match outcome {
             Ok(committed) => Ok(Served {
                 committed,
                 model: planned.model.clone(),
                 provider,
+                endpoint: endpoint.id.clone(),
             }),
-            Err(Failed { error, sent }) => {
+            Err(Failed {
+                error,
+                sent,
+                network,
+            }) => {
                 let ended = self.parts.clock.now().tick;
                 self.health
                     .record(&endpoint.id, Outcome::failed(error.kind, ended));
                 let mut report = self.report(planned, (&provider, started), error);
-                report.sent = sent;
+                (report.sent, report.network) = (sent, network);
                 Err(Some(report))
             }
         }
@@ -296,8 +317,7 @@ impl Fallback<'_> {
             let message = format!("no codec for {}", endpoint.dialect);
             return Err(Failed::of(UpstreamError::garbage(message)));
         };
-        // Members share memory, so a copy is cheap, and what one endpoint needs stays with it.
-        let mut chat = chat.clone();
+        let mut chat = self.fitted(chat, endpoint);
         for run in runs {
             let parts = self.parts;
             let (transport, clock) = (&*parts.transport, &*parts.clock);
@@ -319,6 +339,39 @@ impl Fallback<'_> {
         attempt.first(&chat).await
     }
 
+    /// The request as this endpoint is to get it: with the service tier that it sells, and, where the
+    /// operator wishes it, a limit on output lowered to its own.
+    fn fitted(&self, chat: &ChatRequest, endpoint: &Endpoint) -> ChatRequest {
+        // Members share memory, so a copy is cheap, and what one endpoint needs stays with it.
+        let mut chat = chat.clone();
+        let sells_tiers = || {
+            let model = self.snapshot.catalog.model(endpoint.model.as_str());
+            let mut others = model.iter().flat_map(|model| &model.endpoints);
+            others.any(|e| e.provider == endpoint.provider && e.service_tier.is_some())
+        };
+        match endpoint.service_tier {
+            Some(tier) => chat.set("service_tier", RawJson::of(&tier)),
+            // Where tiers are endpoints of their own, this one is not to be billed as one of them.
+            None if chat.get("service_tier").is_some() && sells_tiers() => {
+                chat.remove("service_tier");
+            }
+            None => {}
+        }
+        if let (true, Some(limit), Some(wanted)) = (
+            self.snapshot.policy.clamp_max_tokens,
+            endpoint.max_output,
+            chat.max_output(),
+        ) && wanted > limit
+        {
+            for key in ["max_completion_tokens", "max_tokens"] {
+                if chat.get(key).is_some() {
+                    chat.set(key, RawJson::of(&limit.get()));
+                }
+            }
+        }
+        chat
+    }
+
     /// What is kept of a failed attempt.
     fn report(
         &self,
@@ -332,6 +385,7 @@ impl Fallback<'_> {
             model: planned.model.clone(),
             error,
             sent: Sent::Nothing,
+            network: false,
             took: self.parts.clock.now().tick.since(started),
         }
     }
@@ -349,11 +403,14 @@ impl Fallback<'_> {
         );
         if credential {
             // Another key of the same provider may do; without one, `attempt` gives up by itself.
-            return if used.len() < MAX_KEYS {
-                Next::OtherKey
-            } else {
-                Next::Endpoint
+            return match used.len() {
+                1..MAX_KEYS => Next::OtherKey,
+                _ if tried.leads_on => Next::Endpoint,
+                _ => Next::Stop,
             };
+        }
+        if !tried.leads_on {
+            return Next::Stop;
         }
         // Work that may have been done, and paid for, is repeated once at most.
         let late = |report: &&AttemptReport| {
@@ -375,6 +432,33 @@ impl Fallback<'_> {
     /// the client wants no fallbacks at all.
     const fn is_lone(&self) -> bool {
         self.may_repeat && self.plan.attempts.len() == 1
+    }
+}
+
+/// Why no credential could be had, as the failure that it comes to.
+fn no_lease(error: &NoCredential) -> UpstreamError {
+    let message = error.to_string();
+    match error {
+        NoCredential::Resting {
+            wait,
+            limited: true,
+            ..
+        } => {
+            let mut error = UpstreamError::new(ErrorType::RateLimitExceeded, message);
+            error.retry_after = Some(*wait);
+            error
+        }
+        _ => UpstreamError::new(ErrorType::Authentication, message),
+    }
+}
+
+/// What a failure says of the credential; `None` when nothing.
+const fn of_lease(error: &UpstreamError) -> Option<LeaseOutcome> {
+    match (error.kind, error.retry_after) {
+        (ErrorType::RateLimitExceeded, Some(wait)) => Some(LeaseOutcome::Limited(wait)),
+        (ErrorType::Authentication, _) => Some(LeaseOutcome::Refused),
+        (ErrorType::PermissionDenied | ErrorType::PaymentRequired, _) => Some(LeaseOutcome::Denied),
+        _ => None,
     }
 }
 

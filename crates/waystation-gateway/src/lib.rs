@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attempt;
+mod calls;
 mod chat;
 mod clock;
 mod error;
@@ -18,5 +19,5 @@ pub use clock::TokioClock;
 pub use error::{AttemptReport, AttemptsFailed, GatewayError};
 pub use ledger::{KeyUsage, MemoryLedger};
 pub use settle::Settled;
-pub use snapshot::{Retries, Route, RouteLimits, Settings, Snapshot, Timeouts};
+pub use snapshot::{Retries, Route, RouteLimits, Settings, Snapshot, Timeouts, Triggers};
 pub use stream::{Batch, Reply};

@@ -7,13 +7,13 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    ChatEvent, Clock, Cost, Delta, Endpoint, Entry, ErrorType, Finish, FinishReason, GenerationId,
-    Ledger, Seed, Tick, Tokens, UnixMs, Usage, Usd,
+    Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, Delta, Endpoint, Entry, ErrorType,
+    Finish, FinishReason, GenerationId, Ledger, Seed, Tick, Tokens, UnixMs, Usage, Usd,
 };
 
-use waystation_router::{HealthTable, Outcome, ProbeGuard};
+use waystation_router::{Conversation, HealthTable, Outcome, ProbeGuard, StickyTable};
 
-use crate::error::AttemptReport;
+use crate::{calls::ToolCalls, error::AttemptReport};
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Settled {
     pub cost: Option<Cost>,
     /// The cost in all; `None` is unknown, never zero.
     pub total: Option<Usd>,
+    /// From the first content to the end.
+    pub generation_time: Option<Duration>,
 }
 
 /// One request's record while it runs.
@@ -46,6 +48,10 @@ pub(crate) struct Record {
     first_content: Option<Tick>,
     /// Held while the attempt under way is the one probe of a failing endpoint.
     probe: Option<ProbeGuard>,
+    /// The conversation, and where it is remembered.
+    sticky: Option<(Arc<StickyTable>, Conversation)>,
+    /// The tool calls of the answer.
+    calls: ToolCalls,
 }
 
 /// The attempt under way.
@@ -90,6 +96,33 @@ impl Record {
             text_bytes: 0,
             first_content: None,
             probe: None,
+            sticky: None,
+            calls: ToolCalls::default(),
+        }
+    }
+
+    /// The attempts that have failed so far.
+    pub(crate) fn attempts(&self) -> Vec<AttemptRecord> {
+        let entry = self.entry.as_ref();
+        entry
+            .map(|entry| entry.attempts.clone())
+            .unwrap_or_default()
+    }
+
+    /// Judges the tool calls of answers to `chat`.
+    pub(crate) fn watch(&mut self, chat: &ChatRequest) {
+        self.calls = ToolCalls::of(chat);
+    }
+
+    /// The request belongs to this conversation, which `table` remembers.
+    pub(crate) fn stick(&mut self, table: Arc<StickyTable>, conversation: Conversation) {
+        self.sticky = Some((table, conversation));
+    }
+
+    /// Puts into `ask` where the conversation was served before.
+    pub(crate) fn recall(&self, ask: &mut Ask) {
+        if let Some((table, conversation)) = &self.sticky {
+            table.ask(conversation, ask, self.clock.now().tick);
         }
     }
 
@@ -135,6 +168,7 @@ impl Record {
             started,
         });
         (self.usage, self.text_bytes, self.first_content) = (None, 0, None);
+        self.calls.restart();
     }
 
     /// The attempts that follow probe an endpoint, or none.
@@ -157,6 +191,7 @@ impl Record {
                     self.first_content = Some(self.clock.now().tick);
                 }
                 self.text_bytes += text_bytes(delta);
+                self.calls.see(delta);
             }
             ChatEvent::Start(start) => {
                 let id = start.id.as_ref().map(|id| id.decode().into_owned());
@@ -209,15 +244,17 @@ impl Record {
                 usage: Usage::default(),
                 cost: None,
                 total: None,
+                generation_time: None,
             };
         };
-        let settled = self.settled(entry.finish, error.is_some());
+        let mut settled = self.settled(entry.finish, error.is_some());
         (entry.latency, entry.generation_time) = self.times();
+        settled.generation_time = entry.generation_time;
         if let Some(serving) = &self.serving {
             entry.model = Some(serving.endpoint.model.clone());
             entry.endpoint = Some(serving.endpoint.id.clone());
             entry.provider = Some(Arc::clone(&serving.provider));
-            entry.attempts.push(waystation_core::AttemptRecord {
+            entry.attempts.push(AttemptRecord {
                 provider: Arc::clone(&serving.provider),
                 endpoint: serving.endpoint.id.clone(),
                 status: error.is_none().then_some(200),
@@ -225,7 +262,9 @@ impl Record {
                 took: self.clock.now().tick.since(serving.started),
             });
         }
-        self.measure(error, cancelled, &settled.usage);
+        let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
+        self.measure(error, cancelled, (&settled.usage, finish));
+        self.remember(finish, &settled.usage);
         entry.usage = settled.usage.clone();
         entry.cost = settled.cost;
         entry.total = settled.total;
@@ -238,7 +277,12 @@ impl Record {
 
     /// Tells the health table how the attempt that served ended. One that the client broke off says
     /// nothing of the endpoint's success, but its first token was measured.
-    fn measure(&self, error: Option<ErrorType>, cancelled: bool, usage: &Usage) {
+    fn measure(
+        &self,
+        error: Option<ErrorType>,
+        cancelled: bool,
+        (usage, finish): (&Usage, Option<FinishReason>),
+    ) {
         let Some(serving) = &self.serving else { return };
         let now = self.clock.now().tick;
         if cancelled && self.first_content.is_none() {
@@ -248,6 +292,7 @@ impl Record {
             Some(kind) => Outcome::failed(kind, now),
             None => Outcome::served(now),
         };
+        outcome.tools = self.calls.verdict(finish);
         // A whole reply shows its first token and its last at once.
         if self.streamed {
             outcome.ttft = self.first_content.map(|first| first.since(serving.started));
@@ -262,6 +307,17 @@ impl Record {
         self.health.record(&serving.endpoint.id, outcome);
     }
 
+    /// Remembers where the conversation was served, after a success.
+    fn remember(&self, finish: Option<FinishReason>, usage: &Usage) {
+        let well = finish.is_some_and(|finish| finish != FinishReason::Error);
+        if let (Some((table, conversation)), Some(serving), true) =
+            (&self.sticky, &self.serving, well)
+        {
+            let now = self.clock.now().tick;
+            table.served(conversation, &serving.endpoint, usage, now);
+        }
+    }
+
     /// Usage and cost as they stand.
     ///
     /// Nothing was asked, or upstreams are simulated: the cost is zero. The reply ended in an error, or
@@ -273,6 +329,7 @@ impl Record {
                 usage: Usage::default(),
                 cost: None,
                 total: Some(Usd::ZERO),
+                generation_time: None,
             };
         };
         let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
@@ -281,6 +338,7 @@ impl Record {
                 usage,
                 cost: Some(Cost::default()),
                 total: Some(Usd::ZERO),
+                generation_time: None,
             };
         }
         // An answer that ended in an error, or that never was one, costs nothing: API contract,
@@ -293,6 +351,7 @@ impl Record {
                 usage,
                 cost: Some(Cost::default()),
                 total: Some(Usd::ZERO),
+                generation_time: None,
             };
         }
         let cost = serving.endpoint.price.cost(&usage);
@@ -301,6 +360,7 @@ impl Record {
             .filter(|_| serving.endpoint.billed_by_upstream);
         Settled {
             total: reported.or_else(|| cost.map(|cost| cost.total())),
+            generation_time: None,
             cost,
             usage,
         }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 use waystation_catalog::Catalog;
-use waystation_core::{Credentials, DialectId, Plugins, ProviderSlug, Ranker, Upstream};
+use waystation_core::{Credentials, DialectId, ErrorType, Plugins, ProviderSlug, Ranker, Upstream};
 use waystation_router::RoutingPolicy;
 
 /// One consistent configuration. A reload publishes a new one; requests under way keep theirs.
@@ -78,6 +78,26 @@ pub struct Retries {
     pub max_attempts: usize,
     /// Whole replies: all attempts together.
     pub deadline: Duration,
+    /// Which failures lead to the next endpoint.
+    pub fallback_on: Triggers,
+}
+
+/// The classes of failure that lead to the next endpoint or model; others end the request. Another
+/// key of the same endpoint is tried in any case. Source: `interfaces`, `[routing] fallback_on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triggers {
+    /// Every failure that another endpoint might not have.
+    pub any: bool,
+    /// 429.
+    pub rate_limit: bool,
+    /// 5xx, overload, and replies that make no sense.
+    pub server_error: bool,
+    /// A time limit passed.
+    pub timeout: bool,
+    /// No connection, or one that broke.
+    pub network: bool,
+    /// A refused credential or an empty account.
+    pub credentials: bool,
 }
 
 /// Settings of the loop itself.
@@ -124,6 +144,44 @@ impl Route {
     }
 }
 
+// === impl Triggers ===
+
+impl Triggers {
+    /// No failure at all.
+    pub const NONE: Self = Self {
+        any: false,
+        rate_limit: false,
+        server_error: false,
+        timeout: false,
+        network: false,
+        credentials: false,
+    };
+    /// Every failure, which is the default.
+    pub const ANY: Self = Self {
+        any: true,
+        ..Self::NONE
+    };
+
+    /// Whether a failure of this kind leads on. `network` says that the connection failed.
+    #[must_use]
+    pub const fn cover(self, kind: ErrorType, network: bool) -> bool {
+        let class = match kind {
+            _ if network => self.network,
+            ErrorType::RateLimitExceeded => self.rate_limit,
+            ErrorType::Timeout => self.timeout,
+            ErrorType::Authentication
+            | ErrorType::PermissionDenied
+            | ErrorType::PaymentRequired => self.credentials,
+            ErrorType::Server
+            | ErrorType::Unmapped
+            | ErrorType::ProviderUnavailable
+            | ErrorType::ProviderOverloaded => self.server_error,
+            _ => false,
+        };
+        self.any || class
+    }
+}
+
 impl Default for Timeouts {
     /// The documented defaults.
     fn default() -> Self {
@@ -144,6 +202,7 @@ impl Default for Retries {
         Self {
             max_attempts: 6,
             deadline: Duration::from_secs(900),
+            fallback_on: Triggers::ANY,
         }
     }
 }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use waystation_core::{
-    ChatEvent, ErrorType, GenerationId, ModelId, Note, OutputStage, StageReport, UnixMs,
-    UpstreamError,
+    AttemptRecord, ChatEvent, EndpointId, ErrorType, GenerationId, ModelId, Note, OutputStage,
+    StageReport, UnixMs, UpstreamError,
 };
-use waystation_router::Strategy;
+use waystation_router::{Plan, Strategy};
 
 use crate::{
     attempt::{Committed, Rest},
@@ -39,6 +39,14 @@ pub struct Reply {
     pub notes: Vec<Note>,
     /// What plugins did.
     pub stages: Vec<StageReport>,
+    /// The plan that was carried out.
+    pub plan: Plan,
+    /// The endpoint that serves.
+    pub endpoint: EndpointId,
+    /// The attempts that failed before.
+    pub earlier: Vec<AttemptRecord>,
+    /// The task that the auto router took the prompt for.
+    pub task: Option<String>,
     events: Vec<ChatEvent>,
     rest: Option<Rest>,
     failure: Option<UpstreamError>,
@@ -74,6 +82,9 @@ pub(crate) struct Opening {
     pub(crate) simulated: bool,
     pub(crate) warnings: Vec<String>,
     pub(crate) stages: Vec<StageReport>,
+    pub(crate) plan: Plan,
+    pub(crate) task: Option<String>,
+    pub(crate) endpoint: EndpointId,
 }
 
 // === impl Reply ===
@@ -95,6 +106,9 @@ impl Reply {
             simulated,
             warnings,
             stages,
+            plan,
+            task,
+            endpoint,
         } = opening;
         let Committed {
             events,
@@ -111,6 +125,10 @@ impl Reply {
             warnings,
             notes,
             stages,
+            plan,
+            task,
+            endpoint,
+            earlier: record.attempts(),
             events,
             rest,
             failure: None,
@@ -186,6 +204,7 @@ impl Reply {
             if let Err(error) = done.and_then(|()| stage.finish(&mut out)) {
                 return self.broke(&UpstreamError::new(error.kind, error.message));
             }
+            self.stages.extend(stage.report());
             held = out;
         }
         held.retain(|event| !matches!(event, ChatEvent::Usage(_)));

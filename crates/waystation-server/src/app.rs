@@ -18,6 +18,7 @@ use waystation_auto::Rules;
 use waystation_core::{Clock, Document, DocumentJob, ParseError, SortBy, Transport, Trust, UnixMs};
 use waystation_gateway::{
     Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
+    Triggers,
 };
 use waystation_plugins::Registry;
 use waystation_router::RoutingPolicy;
@@ -25,7 +26,7 @@ use waystation_tokens::ByteBounds;
 
 use crate::{
     auth::ClientKeys,
-    config::{self, Config, EnabledProvider, MinTrust, Resolved, Sort},
+    config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     metrics::Metrics,
     rim,
     telemetry::Telemetry,
@@ -211,6 +212,7 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>) -> (Live, Snapshot) {
             retries: waystation_gateway::Retries {
                 max_attempts: config.retries.max_attempts,
                 deadline: config.retries.deadline,
+                fallback_on: triggers(&config.routing.fallback_on),
             },
             simulated,
         },
@@ -255,6 +257,19 @@ fn route(provider: EnabledProvider) -> Route {
     let mut route = Route::new(provider.upstream, limits);
     route.wires = provider.wires;
     route
+}
+
+/// The failures that lead to the next endpoint, as the gateway takes them.
+fn triggers(classes: &[FallbackOn]) -> Triggers {
+    let has = |class| classes.contains(&class);
+    Triggers {
+        any: has(FallbackOn::Any),
+        rate_limit: has(FallbackOn::RateLimit),
+        server_error: has(FallbackOn::ServerError),
+        timeout: has(FallbackOn::Timeout),
+        network: has(FallbackOn::Network),
+        credentials: has(FallbackOn::Credentials),
+    }
 }
 
 /// The operator's routing settings as the router takes them.

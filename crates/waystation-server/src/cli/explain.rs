@@ -10,15 +10,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use clap::Args;
 use waystation_core::{
-    HttpRequest, HttpStream, Phase, Seed, SendLimits, Sent, Transport, TransportError,
+    HttpRequest, HttpStream, Json, Phase, Seed, SendLimits, Sent, Transport, TransportError,
 };
-use waystation_router::HealthView;
+use waystation_router::{DecisionRecord, HealthView};
 
 use super::{Refusal, Source, runtime, say};
 use crate::{
     app::App,
     config::Environment,
-    explanation::{self, DecisionRecord, Given},
+    explanation::{self, Given},
 };
 
 /// Arguments of `explain`.
@@ -87,15 +87,16 @@ async fn batch(app: &App, given: &Given) -> Result<(), Refusal> {
 /// What the files and the seed say.
 fn given(args: &ExplainArgs, version: &str) -> Result<Given, Refusal> {
     if let Some(path) = &args.record {
-        let record: DecisionRecord = serde_json::from_slice(&read(path)?)
+        let record = record(&read(path)?)
             .map_err(|error| refuse(path, &format!("expected a decision record: {error}")))?;
         if let Some(other) = record.catalog.as_deref().filter(|other| *other != version) {
             let message = format!("expected a record of catalogue {version}, found one of {other}");
             return Err(refuse(path, &message));
         }
-        return record
-            .given()
-            .map_err(|error| refuse(path, &error.to_string()));
+        return Ok(Given {
+            record: Some(record),
+            ..Given::default()
+        });
     }
     let health = args.health.as_deref().map(|path| {
         HealthView::from_json(&read(path)?).map_err(|error| refuse(path, &error.to_string()))
@@ -106,6 +107,13 @@ fn given(args: &ExplainArgs, version: &str) -> Result<Given, Refusal> {
         health: Some(health.transpose()?.unwrap_or_else(|| HealthView::fixed([]))),
         ..Given::default()
     })
+}
+
+/// A decision record by itself, or in the answer of `GET /v1/generation?id=…&record=true`.
+fn record(text: &[u8]) -> Result<DecisionRecord, serde_json::Error> {
+    let answer = Json::parse(text).ok();
+    let inside = answer.and_then(|json| json.at(&["data", "decision_record"]));
+    serde_json::from_slice(inside.map_or(text, Json::bytes))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Refusal> {

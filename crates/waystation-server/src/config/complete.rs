@@ -191,18 +191,11 @@ pub(super) fn config(raw: &mut RawConfig, cx: &mut Context<'_>) -> Config {
 /// The keys of the file that later versions will act on, and this one does not.
 fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
     let on = |wish: Option<bool>| wish == Some(true);
-    let classes = raw.routing.fallback_on.as_deref();
     let plugins = &raw.plugins;
     let keys = [
         ("auth.management_keys", raw.auth.management_keys.is_some()),
         ("ledger.url", raw.ledger.url.is_some()),
         ("shared_state.url", raw.shared_state.url.is_some()),
-        ("catalog.bare_ids", on(raw.catalog.bare_ids)),
-        ("routing.byok_first", on(raw.routing.byok_first)),
-        (
-            "routing.fallback_on",
-            classes.is_some_and(|classes| classes != [FallbackOn::Any]),
-        ),
         ("retries.hedge", on(raw.retries.hedge)),
         ("retries.continue", on(raw.retries.continue_)),
         ("plugins.web", plugins.web.is_some()),

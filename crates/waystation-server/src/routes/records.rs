@@ -34,13 +34,15 @@ const NOT_KEPT: [&str; 14] = [
     "workspace_id",
 ];
 
-/// `GET /v1/generation?id=…`.
+/// `GET /v1/generation?id=…`; with `&record=true` the decision record is part of it, from which
+/// `waystation explain --record` makes the plan again.
 pub async fn generation(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     RawQuery(raw): RawQuery,
 ) -> Response {
-    let Some(id) = id(&raw.unwrap_or_default()) else {
+    let raw = raw.unwrap_or_default();
+    let Some(id) = parameter(&raw, "id") else {
         let message = "id: expected the id of a generation, as /v1/generation?id=gen-…, found none";
         return error::plain(ErrorType::InvalidRequest, message);
     };
@@ -49,7 +51,10 @@ pub async fn generation(
         .ok()
         .and_then(|id| app.ledger().get(&id));
     match entry.filter(|entry| entry.key == caller.key) {
-        Some(entry) => data(|out| write(&entry, out)),
+        Some(entry) => {
+            let recorded = parameter(&raw, "record").as_deref() == Some("true");
+            data(|out| write(&entry, recorded, out))
+        }
         None => {
             let id: String = id.chars().take(100).collect();
             let message =
@@ -112,15 +117,15 @@ pub async fn key(State(app): State<Arc<App>>, Extension(caller): Extension<Calle
     })
 }
 
-/// The `id` of a query string, unless it is empty.
-fn id(raw: &str) -> Option<String> {
+/// A parameter of a query string, unless it is empty.
+fn parameter(raw: &str, name: &str) -> Option<String> {
     let uri: Uri = format!("/?{raw}").parse().ok()?;
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;
-    let id = pairs.0.into_iter().find(|(key, _)| key == "id")?;
-    Some(id.1).filter(|id| !id.is_empty())
+    let (_, text) = pairs.0.into_iter().find(|(key, _)| key == name)?;
+    Some(text).filter(|text| !text.is_empty())
 }
 
-fn write(entry: &Entry, out: &mut Vec<u8>) {
+fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);
     object.string("id", entry.id.as_str());
     text(&mut object, "upstream_id", entry.upstream_id.as_deref());
@@ -179,6 +184,12 @@ fn write(entry: &Entry, out: &mut Vec<u8>) {
         .bool("simulated", entry.simulated);
     for key in NOT_KEPT {
         object.null(key);
+    }
+    if recorded {
+        match &entry.decision {
+            Some(decision) => object.json("decision_record", decision),
+            None => object.null("decision_record"),
+        };
     }
     array(
         object.key("provider_responses"),

@@ -176,6 +176,23 @@ name! {
     CredentialId, "credential name", id
 }
 
+// === impl PluginId ===
+
+impl PluginId {
+    /// A plugin's own name, as its source spells it. What no name may hold becomes `-`, so that this
+    /// cannot fail.
+    ///
+    /// ```
+    /// use waystation_core::PluginId;
+    /// assert_eq!(PluginId::from_static("response-healing"), "response-healing");
+    /// ```
+    #[must_use]
+    pub fn from_static(name: &'static str) -> Self {
+        let legal = |c| if slug(c) { c } else { '-' };
+        Self(name.chars().map(legal).collect::<String>().into())
+    }
+}
+
 /// One way to reach one model, as `model|tag`. Health, stickiness and breakers are keyed by it, so
 /// it is a string that survives reloads, never an index.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

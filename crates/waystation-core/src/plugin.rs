@@ -89,6 +89,11 @@ pub trait OutputStage: Send {
     /// # Errors
     /// [`PluginError`] ends the reply.
     fn finish(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), PluginError>;
+
+    /// What the stage has done to the reply; asked once, after `finish`. `None` when nothing.
+    fn report(&mut self) -> Option<StageReport> {
+        None
+    }
 }
 
 /// A tool that the gateway runs itself, such as `openrouter:web_search`.
@@ -148,6 +153,8 @@ pub struct StageReport {
     pub plugin: PluginId,
     /// One line on what it did.
     pub summary: String,
+    /// Figures for metadata, a JSON object.
+    pub data: Option<RawJson>,
     /// What it costs, apart from the model.
     pub fee: Usd,
     /// How long it took.

@@ -1,10 +1,14 @@
 //! Which plugins a request asks for, and in which order they run.
 #![doc = include_str!("../README.md")]
 
+mod heal;
 mod registry;
+mod response_healing;
 mod wish;
 
+pub use heal::{Healed, Outcome, heal};
 pub use registry::{Defaults, Registry};
+pub use response_healing::ResponseHealing;
 
 /// The ids that requests may name, whether or not this build has the plugin.
 ///

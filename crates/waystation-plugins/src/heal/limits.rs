@@ -1,0 +1,47 @@
+//! The bounds of a JSON Schema on single values: lengths, ranges, patterns. Kinds and shapes are
+//! [`super::fit`]'s.
+
+use regex_lite::Regex;
+use waystation_core::Json;
+
+use super::value::Value;
+
+/// Whether `value` keeps to the bounds that `schema` sets for its kind. What is not understood
+/// (formats, patterns in a foreign spelling) bounds nothing.
+pub(super) fn keeps_to(schema: Json<'_>, value: &Value) -> bool {
+    let count = |key: &str| {
+        let bound = schema.get(key).and_then(Json::u64);
+        bound.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX))
+    };
+    let within = |length: usize, least: &str, most: &str| {
+        count(least).is_none_or(|least| length >= least)
+            && count(most).is_none_or(|most| length <= most)
+    };
+    match value {
+        Value::Text(text) => {
+            within(text.chars().count(), "minLength", "maxLength") && matches(schema, text)
+        }
+        Value::List(items) => within(items.len(), "minItems", "maxItems"),
+        Value::Object(members) => within(members.len(), "minProperties", "maxProperties"),
+        Value::Number(digits) => in_range(schema, digits),
+        Value::Null | Value::Bool(_) | Value::Bare(_) => true,
+    }
+}
+
+fn in_range(schema: Json<'_>, digits: &str) -> bool {
+    let Ok(number) = digits.parse::<f64>() else {
+        return true;
+    };
+    let bound = |key: &str| schema.get(key).and_then(Json::f64);
+    bound("minimum").is_none_or(|least| number >= least)
+        && bound("maximum").is_none_or(|most| number <= most)
+        && bound("exclusiveMinimum").is_none_or(|least| number > least)
+        && bound("exclusiveMaximum").is_none_or(|most| number < most)
+        && bound("multipleOf").is_none_or(|step| step <= 0.0 || (number / step).fract() == 0.0)
+}
+
+fn matches(schema: Json<'_>, text: &str) -> bool {
+    let pattern = schema.get("pattern").and_then(Json::string);
+    let pattern = pattern.and_then(|pattern| Regex::new(&pattern).ok());
+    pattern.is_none_or(|pattern| pattern.is_match(text))
+}

@@ -7,6 +7,7 @@ mod address;
 mod array;
 mod body;
 mod citation;
+mod data_url;
 mod demand;
 mod dialect;
 mod fault;

@@ -488,83 +488,73 @@ fn budgets_fit_below_the_limit() {
     );
 }
 
-#[test]
-fn each_generation_thinks_in_its_own_way() {
-    let adaptive = json!({"type": "adaptive"});
-    let shown = json!({"type": "adaptive", "display": "summarized"});
-    let budget = json!({"type": "enabled", "budget_tokens": 2048});
-    for (model, wish, thinking, effort) in [
-        (
-            "claude-opus-4-5",
-            json!({"reasoning": {"max_tokens": 2048}, "verbosity": "max"}),
-            budget.clone(),
-            json!("high"),
-        ),
-        (
-            "claude-sonnet-4-6",
-            json!({"reasoning": {"effort": "high"}}),
-            adaptive.clone(),
-            json!("high"),
-        ),
-        (
-            "claude-sonnet-4-6",
-            json!({"reasoning": {"enabled": true}}),
-            adaptive.clone(),
-            Value::Null,
-        ),
-        (
-            "claude-sonnet-4-6",
-            json!({"reasoning": {"max_tokens": 2048}}),
-            budget.clone(),
-            Value::Null,
-        ),
-        (
-            "claude-opus-4-8",
-            json!({"reasoning_effort": "xhigh", "verbosity": "low"}),
-            shown.clone(),
-            json!("low"),
-        ),
-        (
-            "claude-opus-4-8",
-            json!({"reasoning": {"max_tokens": 2048}, "max_tokens": 4096}),
-            shown.clone(),
-            json!("medium"),
-        ),
-        (
-            "claude-sonnet-5",
-            json!({"reasoning": {"effort": "low", "exclude": true}}),
-            adaptive.clone(),
-            json!("low"),
-        ),
-        (
-            "claude-sonnet-5",
-            json!({"reasoning": {"enabled": false}}),
-            json!({"type": "disabled"}),
-            Value::Null,
-        ),
-        (
-            "claude-sonnet-4-6",
-            json!({"reasoning": {"enabled": false}}),
-            Value::Null,
-            Value::Null,
-        ),
-        (
-            "MiniMax-M2",
-            json!({"reasoning": {"max_tokens": 2048}}),
-            budget.clone(),
-            Value::Null,
-        ),
-        (
-            "claude-opus-4-8",
-            json!({"thinking": {"type": "adaptive"}, "reasoning_effort": "high"}),
-            adaptive.clone(),
-            json!("high"),
-        ),
-    ] {
-        let sent = body(&host(model), &wish);
-        assert_eq!(sent["thinking"], thinking, "{model} {wish}");
-        assert_eq!(sent["output_config"]["effort"], effort, "{model} {wish}");
+/// What `model` is told for each wish: `thinking` and the effort.
+fn told(model: &str, wishes: &[(Value, Value, Value)]) {
+    for (wish, thinking, effort) in wishes {
+        let sent = body(&host(model), wish);
+        assert_eq!(&sent["thinking"], thinking, "{model} {wish}");
+        assert_eq!(&sent["output_config"]["effort"], effort, "{model} {wish}");
     }
+}
+
+fn budget() -> Value {
+    json!({"type": "enabled", "budget_tokens": 2048})
+}
+
+#[test]
+fn models_with_budgets_get_budgets() {
+    let wish = json!({"reasoning": {"max_tokens": 2048}, "verbosity": "max"});
+    told(
+        "claude-opus-4-5",
+        &[(wish.clone(), budget(), json!("high"))],
+    );
+    told("claude-sonnet-4-5", &[(wish, budget(), Value::Null)]);
+    let wish = json!({"reasoning": {"max_tokens": 2048}});
+    told("MiniMax-M2", &[(wish, budget(), Value::Null)]);
+}
+
+#[test]
+fn models_that_adapt_get_an_effort() {
+    let adaptive = || json!({"type": "adaptive"});
+    let none = || Value::Null;
+    told(
+        "claude-sonnet-4-6",
+        &[
+            (
+                json!({"reasoning": {"effort": "high"}}),
+                adaptive(),
+                json!("high"),
+            ),
+            (json!({"reasoning": {"enabled": true}}), adaptive(), none()),
+            (json!({"reasoning": {"max_tokens": 2048}}), budget(), none()),
+            (json!({"reasoning": {"enabled": false}}), none(), none()),
+        ],
+    );
+    let shown = || json!({"type": "adaptive", "display": "summarized"});
+    let own = json!({"thinking": {"type": "adaptive"}, "reasoning_effort": "high"});
+    let most = json!({"reasoning": {"max_tokens": 2048}, "max_tokens": 4096});
+    told(
+        "claude-opus-4-8",
+        &[
+            (
+                json!({"reasoning_effort": "xhigh", "verbosity": "low"}),
+                shown(),
+                json!("low"),
+            ),
+            (most, shown(), json!("medium")),
+            (own, adaptive(), json!("high")),
+        ],
+    );
+    let off = json!({"type": "disabled"});
+    let hidden = json!({"reasoning": {"effort": "low", "exclude": true}});
+    told(
+        "claude-sonnet-5",
+        &[
+            (hidden, adaptive(), json!("low")),
+            (json!({"reasoning": {"enabled": false}}), off, none()),
+            (json!({}), none(), none()),
+        ],
+    );
 }
 
 #[test]
@@ -615,7 +605,7 @@ fn sampling_stays_within_what_is_taken() {
         kept,
         [null.clone(), null.clone(), null.clone(), json!(["a"])]
     );
-    let mut thinking = all.clone();
+    let mut thinking = all;
     thinking["reasoning"] = json!({"enabled": true});
     thinking["temperature"] = json!(1.0);
     let kept = members(&body(&host("claude-sonnet-4-6"), &thinking));

@@ -9,14 +9,14 @@ mod choice;
 mod citation;
 mod file;
 mod form;
-mod generation;
+pub(super) mod generation;
 mod message;
 mod part;
 mod reader;
 mod request;
 mod sampling;
 mod schema;
-mod thinking;
+pub(super) mod thinking;
 mod tool;
 mod usage;
 
@@ -35,40 +35,129 @@ const FORMAT: &str = "anthropic-claude-v1";
 
 /// The codec of Anthropic Messages.
 ///
+/// ```
+/// use bytes::Bytes;
+/// use waystation_core::*;
+/// use waystation_providers::{ANTHROPIC_MESSAGES, codec};
+///
+/// // What the catalogue and the operator know of a host.
+/// let upstream = Upstream {
+///     slug: "anthropic".parse()?,
+///     name: "Anthropic".into(),
+///     base_url: "https://api.anthropic.com".into(),
+///     auth: AuthScheme::XApiKey,
+///     quirks: Quirks::default(),
+///     settings: Settings::default(),
+/// };
+/// let model: ModelId = "anthropic/claude-haiku-4.5".parse()?;
+/// let endpoint = Endpoint {
+///     id: EndpointId::new(&model, &"anthropic".parse()?),
+///     model,
+///     provider: "anthropic".parse()?,
+///     tag: "anthropic".parse()?,
+///     dialect: ANTHROPIC_MESSAGES.parse()?,
+///     upstream_model: "claude-haiku-4-5".into(),
+///     price: Price::default(),
+///     context_length: None,
+///     max_output: None,
+///     parameters: ParameterSet::ALL,
+///     input: Modalities::TEXT,
+///     output: Modalities::TEXT,
+///     quantization: None,
+///     trust: Trust::Maker,
+///     policy: DataPolicy::default(),
+///     variant: None,
+///     service_tier: None,
+///     billed_by_upstream: false,
+/// };
+/// let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("sk-ant-1234")) };
+/// let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
+///
+/// let body = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]}"#;
+/// let chat = ChatRequest::parse(&Bytes::from(body))?;
+/// let codec = codec(&endpoint.dialect).ok_or("no such dialect")?;
+/// let call = codec.encode(&chat, &to)?;
+/// assert_eq!(call.request.url, "https://api.anthropic.com/v1/messages");
+/// let sent = r#"{"model":"claude-haiku-4-5","max_tokens":4096,"system":[{"type":"text","text":"Be brief."}],"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}"#;
+/// assert_eq!(call.request.body, sent);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # What leaves
-/// A body of the wire's own, made of the request's texts as they stand between their quotes:
-/// - system and developer messages, wherever they stand, become the blocks of `system`; tool results
-///   become blocks of the user's turn; turns of one speaker are joined, for the wire wants them to
-///   alternate.
-/// - `reasoning_details` of the format `anthropic-claude-v1` go back as thinking blocks, byte for
-///   byte and in front; those of other formats, and reasoning without a signature, stay.
-/// - `max_tokens` is always there: the client's, else the endpoint's longest answer as far as the
-///   context has room for it, else 4096.
-/// - reasoning becomes a budget or adaptive thinking with an effort, as the model's generation wants
-///   it; parameters that would be refused beside it are left out with a note.
-/// - `response_format` becomes `output_config.format`; where the endpoint has no such thing, a tool
-///   that must be called and whose input is given out as the answer, or an instruction. Noted.
-/// - members that no vocabulary knows (`context_management`, `container`) leave as they came; so do
-///   content parts and tools of Anthropic's own types. `provider.options[slug]` wins over both.
-///   The member `anthropic_beta`, a list or a text, becomes the header `anthropic-beta`.
+/// A body of the wire's own, made of the request's texts as they stand between their quotes. What is
+/// changed beyond the spelling is told in a note.
+///
+/// | of the request | becomes |
+/// |---|---|
+/// | system and developer messages, wherever they stand | the blocks of `system` |
+/// | turns of one speaker in a row | one turn: the wire wants speakers to alternate |
+/// | tool messages | `tool_result` blocks at the head of the user's turn; `is_error` and images with them |
+/// | `tool_calls`, the older `function_call` | `tool_use`; arguments that are no object go into one, noted |
+/// | `reasoning_details` of the format `anthropic-claude-v1` | `thinking` and `redacted_thinking`, byte for byte and in front |
+/// | those of other formats, `reasoning`, thinking without a signature | stays: nobody else can read it |
+/// | blank texts | stay: they are refused |
+/// | a last message of the assistant | the words to continue, without white space behind them |
+/// | `name` of a speaker | `name: ` in front of the first text |
+/// | `image_url` as data URL or address | `image` |
+/// | `file` as PDF, text, image, address or id | `document`, `image` |
+/// | `input_audio`, `video_url`, other files | an error that names the part |
+/// | parts of Anthropic's own types | leave as they came |
+/// | `cache_control` on parts, messages, tools, at the top | stays where it is; `prompt_cache_breakpoint` becomes one |
+/// | `tools` | `name`, `description`, `input_schema`; `strict` stays, the wire's own members and tools go along |
+/// | tools `openrouter:*`, `waystation:*` | stay: the gateway runs them |
+/// | no tools, but calls in earlier turns | definitions made of the calls, which may not be used; noted |
+/// | `tool_choice` | `auto`, `any`, `tool`, `none`; a list of allowed tools cuts the others |
+/// | `parallel_tool_calls: false` | `disable_parallel_tool_use` |
+/// | names of tools and ids of calls that the wire refuses | others, and back |
+/// | `max_completion_tokens`, `max_tokens` | `max_tokens`; without one, the endpoint's longest answer as far as the context has room, else 4096 |
+/// | `reasoning`, `reasoning_effort`, `include_reasoning`, `verbosity` | `thinking`, `output_config.effort`, as the model's generation wants them |
+/// | `temperature` above 1 | 1, noted |
+/// | `temperature`, `top_p`, `top_k` beside thinking, or where models refuse them | stay, noted |
+/// | `stop` | `stop_sequences`, without blank ones |
+/// | `response_format` with a schema | `output_config.format`, its objects closed, its limits left out |
+/// | the same where the endpoint has no such thing | a tool that must be called, whose input is the answer; beside thinking an instruction |
+/// | `response_format` without a schema | an instruction |
+/// | `service_tier` | `auto` for the better ones, `standard_only` for the default |
+/// | `user`, `metadata` | stay: they speak of the gateway's client to the gateway |
+/// | `anthropic_beta`, a list or a text | the header `anthropic-beta`; files by id add theirs |
+/// | members that nobody knows (`context_management`, `container`) | leave as they came |
+/// | `provider.options[slug]` | merged in, over what was made |
 ///
 /// # Where it goes
 /// `{base_url}/v1/messages`, where a `/v1` at the end of the base counts as that one. With a Google
-/// project in the settings, or Google's OAuth as the credential, to Vertex:
+/// project in the settings to Vertex:
 /// `{base_url}/v1/projects/{project}/locations/{region}/publishers/anthropic/models/{model}` with
-/// `:rawPredict` or `:streamRawPredict` behind it; the region is `global` when none is given.
+/// `:rawPredict` or `:streamRawPredict` behind it; the region is `global` when none is given. On
+/// Azure the model is the operator's deployment, where one is named.
 ///
 /// # What comes back
-/// Text, thinking, tool calls and citations as they arrive; how it ended and the counts when
-/// `message_stop` has come, and never without it. Tools that the provider runs itself show nothing
-/// but the text and the citations that they lead to.
+///
+/// | of the reply | becomes |
+/// |---|---|
+/// | `text` | content |
+/// | `thinking` with its signature | reasoning, and `reasoning_details` that can be sent back; streamed in pieces of one index |
+/// | `redacted_thinking` | `reasoning_details` alone |
+/// | `tool_use` | a call, counted from 0 whatever its block's index; no arguments are `{}` |
+/// | the tool that stands for the form of the answer | content |
+/// | tools that the provider runs, and their results | nothing: what they lead to is text and citations |
+/// | citations with an address | `url_citation` annotations over the characters of their block |
+/// | `end_turn`, `stop_sequence`, `pause_turn`, words that nobody knows | `stop` |
+/// | `max_tokens`, `model_context_window_exceeded` | `length` |
+/// | `tool_use` | `tool_calls` |
+/// | `refusal` | `content_filter`, its explanation as refusal |
+/// | `usage`, in pieces | one event; of each count the last word; cached and written tokens added to the prompt |
+/// | `error`, in a stream or in its place | a failure, whatever came before |
+/// | `ping`, and events and blocks that nobody knows | nothing |
+///
+/// The end and the counts are given out when `message_stop` has come, and never without it.
 ///
 /// # Errors
 /// Encoding fails for an address that is none, a credential that no header can carry, a Google
 /// credential without a project, and for audio, video and files that the wire has no form for.
 ///
 /// # Limits
-/// 8 MiB an event, 64 MiB a whole reply, 64 KiB of a failure's body, 1024 tool calls.
+/// 8 MiB an event, 64 MiB a whole reply, 64 KiB of a failure's body, 1024 tool calls, 1024 citations
+/// a block.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnthropicMessages;
 

@@ -1,5 +1,17 @@
 //! One content block of a reply, from its start to its stop. A whole reply's blocks are started with
 //! all that is in them and stopped at once, so that streamed and whole come to the same.
+//!
+//! | block | at its start | at a delta | at its stop |
+//! |---|---|---|---|
+//! | `text` | its text, mostly none | text; citations are kept | annotations over the whole block |
+//! | `thinking` | what is there of it | text, then the signature, as pieces of one index | nothing |
+//! | `redacted_thinking` | all of it | | |
+//! | `tool_use` | id and name | arguments | `{}`, or what the start gave, if no piece came |
+//! | the tool that is the answer | nothing | content | the same |
+//! | all others | nothing | nothing | nothing |
+//!
+//! In recordings the first piece of arguments is always empty, and tools without arguments have no
+//! other; citations of a block come before its text, so that their place is known at its end alone.
 
 use bytes::Bytes;
 use waystation_core::{Delta, Json, JsonText, Kind, ToolCallDelta};
@@ -13,12 +25,22 @@ const MAX_CALLS: u32 = 1024;
 /// A block that has been started.
 #[derive(Debug)]
 pub(super) enum Block {
-    /// Text; where in the answer it starts, in characters.
-    Text { from: u64, cited: Citations },
+    /// Text.
+    Text {
+        /// Where in the answer it starts, in characters.
+        from: u64,
+        /// What it cites.
+        cited: Citations,
+    },
     /// Thinking, by its place among the reply's.
     Thought(u32),
-    /// A call, by its place among the reply's.
-    Call { index: u32, input: Input },
+    /// A call that the client is to make.
+    Call {
+        /// Its place among the reply's calls; blocks of other kinds do not count.
+        index: u32,
+        /// What is known of its arguments.
+        input: Input,
+    },
     /// The input of the tool that stands for the answer's form.
     Answer(Input),
     /// Nothing that a client is shown: tools that the provider runs, and what is not known yet.
@@ -39,10 +61,13 @@ pub(super) struct Input {
 pub(super) struct Blocks {
     /// The client does not want to see reasoning.
     hides: bool,
+    /// Names of tools that are others on the wire.
     names: Names,
     /// The tool whose input is the answer.
     answer: Option<String>,
+    /// How many calls were started.
     calls: u32,
+    /// How many blocks of thinking were started, sealed ones included.
     thoughts: u32,
     /// How many characters of the answer were given out.
     length: u64,
@@ -73,7 +98,8 @@ impl Blocks {
         self.answer.is_some()
     }
 
-    /// Starts a block, which stands in `data`.
+    /// Starts a block, which stands in `data`, and puts what it says at once into `out`. A `tool_use`
+    /// beyond the limit is read and not given out.
     pub(super) fn start(&mut self, block: Json<'_>, data: &Bytes, out: &mut Delta) -> Block {
         let text = |key: &str| block.get(key).and_then(|text| text.json_text(data));
         let kind = block.get("type").and_then(Json::string).unwrap_or_default();
@@ -154,7 +180,8 @@ impl Blocks {
         Block::Call { index, input }
     }
 
-    /// Takes a delta of a block that was started.
+    /// Takes a delta of a block that was started, and puts what it says into `out`. A delta of
+    /// another kind than its block says nothing.
     pub(super) fn take(
         &mut self,
         block: &mut Block,

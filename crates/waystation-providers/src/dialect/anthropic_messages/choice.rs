@@ -1,4 +1,17 @@
 //! Which tool is to be called, and whether several may be at once.
+//!
+//! | the client says | the wire says |
+//! |---|---|
+//! | nothing | nothing, unless calls must come one at a time |
+//! | `auto`, `none` | `auto`, `none` |
+//! | `required`, `any` | `any` |
+//! | a function | `tool` with its name |
+//! | `allowed_tools` | `auto` or `any`, and the other functions are not there |
+//! | a choice of the wire's own | the same |
+//! | a tool that the gateway runs | nothing |
+//!
+//! Where a tool stands for the form of the answer, it must be called: alone, or, beside tools of the
+//! client, one of them or it. Where tools are there for earlier turns' sake, none may be called.
 
 use waystation_core::{Json, Kind, Note, ObjectWriter};
 
@@ -8,6 +21,7 @@ use crate::demand::{Choice, Demand, note};
 /// The choice of a tool, with what it leaves of the tools.
 #[derive(Debug)]
 pub(super) struct Pick<'a> {
+    /// What the client chose; `None` when it says nothing, or chose what the gateway runs.
     choice: Option<Choice<'a>>,
     /// A tool that the answer's form needs.
     answer: Option<&'a str>,

@@ -1,6 +1,16 @@
 //! The form that the answer is to have: `output_config.format` where the endpoint has structured
 //! output, else a tool that must be called and whose input is the answer, else words. What is not
 //! the wire's own is noted, since it promises less.
+//!
+//! | asked for | the endpoint has structured output | it has tools | neither, or the model thinks |
+//! |---|---|---|---|
+//! | `json_schema` | `output_config.format` | a forced tool | words, with the schema in them |
+//! | `json_object` | words | words | words |
+//! | `text` | nothing | nothing | nothing |
+//! | other forms | left out, noted | left out, noted | left out, noted |
+//!
+//! A forced tool excludes thinking, and models from 5.5 on cannot be forced; both get words. A schema
+//! in words is not enforced by anybody: a plugin that heals answers may mend what comes.
 
 use waystation_core::{Json, Kind, Note, ObjectWriter, Parameter};
 

@@ -17,7 +17,7 @@ use waystation_core::{Effort, Endpoint};
 
 /// The generation of one model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation {
+pub(in crate::dialect) struct Generation {
     /// Major and minor version; `None` for models that are not Claude.
     version: Option<(u64, u64)>,
     opus: bool,
@@ -27,7 +27,7 @@ pub(super) struct Generation {
 
 impl Generation {
     /// The generation by the model's id, else by what the host calls it.
-    pub(super) fn of(endpoint: &Endpoint) -> Self {
+    pub(in crate::dialect) fn of(endpoint: &Endpoint) -> Self {
         let known = Self::named(endpoint.model.as_str());
         if known.version.is_some() {
             return known;
@@ -65,43 +65,43 @@ impl Generation {
     }
 
     /// Whether the model decides itself how much to think.
-    pub(super) fn is_adaptive(self) -> bool {
+    pub(in crate::dialect) fn is_adaptive(self) -> bool {
         self.since((4, 6))
     }
 
     /// Whether thinking can be given a budget in tokens.
-    pub(super) fn takes_budget(self) -> bool {
+    pub(in crate::dialect) fn takes_budget(self) -> bool {
         !self.since((4, 7))
     }
 
     /// Whether the text of thinking comes only when it is asked for.
-    pub(super) fn hides_thinking(self) -> bool {
+    pub(in crate::dialect) fn hides_thinking(self) -> bool {
         self.since((4, 7))
     }
 
     /// Whether the model thinks unless it is told not to.
-    pub(super) fn thinks_unasked(self) -> bool {
+    pub(in crate::dialect) fn thinks_unasked(self) -> bool {
         self.since((5, 0))
     }
 
     /// Whether temperature and its kin are taken.
-    pub(super) fn takes_sampling(self) -> bool {
+    pub(in crate::dialect) fn takes_sampling(self) -> bool {
         !self.since((4, 7))
     }
 
     /// Whether temperature and `top_p` exclude each other.
-    pub(super) fn takes_one_sampling(self) -> bool {
+    pub(in crate::dialect) fn takes_one_sampling(self) -> bool {
         self.since((4, 1))
     }
 
     /// Whether a tool can be forced.
-    pub(super) fn takes_forced_tools(self) -> bool {
+    pub(in crate::dialect) fn takes_forced_tools(self) -> bool {
         !self.since((5, 5))
     }
 
     /// The nearest effort that the model knows; `None` where it knows none. Other models than Claude
     /// get the word as it is.
-    pub(super) fn effort(self, wished: Effort) -> Option<&'static str> {
+    pub(in crate::dialect) fn effort(self, wished: Effort) -> Option<&'static str> {
         let known = match wished {
             Effort::None | Effort::Minimal | Effort::Low => "low",
             Effort::Medium => "medium",

@@ -4,6 +4,11 @@
 //! Nothing is dropped but blank texts, which the wire refuses, and reasoning that it cannot take
 //! back: without a signature, or another's. A conversation of instructions alone is said by the
 //! user, since somebody must speak.
+//!
+//! Why each thing moves: the wire refuses a `system` role within `messages`, two turns of one speaker
+//! in a row (it joins them itself, but not around tool results), results that do not stand first in
+//! the turn behind their calls, and, while thinking has a budget, an assistant's turn that does not
+//! begin with thinking. Calls of the older kind have no ids; theirs are counted.
 
 use waystation_core::{
     ChatRequest, Content, EncodeError, Json, Kind, Message, Note, ObjectWriter, Part, Role,

@@ -67,7 +67,8 @@ impl Piece<'_> {
     }
 }
 
-/// Blocks of one turn.
+/// Blocks of one turn, as JSON with commas between them: several messages may add to one turn, and
+/// none of them knows whether it is the first.
 #[derive(Debug, Default)]
 pub(super) struct Blocks(Vec<u8>);
 

@@ -1,6 +1,11 @@
 //! Reads replies: events and whole messages, from their start to `message_stop`. The blocks in them
 //! are read in `block`, the bytes in `crate::intake`.
 //!
+//! A stream is `message_start`, blocks one after the other (`content_block_start`,
+//! `content_block_delta`, `content_block_stop`), `message_delta` with the reason of the end and the
+//! counts, `message_stop`; `ping` anywhere. A whole reply is the message itself. Events whose type
+//! nobody knows are passed by, for the wire promises to bring out more of them.
+//!
 //! What ends a reply is kept until `message_stop` says that it is complete, so that nothing can come
 //! behind a finish reason, and a reply that breaks off never has one.
 
@@ -42,13 +47,17 @@ fields! {
 /// What the reply has said so far.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
+    /// What was given out, and how blocks are read.
     blocks: Blocks,
     /// The blocks that were started and not stopped, by the index that the host gave.
     open: Vec<(u64, Block)>,
+    /// What the reply is was said.
     started: bool,
+    /// Why the model stopped, in the host's word.
     stop: Option<JsonText>,
     /// Why the model refused, in the host's words.
     refusal: Option<JsonText>,
+    /// What was counted.
     counts: Counts,
 }
 

@@ -1,5 +1,13 @@
 //! Temperature, `top_p`, `top_k` and stop sequences, within what the model and thinking allow. What
 //! would be refused is left out with a note, since the answer is worth more than its temperature.
+//!
+//! - The wire's temperature ends at 1; higher ones become 1.
+//! - Thinking takes a temperature of 1, a `top_p` from 0.95 up and no `top_k`.
+//! - Models from 4.1 on take the temperature or `top_p`: the temperature stays.
+//! - Models from 4.7 on take none of them.
+//! - A `top_k` of 0 means "off" in the chat vocabulary, which is its absence here.
+//! - Penalties, `seed`, `logit_bias` and `logprobs` have no counterpart and stay, silently, as the
+//!   contract wants it for parameters that an endpoint does not take.
 
 use waystation_core::{Json, Kind, Note, ObjectWriter, Parameter};
 

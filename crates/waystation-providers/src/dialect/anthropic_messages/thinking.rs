@@ -5,6 +5,20 @@
 //! Source: API contract, sections 1.2 and 1.4; OpenRouter's migration guides for Claude 4.6, 4.7 and
 //! Sonnet 5 (2026-06-22): an effort without a budget is adaptive thinking with that effort,
 //! `verbosity` wins over it.
+//!
+//! | the client says | models with budgets | models that adapt |
+//! |---|---|---|
+//! | nothing | nothing | nothing; from 5 on they think all the same |
+//! | `enabled: true` | half of the limit as budget | `adaptive` |
+//! | an effort | its share of the limit | `adaptive` with that effort |
+//! | `max_tokens` | that budget, at least 1024 | 4.6: that budget; later the nearest effort |
+//! | `effort: "none"`, `enabled: false` | nothing | from 5 on `disabled`, else nothing |
+//! | `exclude: true` | no change: the reader hides it | its text is not asked for |
+//!
+//! A budget lies below the limit on output. With a limit of the client's own the budget is cut, or
+//! left out below 1025 tokens; without one the limit grows above the budget. Thinking gives way to a
+//! forced tool, and a budget to a conversation whose last turn has lost its thinking, as it does when
+//! another model made that turn: both would be refused.
 
 use waystation_core::{Effort, Json, Message, Note, ObjectWriter, Parameter, Role};
 
@@ -23,26 +37,29 @@ const USUAL_OUTPUT: u64 = 4096;
 
 /// How a request is to be thought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Thinking {
+pub(in crate::dialect) struct Thinking {
     /// What `thinking` says.
-    pub(super) mode: Mode,
+    pub(in crate::dialect) mode: Mode,
     /// `output_config.effort`.
-    pub(super) effort: Option<&'static str>,
+    pub(in crate::dialect) effort: Option<&'static str>,
     /// `max_tokens`, which thinking is a part of.
-    pub(super) limit: u64,
+    pub(in crate::dialect) limit: u64,
 }
 
 /// What `thinking` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(in crate::dialect) enum Mode {
     /// Nothing: the model does what it does unasked.
     Unsaid,
     /// `disabled`.
     Off,
-    /// `enabled`, with this many tokens.
+    /// `enabled`, with this many tokens: from 1024 up, below the limit on output.
     Budget(u64),
-    /// `adaptive`; whether the text must be asked for.
-    Adaptive { ask: bool },
+    /// `adaptive`.
+    Adaptive {
+        /// The text of thinking is asked for: newer models send the signature alone unasked.
+        ask: bool,
+    },
 }
 
 // === impl Thinking ===
@@ -50,7 +67,7 @@ pub(super) enum Mode {
 impl Thinking {
     /// Decides for one request. `forced` says that the client wants a tool to be called: thinking
     /// gives way to that.
-    pub(super) fn of(
+    pub(in crate::dialect) fn of(
         demand: &Demand<'_>,
         generation: Generation,
         forced: bool,
@@ -121,12 +138,12 @@ impl Thinking {
 
 impl Mode {
     /// Whether thinking was asked for.
-    pub(super) const fn is_on(self) -> bool {
+    pub(in crate::dialect) const fn is_on(self) -> bool {
         matches!(self, Self::Budget(_) | Self::Adaptive { .. })
     }
 
     /// Writes the member `thinking`, if there is anything to say.
-    pub(super) fn write(self, out: &mut Vec<u8>) -> bool {
+    pub(in crate::dialect) fn write(self, out: &mut Vec<u8>) -> bool {
         let mut object = match self {
             Self::Unsaid => return false,
             _ => ObjectWriter::open(out),
@@ -194,7 +211,7 @@ fn lacks_thinking(demand: &Demand<'_>) -> bool {
 }
 
 /// Whether a block can go back: thinking needs its signature.
-pub(super) fn is_whole(block: &Block<'_>) -> bool {
+pub(in crate::dialect) fn is_whole(block: &Block<'_>) -> bool {
     match block.thought {
         Thought::Text => block.signature.is_some(),
         Thought::Encrypted => !block.text.is_empty(),

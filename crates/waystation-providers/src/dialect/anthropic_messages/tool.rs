@@ -14,10 +14,13 @@ use crate::{
 const MAX_NAME: usize = 128;
 
 /// Names of tools that the wire refuses, and what they are called on it: the same in every request
-/// that has the same tools, and none of them the name of another tool.
+/// that has the same tools, and none of them the name of another tool. The wire takes letters,
+/// digits, `_` and `-`; clients that join names of servers and tools send dots and colons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
+    /// What the client calls a tool, and what the wire is told.
     odd: Vec<(String, String)>,
+    /// Names that are taken on the wire.
     used: HashSet<String>,
 }
 

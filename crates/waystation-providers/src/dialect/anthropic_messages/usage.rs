@@ -1,6 +1,18 @@
 //! Token counts. They come in pieces, and every piece may tell more: by field, the last that was
 //! said stands. What was read from a cache and written to one stands beside the input and is added.
 //!
+//! | on the wire | count |
+//! |---|---|
+//! | `input_tokens` + `cache_read_input_tokens` + `cache_creation_input_tokens` | prompt |
+//! | `cache_read_input_tokens` | cached |
+//! | `cache_creation_input_tokens`, else the sum of `cache_creation` | cache write |
+//! | `cache_creation.ephemeral_1h_input_tokens` | cache write of an hour |
+//! | `output_tokens` | completion |
+//! | `output_tokens_details.thinking_tokens` | reasoning, inside the completion |
+//! | `server_tool_use.web_search_requests` | searches |
+//!
+//! What other models did on the way (`iterations`) is not counted: its price is not this model's.
+//!
 //! Source: recorded traffic; in 16 of 303 streams the last event tells another input than the first,
 //! for tools that the provider runs add to it.
 
@@ -9,13 +21,21 @@ use waystation_core::{Json, Tokens, Usage};
 /// What was counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
+    /// Tokens of the prompt, without those of a cache.
     input: Option<u64>,
+    /// Those read from a cache.
     read: Option<u64>,
+    /// Those written to one.
     written: Option<u64>,
+    /// Of these, those that live five minutes.
     written_5m: Option<u64>,
+    /// Of these, those that live an hour.
     written_1h: Option<u64>,
+    /// Tokens of the answer.
     output: Option<u64>,
+    /// Of these, those of thinking.
     thinking: Option<u64>,
+    /// Searches that the provider ran.
     searches: Option<u64>,
 }
 

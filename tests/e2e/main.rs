@@ -16,6 +16,7 @@ mod records;
 mod routing;
 mod sdk_shapes;
 mod simulation;
+mod simulation_dialects;
 mod sockets;
 mod streaming;
 mod suffixes;

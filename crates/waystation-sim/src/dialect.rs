@@ -4,7 +4,15 @@
 //! What a simulated model says is decided elsewhere ([`crate::mind`]); a dialect only reads
 //! requests and writes replies.
 
+mod answer;
+mod body;
+mod envelope;
+mod logprob;
 mod openai_chat;
+mod openai_responses;
+mod talk;
+#[cfg(test)]
+mod trial;
 
 use std::borrow::Cow;
 
@@ -45,7 +53,10 @@ pub(crate) trait Dialect: Sync {
 }
 
 /// Every wire by its dialect's id, looked through from the first.
-const DIALECTS: &[(&str, &dyn Dialect)] = &[("openai-chat", &openai_chat::OpenAiChat)];
+const DIALECTS: &[(&str, &dyn Dialect)] = &[
+    ("openai-chat", &openai_chat::OpenAiChat),
+    ("openai-responses", &openai_responses::OpenAiResponses),
+];
 
 /// What answers where no wire serves: with errors that most clients can read.
 const NOWHERE: &dyn Dialect = &openai_chat::Nowhere;

@@ -10,17 +10,17 @@ mod whole;
 
 use std::borrow::Cow;
 
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use waystation_core::{Json, ObjectWriter};
 
-use super::Dialect;
+use super::{Dialect, answer::CREATED, body::Refusal, envelope, logprob};
 use crate::{
     SimReply,
     draw::Draw,
     mind::{self, Said},
     simulator::Arrival,
 };
-use request::{Question, Refusal, Shown};
+use request::{Question, Shown};
 
 /// The wire.
 pub(super) struct OpenAiChat;
@@ -37,9 +37,6 @@ struct Reply<'a> {
     /// Numbers for the reply's names.
     id: u64,
 }
-
-/// When every simulated reply was made: 2026-01-01T00:00:00Z. The simulator reads no clock.
-const CREATED: u64 = 1_767_225_600;
 
 // === impl OpenAiChat ===
 
@@ -59,13 +56,9 @@ impl Dialect for OpenAiChat {
     }
 
     fn answer(&self, arrival: &Arrival<'_>) -> SimReply {
-        if arrival.method != Method::POST {
-            let message = format!("expected POST, found {}", arrival.method);
-            return self.error(StatusCode::METHOD_NOT_ALLOWED, &message);
-        }
         let question = match request::read(arrival, self.model(arrival)) {
             Ok(question) => question,
-            Err(refusal) => return refusal.reply(),
+            Err(refusal) => return envelope::write(&refusal),
         };
         let said: Vec<Said> = (0..question.n)
             .map(|choice| mind::answer(&question.asked, choice))
@@ -86,27 +79,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn error(&self, status: StatusCode, message: &str) -> SimReply {
-        let (kind, code) = match status.as_u16() {
-            401 => ("invalid_request_error", Some("invalid_api_key")),
-            402 => ("insufficient_quota", Some("insufficient_quota")),
-            403 => (
-                "invalid_request_error",
-                Some("unsupported_country_region_territory"),
-            ),
-            404 => ("invalid_request_error", Some("model_not_found")),
-            429 => ("requests", Some("rate_limit_exceeded")),
-            503 => ("service_unavailable_error", Some("overloaded")),
-            400..=499 => ("invalid_request_error", None),
-            _ => ("server_error", None),
-        };
-        Refusal {
-            status,
-            message: message.into(),
-            kind,
-            param: None,
-            code,
-        }
-        .reply()
+        envelope::of_status(status, message)
     }
 }
 
@@ -118,43 +91,15 @@ impl Dialect for Nowhere {
     }
 
     fn answer(&self, arrival: &Arrival<'_>) -> SimReply {
-        Refusal {
+        let message = format!("invalid URL ({} {})", arrival.method, arrival.path);
+        envelope::write(&Refusal {
             status: StatusCode::NOT_FOUND,
-            message: format!("invalid URL ({} {})", arrival.method, arrival.path),
-            kind: "invalid_request_error",
-            param: None,
-            code: None,
-        }
-        .reply()
+            ..Refusal::of("", message)
+        })
     }
 
     fn error(&self, status: StatusCode, message: &str) -> SimReply {
-        OpenAiChat.error(status, message)
-    }
-}
-
-// === impl Refusal ===
-
-impl Refusal {
-    /// The error in OpenAI's envelope.
-    fn reply(&self) -> SimReply {
-        let mut out = Vec::new();
-        let mut body = ObjectWriter::open(&mut out);
-        let mut error = body.object("error");
-        error
-            .string("message", &self.message)
-            .string("type", self.kind);
-        match &self.param {
-            Some(param) => error.string("param", param),
-            None => error.null("param"),
-        };
-        match self.code {
-            Some(code) => error.string("code", code),
-            None => error.null("code"),
-        };
-        error.close();
-        body.close();
-        SimReply::json(self.status, out)
+        envelope::of_status(status, message)
     }
 }
 
@@ -216,48 +161,10 @@ impl Reply<'_> {
     /// `logprobs` of a run of pieces: plausible, and the same each time.
     fn logprobs<'t>(&self, top: u64, pieces: impl Iterator<Item = &'t str>, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::open(out);
-        let list = object.key("content");
-        list.push(b'[');
-        for (place, piece) in pieces.enumerate() {
-            if place > 0 {
-                list.push(b',');
-            }
-            let mut draw = Draw::new(crate::draw::fold(self.id, piece.as_bytes()));
-            let thousandths = draw.within(1, 900);
-            let mut token = ObjectWriter::open(list);
-            logprob(&mut token, piece, thousandths);
-            let tops = token.key("top_logprobs");
-            tops.push(b'[');
-            for rank in 0..top {
-                if rank > 0 {
-                    tops.push(b',');
-                }
-                let other = if rank == 0 {
-                    piece.to_owned()
-                } else {
-                    format!("{piece}{rank}")
-                };
-                let mut entry = ObjectWriter::open(tops);
-                logprob(&mut entry, &other, thousandths + rank * 1_500);
-                entry.close();
-            }
-            tops.push(b']');
-            token.close();
-        }
-        list.push(b']');
+        logprob::list(self.id, top, pieces, object.key("content"));
         object.null("refusal");
         object.close();
     }
-}
-
-/// One token with its log probability of minus so many thousandths, and its bytes.
-fn logprob(object: &mut ObjectWriter<'_>, token: &str, thousandths: u64) {
-    let number = format!("-{}.{:03}", thousandths / 1000, thousandths % 1000);
-    let bytes: Vec<String> = token.bytes().map(|byte| byte.to_string()).collect();
-    object
-        .string("token", token)
-        .raw("logprob", number.as_bytes())
-        .raw("bytes", format!("[{}]", bytes.join(",")).as_bytes());
 }
 
 /// The deployment in Azure's older path, `/openai/deployments/{name}/chat/completions`.

@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
 use waystation_core::{Json, Kind, Message, Role};
 
 use crate::{
-    asked::{Asked, Choice, Format, Last, Media, Tool, tokens},
-    draw::{basis, fold},
+    asked::{Asked, Choice, Format, Last, Media, Tool},
+    dialect::body::{Body, Refusal},
     simulator::Arrival,
 };
 
@@ -47,61 +46,15 @@ pub(super) enum Shown {
     Hidden,
 }
 
-/// Why a request is not answered.
-#[derive(Clone, Debug)]
-pub(super) struct Refusal {
-    /// The reply's status.
-    pub(super) status: StatusCode,
-    /// What was expected, then what was found.
-    pub(super) message: String,
-    /// `error.type`.
-    pub(super) kind: &'static str,
-    /// `error.param`: the offending member.
-    pub(super) param: Option<String>,
-    /// `error.code`.
-    pub(super) code: Option<&'static str>,
-}
-
 /// The most answers to one question. Source: OpenAI's reference (2026-06).
 const MAX_N: u64 = 128;
-
-// === impl Refusal ===
-
-impl Refusal {
-    /// A 400 about `param`; about the whole request when that is empty.
-    fn of(param: &str, message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            message: message.into(),
-            kind: "invalid_request_error",
-            param: (!param.is_empty()).then(|| param.into()),
-            code: None,
-        }
-    }
-
-    /// A 400 about a value of the wrong kind.
-    fn wrong(param: &str, expected: &str, found: Json<'_>) -> Self {
-        let found = found.kind();
-        let message = format!("invalid type for '{param}': expected {expected}, found {found}");
-        Self {
-            code: Some("invalid_type"),
-            ..Self::of(param, message)
-        }
-    }
-}
 
 /// Reads the request of `arrival` for `model`.
 pub(super) fn read<'a>(
     arrival: &Arrival<'a>,
     model: Cow<'a, str>,
 ) -> Result<Question<'a>, Refusal> {
-    let body = match &arrival.body {
-        Ok(body) => Object(*body),
-        Err(error) => return Err(Refusal::of("", format!("the body is not JSON: {error}"))),
-    };
-    if body.0.kind() != Kind::Object {
-        return Err(Refusal::wrong("body", "an object", body.0));
-    }
+    let body = Body::of(arrival)?;
     if model.is_empty() {
         return Err(Refusal::of("model", "you must name a model"));
     }
@@ -112,11 +65,7 @@ pub(super) fn read<'a>(
         .find(|message| message.role() == Role::User);
     let media = person.map_or_else(Media::default, media_of);
     let (reasoning, shown) = reasoning(body)?;
-    let prompt_bytes = ["messages", "tools", "response_format"]
-        .iter()
-        .filter_map(|key| body.get(key))
-        .map(text_bytes)
-        .sum();
+    let prompt_tokens = body.tokens(&["messages", "tools", "response_format"]);
     let n = body.whole("n")?.unwrap_or(1);
     if !(1..=MAX_N).contains(&n) {
         return Err(Refusal::of(
@@ -135,11 +84,11 @@ pub(super) fn read<'a>(
         parallel: body.flag("parallel_tool_calls")?.unwrap_or(true),
         format: format(body)?,
         limit: limit(body)?,
-        stop: stop(body)?,
+        stop: body.texts("stop")?,
         reasoning,
         media,
-        prompt_tokens: tokens(prompt_bytes) + media.tokens(),
-        key: key(arrival.seed, body.0),
+        prompt_tokens: prompt_tokens + media.tokens(),
+        key: body.hash(arrival.seed, "", &["stream", "stream_options"]),
     };
     Ok(Question {
         asked,
@@ -150,48 +99,8 @@ pub(super) fn read<'a>(
     })
 }
 
-/// A request's body; `null` members are absent.
-#[derive(Clone, Copy)]
-struct Object<'a>(Json<'a>);
-
-// === impl Object ===
-
-impl<'a> Object<'a> {
-    /// The member called `key`, unless it is `null`.
-    fn get(self, key: &str) -> Option<Json<'a>> {
-        self.0.get(key).filter(|value| !value.is_null())
-    }
-
-    /// A member that has to be a boolean.
-    fn flag(self, key: &str) -> Result<Option<bool>, Refusal> {
-        let value = self.get(key).map(|value| {
-            let flag = value.bool();
-            flag.ok_or_else(|| Refusal::wrong(key, "a boolean", value))
-        });
-        value.transpose()
-    }
-
-    /// A member that has to be a whole number, not below zero.
-    fn whole(self, key: &str) -> Result<Option<u64>, Refusal> {
-        let value = self.get(key).map(|value| {
-            let number = value.u64();
-            number.ok_or_else(|| Refusal::wrong(key, "a non-negative integer", value))
-        });
-        value.transpose()
-    }
-
-    /// The elements of a member that has to be an array; none when it is absent.
-    fn list(self, key: &str) -> Result<impl Iterator<Item = Json<'a>>, Refusal> {
-        let value = self.get(key);
-        match value.filter(|value| value.kind() != Kind::Array) {
-            Some(other) => Err(Refusal::wrong(key, "an array", other)),
-            None => Ok(value.into_iter().flat_map(Json::elements)),
-        }
-    }
-}
-
 /// The messages, at least one, each with a role that is known.
-fn messages(body: Object<'_>) -> Result<Vec<Message<'_>>, Refusal> {
+fn messages(body: Body<'_>) -> Result<Vec<Message<'_>>, Refusal> {
     let mut messages = Vec::new();
     for (at, message) in body.list("messages")?.enumerate() {
         let param = format!("messages[{at}].role");
@@ -200,11 +109,7 @@ fn messages(body: Object<'_>) -> Result<Vec<Message<'_>>, Refusal> {
         messages.push(message);
     }
     if messages.is_empty() {
-        let code = Some("missing_required_parameter");
-        return Err(Refusal {
-            code,
-            ..Refusal::of("messages", "missing required parameter: 'messages'")
-        });
+        return Err(Refusal::missing("messages"));
     }
     Ok(messages)
 }
@@ -244,7 +149,7 @@ fn last(messages: &[Message<'_>]) -> Last {
 }
 
 /// The functions that may be called. Tools of other types are the host's own business.
-fn tools(body: Object<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
+fn tools(body: Body<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
     let mut tools = Vec::new();
     for (at, tool) in body.list("tools")?.enumerate() {
         let Some(function) = tool.get("function") else {
@@ -268,7 +173,7 @@ fn tools(body: Object<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
 }
 
 /// `tool_choice`. A function that is named has to be among the tools.
-fn choice(body: Object<'_>) -> Result<Choice, Refusal> {
+fn choice(body: Body<'_>) -> Result<Choice, Refusal> {
     let Some(choice) = body.get("tool_choice") else {
         return Ok(Choice::Auto);
     };
@@ -298,7 +203,7 @@ fn choice(body: Object<'_>) -> Result<Choice, Refusal> {
 }
 
 /// `response_format`. Types that are not known mean plain text, as on hosts that ignore them.
-fn format(body: Object<'_>) -> Result<Format<'_>, Refusal> {
+fn format(body: Body<'_>) -> Result<Format<'_>, Refusal> {
     let Some(format) = body.get("response_format") else {
         return Ok(Format::Text);
     };
@@ -311,7 +216,7 @@ fn format(body: Object<'_>) -> Result<Format<'_>, Refusal> {
             let schema = schema.filter(|schema| schema.kind() == Kind::Object);
             schema
                 .map(Format::Schema)
-                .ok_or_else(|| Refusal::of(param, format!("missing required parameter: '{param}'")))
+                .ok_or_else(|| Refusal::missing(param))
         }
         Some(_) => Ok(Format::Text),
         None => Err(Refusal::of("response_format.type", "expected a string")),
@@ -319,40 +224,13 @@ fn format(body: Object<'_>) -> Result<Format<'_>, Refusal> {
 }
 
 /// The limit on output in tokens: the newer name counts when both are there.
-fn limit(body: Object<'_>) -> Result<Option<u64>, Refusal> {
-    for key in ["max_completion_tokens", "max_tokens"] {
-        match body.whole(key)? {
-            Some(0) => {
-                return Err(Refusal::of(
-                    key,
-                    format!("'{key}' must be at least 1, found 0"),
-                ));
-            }
-            Some(limit) => return Ok(Some(limit)),
-            None => {}
-        }
-    }
-    Ok(None)
-}
-
-/// `stop`: one text or several.
-fn stop(body: Object<'_>) -> Result<Vec<String>, Refusal> {
-    let Some(stop) = body.get("stop") else {
-        return Ok(Vec::new());
-    };
-    let texts = || {
-        stop.elements()
-            .map(|text| text.string().map(Cow::into_owned))
-    };
-    let stops: Option<Vec<String>> = match stop.kind() {
-        Kind::Array => texts().collect(),
-        _ => stop.string().map(|one| vec![one.into_owned()]),
-    };
-    stops.ok_or_else(|| Refusal::wrong("stop", "a string or an array of strings", stop))
+fn limit(body: Body<'_>) -> Result<Option<u64>, Refusal> {
+    let newer = body.limit("max_completion_tokens")?;
+    Ok(newer.or(body.limit("max_tokens")?))
 }
 
 /// Whether reasoning is wanted, in any of the spellings that hosts have, and where it is shown.
-fn reasoning(body: Object<'_>) -> Result<(bool, Shown), Refusal> {
+fn reasoning(body: Body<'_>) -> Result<(bool, Shown), Refusal> {
     let idle = |word: Json<'_>| word.is("none") || word.is("disabled");
     if let Some(object) = body.get("reasoning") {
         let says = |key: &str| object.get(key).and_then(Json::bool);
@@ -377,21 +255,21 @@ fn reasoning(body: Object<'_>) -> Result<(bool, Shown), Refusal> {
 }
 
 /// Whether a stream is wanted, and where its usage goes.
-fn stream(body: Object<'_>) -> Result<Option<StreamUsage>, Refusal> {
+fn stream(body: Body<'_>) -> Result<Option<StreamUsage>, Refusal> {
     if body.flag("stream")? != Some(true) {
         return Ok(None);
     }
-    let Some(options) = body.get("stream_options") else {
+    let Some(options) = body.object("stream_options", "stream_options.")? else {
         return Ok(Some(StreamUsage::OnFinish));
     };
-    match Object(options).flag("include_usage")? {
+    match options.flag("include_usage")? {
         Some(true) => Ok(Some(StreamUsage::Own)),
         _ => Ok(Some(StreamUsage::Nowhere)),
     }
 }
 
 /// Whether log probabilities are wanted, and with how many alternatives (0 to 20).
-fn logprobs(body: Object<'_>) -> Result<Option<u64>, Refusal> {
+fn logprobs(body: Body<'_>) -> Result<Option<u64>, Refusal> {
     let wanted = body.flag("logprobs")?.unwrap_or_default();
     let top = body.whole("top_logprobs")?.unwrap_or_default();
     if top > 20 {
@@ -399,29 +277,4 @@ fn logprobs(body: Object<'_>) -> Result<Option<u64>, Refusal> {
         return Err(Refusal::of("top_logprobs", message));
     }
     Ok(wanted.then_some(top))
-}
-
-/// Bytes that a model would read of a value: its text, without pictures and the like.
-fn text_bytes(value: Json<'_>) -> usize {
-    match value.kind() {
-        Kind::Array => value.elements().map(text_bytes).sum(),
-        Kind::Object => {
-            let blobs = ["image_url", "input_audio", "video_url", "file"];
-            let told = value
-                .members()
-                .filter(|(key, _)| !blobs.iter().any(|blob| key.is(blob)));
-            told.map(|(_, value)| text_bytes(value)).sum()
-        }
-        Kind::String => value.escaped().map_or(0, <[u8]>::len),
-        Kind::Null | Kind::Bool | Kind::Number => value.bytes().len(),
-    }
-}
-
-/// Hash of everything that decides the answer: not whether it is streamed.
-fn key(seed: u64, body: Json<'_>) -> u64 {
-    let decides = |key: &waystation_core::Key<'_>| !key.is("stream") && !key.is("stream_options");
-    let members = body.members().filter(|(key, _)| decides(key));
-    members.fold(basis(seed), |hash, (key, value)| {
-        fold(fold(hash, key.escaped()), value.bytes())
-    })
 }

@@ -1,11 +1,16 @@
 //! One request and everything that can be seen of it from outside: what the client got, whom the
 //! gateway asked, how long it took, and what the record says. What is not well-formed fails here.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use waystation_tests::{Event, Station, Streamed, Whole, ask};
+use waystation_server::{app::App, config::Resolved};
+use waystation_sim::{ReplayTransport, TokioClock};
+use waystation_tests::{Event, Setup, Station, Streamed, Whole, ask};
 
 /// What the client got.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +52,16 @@ pub(crate) struct Exchange {
     pub(crate) body: String,
 }
 
+/// A station with the mock providers. Hundreds are needed, so their configuration is read once.
+pub(crate) fn station(upstream: ReplayTransport) -> Station {
+    static MOCKS: OnceLock<Resolved> = OnceLock::new();
+    let resolved = MOCKS.get_or_init(|| Setup::mocks().resolve().expect("a configuration"));
+    let upstream = Arc::new(upstream);
+    let transport = Arc::<ReplayTransport>::clone(&upstream);
+    let app = App::with_clock(resolved.clone(), transport, Arc::new(TokioClock::new()));
+    Station::new(app, upstream)
+}
+
 /// Asks M with these members, streamed or whole, and looks at everything.
 pub(crate) async fn exchange(station: &Station, streamed: bool, more: Value) -> Exchange {
     let (begin, before) = (Instant::now(), station.upstream().calls());
@@ -59,7 +74,11 @@ pub(crate) async fn exchange(station: &Station, streamed: bool, more: Value) -> 
     exchange.took = begin.elapsed();
     exchange.asked = station.asked().split_off(before).concat();
     exchange.record = station.record(&id).await;
-    assert_eq!(station.upstream().open(), 0, "an upstream is still held: {exchange:?}");
+    assert_eq!(
+        station.upstream().open(),
+        0,
+        "an upstream is still held: {exchange:?}"
+    );
     exchange.check_record();
     exchange
 }
@@ -102,7 +121,10 @@ fn of_stream(got: &Streamed) -> (Exchange, String) {
         assert_eq!(chunk["id"], id.as_str());
     }
     let last = chunks.last().expect("a chunk");
-    let errors = chunks.iter().filter(|chunk| chunk.get("error").is_some()).count();
+    let errors = chunks
+        .iter()
+        .filter(|chunk| chunk.get("error").is_some())
+        .count();
     let reasons: Vec<&Value> = chunks
         .iter()
         .filter_map(|chunk| chunk["choices"].get(0))
@@ -133,14 +155,21 @@ fn of_stream(got: &Streamed) -> (Exchange, String) {
         }
     };
     let mut exchange = Exchange::new(seen, last, wait, &got.text());
-    exchange.comments = got.events.iter().filter(|e| matches!(e, Event::Comment(_))).count();
+    exchange.comments = got
+        .events
+        .iter()
+        .filter(|e| matches!(e, Event::Comment(_)))
+        .count();
     (exchange, id)
 }
 
 /// An error object that must be complete.
 fn refused(error: &Value, in_band: bool) -> Seen {
     assert!(!text(&error["message"]).is_empty(), "{error}");
-    assert_eq!(error["error_type"], error["metadata"]["error_type"], "{error}");
+    assert_eq!(
+        error["error_type"], error["metadata"]["error_type"],
+        "{error}"
+    );
     assert_eq!(error["http_status"], error["code"], "{error}");
     Seen::Error {
         status: error["code"].as_u64().expect("a status"),

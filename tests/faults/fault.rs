@@ -68,12 +68,19 @@ pub(crate) fn good(letter: char, streamed: bool) -> Reply {
 
 /// A whole answer with this text and finish reason.
 pub(crate) fn whole(text: &str, finish: &str) -> Reply {
-    completion(json!({"role": "assistant", "content": text}), finish, usage())
+    completion(
+        json!({"role": "assistant", "content": text}),
+        finish,
+        usage(),
+    )
 }
 
 /// The bytes of the first `count` events.
 pub(crate) fn length(texts: &[String], count: usize) -> usize {
-    texts[..count].iter().map(|text| text.len() + "data: \n\n".len()).sum()
+    texts[..count]
+        .iter()
+        .map(|text| text.len() + "data: \n\n".len())
+        .sum()
 }
 
 /// A proper answer up to its 40th token; of a whole one, half the body.
@@ -120,7 +127,10 @@ pub(crate) fn malformed(streamed: bool) -> Reply {
         texts.insert(30, r#"{"id":"chatcmpl-1","choices":[{"delta":{"con"#.into());
         Reply::sse(texts)
     } else {
-        Reply::json(200, r#"{"id":"chatcmpl-1","choices":[{"message":{"content":"a0 "}},}]"#)
+        Reply::json(
+            200,
+            r#"{"id":"chatcmpl-1","choices":[{"message":{"content":"a0 "}},}]"#,
+        )
     }
 }
 
@@ -143,14 +153,24 @@ pub(crate) fn role_then_silence(streamed: bool) -> Reply {
 /// The head at once, then comments (a whole answer: blanks) every `every` seconds, `count` of them,
 /// then the answer.
 pub(crate) fn late(streamed: bool, every: u64, count: usize) -> Reply {
-    let kind = if streamed { "text/event-stream" } else { "application/json" };
-    let comment = if streamed { ": PROCESSING\n\n" } else { "   \n" };
+    let kind = if streamed {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    let comment = if streamed {
+        ": PROCESSING\n\n"
+    } else {
+        "   \n"
+    };
     let mut reply = SimReply::status(StatusCode::OK).with_header(header::CONTENT_TYPE, kind);
     for _ in 0..count {
         reply = reply.then(Duration::from_secs(every), comment);
     }
     let (last, rest): (Duration, Vec<String>) = if streamed {
-        let events = texts('a').into_iter().map(|text| format!("data: {text}\n\n"));
+        let events = texts('a')
+            .into_iter()
+            .map(|text| format!("data: {text}\n\n"));
         (Duration::from_secs(every), events.collect())
     } else {
         let body = json!({"id": "chatcmpl-1", "usage": usage(), "choices": [{"index": 0,
@@ -169,7 +189,9 @@ pub(crate) fn comments(streamed: bool) -> Reply {
     if streamed {
         late(true, 15, 400)
     } else {
-        Reply::stream(": PROCESSING\n\n".repeat(400)).chunked(15).gap(15_000)
+        Reply::stream(": PROCESSING\n\n".repeat(400))
+            .chunked(15)
+            .gap(15_000)
     }
 }
 
@@ -184,8 +206,10 @@ pub(crate) fn in_band(streamed: bool, error: &Value, events: usize) -> Reply {
     } else if events == 0 {
         Reply::json(200, failure.to_string())
     } else {
-        completion_of(&json!({"choices": [{"index": 0, "finish_reason": "error", "error": error,
-            "message": {"role": "assistant", "content": said('a', 5)}}]}))
+        completion_of(
+            &json!({"choices": [{"index": 0, "finish_reason": "error", "error": error,
+            "message": {"role": "assistant", "content": said('a', 5)}}]}),
+        )
     }
 }
 
@@ -203,7 +227,11 @@ pub(crate) fn filtered(streamed: bool, tokens: usize) -> Reply {
 
 /// A 200 without anything in it, as a stream or whole.
 pub(crate) fn nothing(streamed: bool) -> Reply {
-    if streamed { Reply::stream("") } else { Reply::json(200, "") }
+    if streamed {
+        Reply::stream("")
+    } else {
+        Reply::json(200, "")
+    }
 }
 
 /// A proper reply that says nothing, in no tokens.
@@ -233,7 +261,8 @@ pub(crate) fn limited(wait: Option<u64>) -> Reply {
 
 /// A failure with a code that says more than its status.
 pub(crate) fn coded(status: u16, code: &str, message: &str) -> Reply {
-    let error = json!({"error": {"message": message, "code": code, "type": "invalid_request_error"}});
+    let error =
+        json!({"error": {"message": message, "code": code, "type": "invalid_request_error"}});
     Reply::json(status, error.to_string())
 }
 

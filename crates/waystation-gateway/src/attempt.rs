@@ -14,8 +14,8 @@ use tokio::{
 };
 use waystation_core::{
     BodyStream, Call, ChatEvent, ChatRequest, Codec, DialectId, EncodeError, Endpoint, ErrorType,
-    FinishReason, Lease, Note, Now, PoolKey, Reader, SendLimits, Sent, Target, Transport,
-    TransportError, UpstreamError, Usage,
+    FinishReason, HttpStream, Lease, Note, Now, PoolKey, Reader, ReplyHead, SendLimits, Sent,
+    Target, Transport, TransportError, UpstreamError, Usage,
 };
 
 use crate::{Route, Timeouts};
@@ -246,25 +246,57 @@ struct Reading {
 }
 
 /// The send under way.
-type Sending<'a> = std::pin::Pin<
-    Box<dyn Future<Output = Result<waystation_core::HttpStream, TransportError>> + Send + 'a>,
->;
+type Sending<'a> =
+    std::pin::Pin<Box<dyn Future<Output = Result<HttpStream, TransportError>> + Send + 'a>>;
+
+/// How long the body of a failure is waited for.
+const REFUSAL: Duration = Duration::from_secs(5);
 
 impl Reading {
     /// Reads to the end.
     async fn whole(mut self, sending: Sending<'_>) -> Result<Vec<ChatEvent>, Failed> {
-        let reply = sending.await?;
-        self.reader
-            .head(&reply.head)
-            .map_err(|e| Failed::of(stamp(e, &reply.head)))?;
-        let mut body = reply.body;
-        while let Some(bytes) = body.next().await {
-            let read = self.reader.push(&bytes?, &mut self.events);
-            read.map_err(|error| Failed::of(stamp(error, &reply.head)))?;
+        let HttpStream { head, mut body } = sending.await?;
+        self.begin(&head)?;
+        if !head.status.is_success() {
+            return Err(self.refused(&head, &mut body).await);
         }
-        let end = self.reader.finish(&mut self.events);
-        end.map_err(|error| Failed::of(stamp(error, &reply.head)))?;
+        while let Some(bytes) = body.next().await {
+            self.take(&bytes?, &head)?;
+        }
+        self.end(&head)?;
         Ok(self.events)
+    }
+
+    fn begin(&mut self, head: &ReplyHead) -> Result<(), Failed> {
+        let begun = self.reader.head(head);
+        begun.map_err(|error| Failed::of(stamp(error, head)))
+    }
+
+    fn take(&mut self, bytes: &Bytes, head: &ReplyHead) -> Result<(), Failed> {
+        let read = self.reader.push(bytes, &mut self.events);
+        read.map_err(|error| Failed::of(stamp(error, head)))
+    }
+
+    fn end(&mut self, head: &ReplyHead) -> Result<(), Failed> {
+        let end = self.reader.finish(&mut self.events);
+        end.map_err(|error| Failed::of(stamp(error, head)))
+    }
+
+    /// The failure that a head announces. Its status says enough to go on with: a body that does
+    /// not come soon, or not in one piece, is not waited for.
+    async fn refused(mut self, head: &ReplyHead, body: &mut BodyStream) -> Failed {
+        let read = async {
+            while let Some(Ok(bytes)) = body.next().await {
+                self.take(&bytes, head)?;
+            }
+            Ok(())
+        };
+        let read = timeout(REFUSAL, read).await.unwrap_or(Ok(()));
+        match read.and_then(|()| self.end(head)) {
+            Err(failed) => failed,
+            // No reader takes such a status for a reply; were there one, this would still hold.
+            Ok(()) => Failed::of(stamp(UpstreamError::garbage("the provider failed"), head)),
+        }
     }
 
     /// Reads to the first content, or to the end where none comes.
@@ -282,10 +314,11 @@ impl Reading {
             Ok(reply) => reply?,
             Err(_) => return Err(Failed::late("the response's head", timeouts.first_byte)),
         };
-        self.reader
-            .head(&reply.head)
-            .map_err(|e| Failed::of(stamp(e, &reply.head)))?;
-        let (head, mut body) = (reply.head, reply.body);
+        let HttpStream { head, mut body } = reply;
+        self.begin(&head)?;
+        if !head.status.is_success() {
+            return Err(self.refused(&head, &mut body).await);
+        }
         loop {
             let left = first_token.saturating_sub(now().saturating_duration_since(started));
             let limit = left.min(timeouts.idle);
@@ -296,12 +329,10 @@ impl Reading {
             };
             let next = timeout(limit, body.next()).await;
             let Some(bytes) = next.map_err(|_| Failed::late(what, limit))? else {
-                let end = self.reader.finish(&mut self.events);
-                end.map_err(|error| Failed::of(stamp(error, &head)))?;
+                self.end(&head)?;
                 return Ok((self.events, None));
             };
-            let read = self.reader.push(&bytes?, &mut self.events);
-            read.map_err(|error| Failed::of(stamp(error, &head)))?;
+            self.take(&bytes?, &head)?;
             if self.events.iter().any(ChatEvent::is_content) {
                 let idle = timeouts.idle;
                 let rest = Rest {
@@ -323,7 +354,7 @@ fn now() -> Instant {
 }
 
 /// The HTTP status that an upstream's error came with.
-fn stamp(mut error: UpstreamError, head: &waystation_core::ReplyHead) -> UpstreamError {
+fn stamp(mut error: UpstreamError, head: &ReplyHead) -> UpstreamError {
     error.status.get_or_insert(head.status.as_u16());
     error
 }

@@ -62,8 +62,8 @@ struct Via<'a> {
 struct Tried {
     /// Every failed attempt, in order.
     reports: Vec<AttemptReport>,
-    /// A model that no endpoint needs to be asked about any more.
-    given_up: Option<ModelId>,
+    /// Models that no endpoint needs to be asked about any more.
+    given_up: Vec<ModelId>,
     /// How many were made: those without a credential were not.
     made: usize,
     /// The last failure is of a class that leads to the next endpoint.
@@ -173,7 +173,7 @@ impl Fallback<'_> {
         record: &mut Record,
         tried: &mut Tried,
     ) -> ControlFlow<Option<Box<Served>>> {
-        if tried.given_up.as_ref() == Some(&planned.model) {
+        if tried.given_up.contains(&planned.model) {
             return ControlFlow::Continue(());
         }
         let mut used: Vec<CredentialId> = Vec::new();
@@ -203,13 +203,13 @@ impl Fallback<'_> {
             tried.reports.push(report);
             match self.next(kind, tried, &used) {
                 Next::OtherKey => {}
-                Next::Again => {
+                Next::Again(wait) => {
                     used.clear();
-                    sleep(self.jitter()).await;
+                    sleep(wait).await;
                 }
                 Next::Endpoint => return ControlFlow::Continue(()),
                 Next::Model => {
-                    tried.given_up = Some(planned.model.clone());
+                    tried.given_up.push(planned.model.clone());
                     return ControlFlow::Continue(());
                 }
                 Next::Stop => return ControlFlow::Break(None),
@@ -423,15 +423,22 @@ impl Fallback<'_> {
             Retry::Elsewhere => Next::Endpoint,
             Retry::NextModel => Next::Model,
             Retry::Stop => Next::Stop,
-            Retry::Next if self.is_lone() && tried.reports.len() == 1 => Next::Again,
-            Retry::Next => Next::Endpoint,
+            Retry::Next => self.again(tried).map_or(Next::Endpoint, Next::Again),
         }
     }
 
-    /// Whether the plan has one endpoint only: then a lone fault is worth a second try there, unless
-    /// the client wants no fallbacks at all.
-    const fn is_lone(&self) -> bool {
-        self.may_repeat && self.plan.attempts.len() == 1
+    /// After which wait the same endpoint is asked once more. Only the plan's only endpoint is, after
+    /// its first fault, unless the client wants no fallbacks at all. One that was silent until its time
+    /// was up would be silent again, and one that asks for a long wait is taken at its word.
+    fn again(&self, tried: &Tried) -> Option<Duration> {
+        let lone = self.may_repeat && self.plan.attempts.len() == 1;
+        let [only] = tried.reports.as_slice() else {
+            return None;
+        };
+        let late = only.error.kind == ErrorType::Timeout && only.error.status.is_none();
+        let silent = late && only.sent == Sent::Maybe;
+        let wait = only.error.retry_after.unwrap_or_default();
+        (lone && !silent && wait <= LONGEST_WAIT).then(|| wait + self.jitter())
     }
 }
 
@@ -476,8 +483,8 @@ const MAX_KEYS: usize = 4;
 enum Next {
     /// The same endpoint with another credential, where there is one.
     OtherKey,
-    /// The same endpoint, as before.
-    Again,
+    /// The same endpoint, as before, after this wait.
+    Again(Duration),
     /// The next endpoint.
     Endpoint,
     /// The next model.

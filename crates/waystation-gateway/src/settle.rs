@@ -341,12 +341,9 @@ impl Record {
                 generation_time: None,
             };
         }
-        // An answer that ended in an error, or that never was one, costs nothing: API contract,
-        // section 9.1, "zero-completion insurance".
-        let nothing = usage.completion == Tokens::ZERO && finish.is_none();
-        if failed && (nothing || self.first_content.is_none())
-            || finish == Some(FinishReason::Error)
-        {
+        // An answer that ended in an error, the provider's or one on the way, costs nothing: API
+        // contract, section 9.1, "zero-completion insurance". Its tokens are told all the same.
+        if failed || finish == Some(FinishReason::Error) {
             return Settled {
                 usage,
                 cost: Some(Cost::default()),

@@ -231,10 +231,9 @@ fn write_attempts(failed: &AttemptsFailed, out: &mut Vec<u8>) {
 
 fn write_attempt(attempt: &AttemptReport, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);
-    let status = attempt
-        .error
-        .status
-        .unwrap_or_else(|| attempt.error.kind.status().as_u16());
+    // A reply that makes no sense may have come with 200, which is no error's code.
+    let told = attempt.error.status.filter(|status| *status >= 400);
+    let status = told.unwrap_or_else(|| attempt.error.kind.status().as_u16());
     object
         .number("code", status.into())
         .string("message", attempt.told())

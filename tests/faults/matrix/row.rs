@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use waystation_sim::{ReplayTransport, Reply};
-use waystation_tests::Setup;
 
 use crate::{
-    exchange::{Exchange, Seen, exchange},
+    exchange::{Exchange, Seen, exchange, station},
     fault::{TOKENS, good, said},
 };
 
@@ -90,7 +89,8 @@ impl Row {
     }
 
     pub(crate) fn both(self, with: Cell, alone: Cell) -> Self {
-        self.streamed(with.clone(), alone.clone()).whole(with, alone)
+        self.streamed(with.clone(), alone.clone())
+            .whole(with, alone)
     }
 
     /// Runs every cell of these rows and tells of all that do not hold.
@@ -98,12 +98,14 @@ impl Row {
         let mut wrong = Vec::new();
         for row in rows {
             for (streamed, cells) in [(true, &row.streamed), (false, &row.whole)] {
-                let cells = cells.as_ref().unwrap_or_else(|| panic!("{}: no cells", row.name));
+                let cells = cells
+                    .as_ref()
+                    .unwrap_or_else(|| panic!("{}: no cells", row.name));
                 for (only, cell) in [(json!(["A", "B"]), &cells[0]), (json!(["A"]), &cells[1])] {
                     let transport = ReplayTransport::hosts()
                         .at("a.mock", (row.replies)(streamed))
                         .at("b.mock", [good('b', streamed)]);
-                    let station = Setup::mocks().start(transport);
+                    let station = station(transport);
                     let wish = json!({"provider": {"only": only.clone()}});
                     let exchange = exchange(&station, streamed, wish).await;
                     if let Err(why) = cell.check(&exchange, streamed) {
@@ -113,7 +115,12 @@ impl Row {
                 }
             }
         }
-        assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "{} cells:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
     }
 }
 
@@ -188,13 +195,22 @@ impl Cell {
         let wait = self.wait.filter(|_| !in_band);
         for (holds, what) in [
             (got.seen == want, format!("expected {want:?}")),
-            (got.asked == self.asked, format!("expected {:?} to be asked", self.asked)),
+            (
+                got.asked == self.asked,
+                format!("expected {:?} to be asked", self.asked),
+            ),
             (
                 got.took >= after && got.took <= after + CHANCE,
                 format!("expected it to take {after:?}"),
             ),
-            (got.failures() == self.failures, format!("expected failures {:?}", self.failures)),
-            (got.retry_after == wait, format!("expected Retry-After {wait:?}")),
+            (
+                got.failures() == self.failures,
+                format!("expected failures {:?}", self.failures),
+            ),
+            (
+                got.retry_after == wait,
+                format!("expected Retry-After {wait:?}"),
+            ),
             (
                 !in_band || got.comments > 0,
                 "expected comments while there was nothing to say".to_owned(),
@@ -203,7 +219,9 @@ impl Cell {
             if !holds {
                 let (seen, asked, took) = (&got.seen, &got.asked, got.took);
                 let rest = (got.failures(), got.retry_after);
-                return Err(format!("{what}, found {seen:?}, {asked:?}, {took:?}, {rest:?}"));
+                return Err(format!(
+                    "{what}, found {seen:?}, {asked:?}, {took:?}, {rest:?}"
+                ));
             }
         }
         Ok(())

@@ -28,7 +28,7 @@ use crate::credentials::{Keyring, SimulatedCredentials, StaticCredentials};
 const DEFAULT_FILE: &str = "waystation.toml";
 
 /// What the gateway starts with. A reload makes a new one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Resolved {
     /// Settings, complete.

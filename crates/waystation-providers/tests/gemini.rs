@@ -7,23 +7,31 @@
 mod convert;
 #[path = "support/heard.rs"]
 mod heard;
+#[path = "gemini/laws.rs"]
+mod laws;
+#[path = "gemini/messages.rs"]
+mod messages;
 #[path = "support/recorded.rs"]
 mod recorded;
 #[path = "gemini/recordings.rs"]
 mod recordings;
+#[path = "gemini/replies.rs"]
+mod replies;
 #[path = "support/reply.rs"]
 mod reply;
+#[path = "gemini/requests.rs"]
+mod requests;
 #[path = "support/target.rs"]
 mod target;
 #[path = "gemini/witness.rs"]
 mod witness;
 
 use target::Host;
-use waystation_core::AuthScheme;
+use waystation_core::{AuthScheme, Quirks};
 
 /// AI Studio, serving `model`.
 fn studio(model: &str) -> Host {
-    let mut host = Host::new("google-ai-studio", model);
+    let mut host = Host::new("google-ai-studio", model).with(Quirks::default());
     host.endpoint.dialect = waystation_providers::GEMINI.parse().unwrap();
     host.upstream.base_url = "https://generativelanguage.googleapis.com".into();
     host.upstream.auth = AuthScheme::XGoogApiKey;

@@ -37,7 +37,8 @@ use crate::address::authorise;
 use candidate::Habits;
 use site::Site;
 
-/// The id of this dialect, as catalogue rows and configs name it.
+/// The id of this dialect, as catalogue rows and configs name it: the `dialect` key of a provider in
+/// `waystation.toml`, and the key of the table of dialects.
 pub const GEMINI: &str = "gemini";
 
 /// The codec of Gemini's `generateContent`.
@@ -70,6 +71,60 @@ pub const GEMINI: &str = "gemini";
 /// # Errors
 /// Encoding fails for media that the host cannot fetch, for results of calls that nobody made, for
 /// Vertex without a project, and for a credential that no header can carry.
+///
+/// # Example
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use waystation_core::*;
+/// use waystation_providers::{GEMINI, codec};
+///
+/// # let upstream = Upstream {
+/// #     slug: "google-ai-studio".parse()?,
+/// #     name: "Google AI Studio".into(),
+/// #     base_url: "https://generativelanguage.googleapis.com".into(),
+/// #     auth: AuthScheme::XGoogApiKey,
+/// #     quirks: Quirks::default(),
+/// #     settings: Settings::default(),
+/// # };
+/// # let model: ModelId = "google/gemini-3-flash-preview".parse()?;
+/// # let endpoint = Endpoint {
+/// #     id: EndpointId::new(&model, &"google-ai-studio".parse()?),
+/// #     model,
+/// #     provider: "google-ai-studio".parse()?,
+/// #     tag: "google-ai-studio".parse()?,
+/// #     dialect: GEMINI.parse()?,
+/// #     upstream_model: "gemini-3-flash-preview".into(),
+/// #     price: Price::default(),
+/// #     context_length: None,
+/// #     max_output: None,
+/// #     parameters: ParameterSet::ALL,
+/// #     input: Modalities::TEXT,
+/// #     output: Modalities::TEXT,
+/// #     quantization: None,
+/// #     trust: Trust::Firm,
+/// #     policy: DataPolicy::default(),
+/// #     variant: None,
+/// #     service_tier: None,
+/// #     billed_by_upstream: false,
+/// # };
+/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
+/// let body = r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9, "reasoning": {"effort": "low"}}"#;
+/// let chat = ChatRequest::parse(&Bytes::from(body))?;
+/// let mut call = codec(&endpoint.dialect).ok_or("no such dialect")?.encode(&chat, &to)?;
+/// let sent = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{"maxOutputTokens":9,"thinkingConfig":{"thinkingLevel":"low","includeThoughts":true}}}"#;
+/// assert_eq!(call.request.body, sent);
+///
+/// let mut events = Vec::new();
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// let reply = r#"{"candidates": [{"content": {"parts": [{"text": "Hello"}]}, "finishReason": "STOP"}]}"#;
+/// call.reader.push(&Bytes::from(reply), &mut events)?;
+/// call.reader.finish(&mut events)?;
+/// let answer = Answer::of(events);
+/// assert_eq!(answer.choices[0].content().unwrap().decode(), "Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Limits
 /// 64 MiB an event or a whole reply, 64 KiB of a failure's body, 128 candidates, 1024 calls a

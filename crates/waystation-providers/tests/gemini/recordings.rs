@@ -110,7 +110,9 @@ fn citations_point_at_what_they_cite() {
         for list in annotations {
             let list: Vec<Value> = serde_json::from_slice(list.bytes()).unwrap();
             for one in list {
-                let index = |key: &str| usize::try_from(one["url_citation"][key].as_u64().unwrap()).unwrap();
+                let index = |key: &str| {
+                    usize::try_from(one["url_citation"][key].as_u64().unwrap()).unwrap()
+                };
                 let (start, end) = (index("start_index"), index("end_index"));
                 if end > 0 {
                     let cited: String = content[start..end].iter().collect();

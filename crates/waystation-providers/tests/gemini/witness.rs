@@ -156,7 +156,8 @@ fn citations(grounding: &Value) -> Vec<String> {
         .collect();
     let unnamed = (0..chunks.len() as u64).filter(|index| !indices.contains(index));
     let all = indices.iter().copied().chain(unnamed);
-    all.map(|index| address(&chunks[usize::try_from(index).unwrap()])).collect()
+    all.map(|index| address(&chunks[usize::try_from(index).unwrap()]))
+        .collect()
 }
 
 /// Where the last finish reason has come: before it, nothing is complete. An array is complete with

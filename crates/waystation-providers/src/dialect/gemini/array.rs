@@ -1,5 +1,9 @@
 //! The elements of a JSON array from bytes cut anywhere: the form of a stream that was not asked
 //! to come as events. Finds where elements begin and end; whether they are JSON is for the reader.
+//!
+//! Every byte is looked at once, whatever the cuts. Only brackets, braces and quotes outside of
+//! strings matter, so that an element is complete with its last brace, long before the array is: a
+//! host that streams in this form is read as it speaks.
 
 use bytes::{Bytes, BytesMut};
 

@@ -1,6 +1,20 @@
 //! One candidate of a reply, from the parts in which it comes. Chunks and counts are the reader's;
 //! what ends a candidate is kept here until the reader says that the reply is complete, so that
 //! nothing can come behind a finish reason, and a reply that breaks off never has one.
+//!
+//! | part | becomes |
+//! |---|---|
+//! | `text` | content; an empty one is nothing but perhaps the bearer of a signature |
+//! | `text` with `thought: true` | reasoning |
+//! | `functionCall` | a tool call |
+//! | `inlineData` of an image | `images`, as a data URL |
+//! | `inlineData` of sound | `audio` |
+//! | `executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse` | a reasoning detail, to be sent back; no call for the client |
+//! | `thoughtSignature` on any of these | a reasoning detail with the place that it belongs to |
+//! | anything else | nothing |
+//!
+//! Thoughts are not repeated as reasoning details: the wire does not want them back, and a signature
+//! is worth its bytes only with the part that it was on.
 
 use bytes::Bytes;
 use waystation_core::{ChatEvent, Delta, Finish, FinishReason, Json, JsonText, Kind, RawJson};
@@ -80,7 +94,8 @@ impl Candidate {
         grounding::searches(self.grounding.as_ref()?.json())
     }
 
-    /// Takes one element of `candidates`, which stands in `data`.
+    /// Takes one element of `candidates`, which stands in `data`, and gives what it says as one
+    /// event, or nothing. Texts share the memory of `data`.
     pub(super) fn take(
         &mut self,
         json: &CandidateFields<'_>,
@@ -115,7 +130,9 @@ impl Candidate {
         self.give(out)
     }
 
-    /// Takes one part.
+    /// Takes one part. What it is decides in this order: a thought, a call, bytes, text, a tool of
+    /// the host's own. A text's place is counted in bytes, signed or not, since a later signature
+    /// names it.
     fn part(
         &mut self,
         part: &PartFields<'_>,
@@ -202,7 +219,9 @@ impl Candidate {
         (!out.is_empty()).then_some(ChatEvent::Delta(out))
     }
 
-    /// What is still to be said before the candidate ends.
+    /// What is still to be said before the candidate ends: arguments that were still coming, the
+    /// citations, the host's reason when a filter let nothing through, and an empty text when that is
+    /// all there was.
     pub(super) fn close(&mut self) -> Option<ChatEvent> {
         let mut out = Delta::of(self.index);
         self.calls.close(&mut out.tool_calls);
@@ -217,7 +236,7 @@ impl Candidate {
         self.give(out)
     }
 
-    /// Why it ended.
+    /// Why it ended, in the contract's words.
     fn reason(&self) -> FinishReason {
         let word = self.finish.as_ref().map(JsonText::decode);
         finish::reason(&word.unwrap_or_default(), self.calls.any())

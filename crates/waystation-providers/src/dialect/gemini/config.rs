@@ -1,5 +1,21 @@
 //! `generationConfig`: sampling, limits, the form of the answer. A parameter that the endpoint does
 //! not list stays, silently; numbers leave as the client wrote them.
+//!
+//! | of the request | in `generationConfig` |
+//! |---|---|
+//! | `temperature`, `top_p`, `frequency_penalty`, `presence_penalty` | `temperature`, `topP`, `frequencyPenalty`, `presencePenalty` |
+//! | `top_k` above 0 | `topK` |
+//! | `max_completion_tokens`, else `max_tokens` | `maxOutputTokens`, thoughts included |
+//! | `stop` | `stopSequences` |
+//! | `seed` | `seed`, of which the wire takes 32 bits |
+//! | `n` | `candidateCount` |
+//! | `logprobs`, `top_logprobs` | `responseLogprobs`, `logprobs` |
+//! | `modalities`, `audio.voice`, `image_config` | `responseModalities`, `speechConfig`, `imageConfig` |
+//! | `response_format` | `responseMimeType`, `responseJsonSchema` |
+//! | `reasoning` and its older spellings | `thinkingConfig`, written in `thinking` |
+//! | `min_p`, `top_a`, `repetition_penalty`, `logit_bias`, `verbosity`, `prediction` | nothing: the wire has no word for them |
+//!
+//! Source: <https://ai.google.dev/api/generate-content#GenerationConfig> (2026-08-22).
 
 use waystation_core::{
     ChatRequest, EncodeError, Json, JsonText, Kind, Note, ObjectWriter, Parameter, Target,
@@ -16,7 +32,10 @@ const RENAMED: &[(Parameter, &str)] = &[
 ];
 
 /// The configuration of a request. `tools` says whether functions leave beside it; what can only be
-/// said in words is put into `words`.
+/// said in words is put into `words`, for the instruction, and what was changed into `notes`.
+///
+/// # Errors
+/// [`EncodeError::Unsupported`] when reasoning is to be off and the model cannot do without.
 pub(super) fn config(
     chat: &ChatRequest,
     to: &Target<'_>,
@@ -91,7 +110,8 @@ fn seed(seed: Json<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     }
 }
 
-/// Kinds of output, the voice and the shape of images.
+/// Kinds of output, the voice and the shape of images. The wire spells kinds in capitals; the
+/// members of `image_config` are the host's own and leave as they came.
 fn output(chat: &ChatRequest, config: &mut Draft) {
     if let Some(kinds) = chat.get("modalities") {
         let kinds = kinds.elements().filter_map(Json::string);
@@ -119,8 +139,11 @@ fn output(chat: &ChatRequest, config: &mut Draft) {
     }
 }
 
-/// The form of the answer. Models before the third generation refuse a format beside functions:
-/// they are told it in words.
+/// The form of the answer. The schema leaves as the client wrote it: the host takes JSON Schema and
+/// passes by what it does not know of it. Models before the third generation refuse a format beside
+/// functions: they are told it in words, which is noted. A form that the endpoint does not list, or
+/// that the wire does not have (`grammar`, `python`), is left out with a note, as the contract wants
+/// it (section 1.5).
 fn format(
     chat: &ChatRequest,
     to: &Target<'_>,

@@ -1,6 +1,20 @@
 //! Messages as `contents`, in their order. System and developer messages are given back, for the
 //! instruction beside them. No message is dropped but one that says nothing, and no text is changed
 //! but for a speaker's name before it.
+//!
+//! | message | content |
+//! |---|---|
+//! | `system`, `developer`, wherever they stand | parts of `systemInstruction`, in order; alone, a content of the user |
+//! | `user` | role `user`, a part for each part |
+//! | `assistant` | role `model`: signed thoughts and the host's own tools, text, images, calls |
+//! | `tool`, `function`, one behind the other | one content of role `user` with a `functionResponse` each |
+//! | the last message, when it is the assistant's | role `model` too: the host goes on from there |
+//!
+//! Messages of one role are not merged: the host takes several contents of one role in a row, and
+//! clients that replay a conversation send it that way (recordings of 2026). Results
+//! are, because the host wants as many results in a content as there were calls in the one before.
+//!
+//! Source: <https://ai.google.dev/api/caching#Content> (2026-08-22) and API contract, section 1.3.
 
 use waystation_core::{
     ChatRequest, Content, EncodeError, Json, JsonText, Kind, Message, Note, ObjectWriter, RawJson,
@@ -15,8 +29,14 @@ use super::{
     result::{Made, Round},
     site::{Family, Site},
 };
+use crate::array::ArrayWriter;
 
-/// Writes the `contents` array and gives back the texts of the instruction.
+/// Writes the `contents` array into `out` and gives back the texts of the instruction, each a JSON
+/// string. When there are only such texts they are the contents, and nothing is given back: the host
+/// refuses a request without contents.
+///
+/// What had to be changed is said in `notes`: arguments that are no object, and messages that say
+/// nothing.
 ///
 /// # Errors
 /// [`EncodeError::Unsupported`] for media and results that have no form here.
@@ -28,7 +48,7 @@ pub(super) fn write(
     notes: &mut Vec<Note>,
 ) -> Result<Vec<RawJson>, EncodeError> {
     let mut contents = Contents {
-        list: List::open(out),
+        list: ArrayWriter::open(out),
         media: Media::of(to, site),
         family: Family::of(&to.endpoint.upstream_model),
         made: Made::default(),
@@ -55,7 +75,7 @@ pub(super) fn write(
         }
     }
     contents.end_round();
-    if contents.list.empty {
+    if contents.list.is_empty() {
         // The wire wants contents: an instruction alone is something to answer.
         let parts: Vec<Vec<u8>> = system
             .drain(..)
@@ -67,7 +87,8 @@ pub(super) fn write(
     Ok(system)
 }
 
-/// The texts of a message, each as a JSON string.
+/// The texts of a message, each as a JSON string. Parts that are no text have no place in an
+/// instruction; the contract does not allow them there.
 fn texts(message: &Message<'_>) -> Vec<RawJson> {
     match message.content() {
         Content::Parts(_) => {
@@ -79,7 +100,8 @@ fn texts(message: &Message<'_>) -> Vec<RawJson> {
     }
 }
 
-/// One text part, from the text as JSON.
+/// One text part, from the text as JSON and the signature that it came with, as JSON too. A part
+/// may be empty and signed: that is how streams bring the signature of a text that is over.
 fn text_part(text: &[u8], signature: Option<&[u8]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 16);
     let mut part = ObjectWriter::open(&mut out);
@@ -91,15 +113,11 @@ fn text_part(text: &[u8], signature: Option<&[u8]>) -> Vec<u8> {
     out
 }
 
-/// An array that is being written.
-struct List<'a> {
-    out: &'a mut Vec<u8>,
-    empty: bool,
-}
-
-/// The contents that are being written.
+/// The contents that are being written, and what must be remembered from message to message: the
+/// calls that were made, for the names of their results, and the results of the round that is not
+/// complete yet.
 struct Contents<'a> {
-    list: List<'a>,
+    list: ArrayWriter<'a>,
     media: Media<'a>,
     family: Family,
     made: Made,
@@ -107,35 +125,12 @@ struct Contents<'a> {
     notes: &'a mut Vec<Note>,
 }
 
-// === impl List ===
-
-impl<'a> List<'a> {
-    /// Writes the opening bracket.
-    fn open(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'[');
-        Self { out, empty: true }
-    }
-
-    /// Lends the buffer for the next element.
-    fn next(&mut self) -> &mut Vec<u8> {
-        if !std::mem::take(&mut self.empty) {
-            self.out.push(b',');
-        }
-        self.out
-    }
-
-    /// Writes the closing bracket.
-    fn close(self) {
-        self.out.push(b']');
-    }
-}
-
 // === impl Contents ===
 
 impl Contents<'_> {
-    /// Writes one content of these parts.
+    /// Writes one content of these parts, which are separated by commas already.
     fn content(&mut self, role: &str, parts: &[u8]) {
-        let mut object = ObjectWriter::open(self.list.next());
+        let mut object = self.list.object();
         object.string("role", role);
         let list = object.key("parts");
         list.push(b'[');
@@ -144,7 +139,7 @@ impl Contents<'_> {
         object.close();
     }
 
-    /// The results of a round are complete.
+    /// The results of a round are complete: another message comes, or none.
     fn end_round(&mut self) {
         if !self.round.is_empty() {
             for parts in self.round.contents() {
@@ -153,7 +148,11 @@ impl Contents<'_> {
         }
     }
 
-    /// A message of the person. The wire has no place for a name: it goes before the words.
+    /// A message of the person. The wire has no place for a name: it goes before the first words, as
+    /// the contract has it for hosts without names (section 1.3).
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for parts that the host cannot be given.
     fn user(&mut self, message: &Message<'_>, path: &str) -> Result<(), EncodeError> {
         let name = message.get("name").and_then(Json::string);
         let mut name = name.filter(|name| !name.is_empty());
@@ -191,6 +190,14 @@ impl Contents<'_> {
 
     /// An answer of the model's: its text, its images and its calls, with the signatures that they
     /// came with.
+    ///
+    /// Models of the third generation refuse a call that was made in the current round and has no
+    /// signature; only the first of parallel calls has one. A call that another host's model made has
+    /// none to give back, so the first one gets the word that the host takes in its place. That is
+    /// what lets a conversation change its model in the middle of a loop.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for parts that the host cannot be given.
     fn assistant(&mut self, message: &Message<'_>, path: &str) -> Result<(), EncodeError> {
         let mut replay = Replay::of(message);
         let mut parts = std::mem::take(&mut replay.parts);
@@ -214,7 +221,9 @@ impl Contents<'_> {
             };
             parts.push(self.call(&call, signature, &field));
         }
-        if let Some(signature) = replay.loose() {
+        if parts.is_empty()
+            && let Some(signature) = replay.loose()
+        {
             parts.push(text_part(b"\"\"", Some(signature.bytes())));
         }
         if parts.is_empty() {
@@ -225,7 +234,12 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// The words of an answer, cut where signed parts began and ended.
+    /// The words of an answer, cut where signed parts began and ended: the host wants a signed part
+    /// back as it was, neither shortened nor joined with its neighbours. Marks that do not fit the
+    /// text any more, because the client edited it, are put aside.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for parts that the host cannot be given.
     fn said<'m>(
         &self,
         message: &Message<'m>,
@@ -275,7 +289,9 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// One call. Its arguments are an object on this wire; text that is none goes back inside one.
+    /// One call. Its arguments are an object on this wire; text that is none goes back inside one,
+    /// so that what a model said once, broken or not, is in the conversation still. Ids that were
+    /// made here are left out: the host never gave them, and matches by order.
     fn call(&mut self, call: &ToolCall<'_>, signature: Option<&[u8]>, field: &str) -> Vec<u8> {
         let mut out = Vec::new();
         let mut part = ObjectWriter::open(&mut out);
@@ -312,9 +328,8 @@ impl Contents<'_> {
 
 /// The signature of a call as Google's OpenAI-compatible endpoint gives it to clients.
 fn compatible<'a>(call: &ToolCall<'a>) -> Option<Json<'a>> {
-    let signature = call
-        .json()
-        .at(&["extra_content", "google", "thought_signature"])?;
+    let mut extra = call.json().get("extra_content")?.members();
+    let signature = extra.find_map(|(_, held)| held.get("thought_signature"))?;
     (signature.kind() == Kind::String).then_some(signature)
 }
 

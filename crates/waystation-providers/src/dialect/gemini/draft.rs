@@ -1,5 +1,6 @@
 //! Members that several sources write into one object: the last word on a name stands, whichever of
-//! the wire's two spellings (`topK`, `top_k`) it has.
+//! the wire's two spellings (`topK`, `top_k`) it has. The host takes both; which of two would count is
+//! not for it to decide. Values are JSON already and are not looked into.
 
 use waystation_core::{Json, JsonText, Key, Kind, ObjectWriter};
 

@@ -1,5 +1,11 @@
 //! Why a candidate ended: the wire's words, or their numbers where a host sends enums as numbers,
-//! and what they come to, beside the words that all dialects share. Source: API contract, section 1.7, the published enum
+//! and what they come to, beside the words that all dialects share. Numbers come from a host that
+//! was asked for them (`enum-encoding=int`). The host's own word goes on to the client, untouched.
+//!
+//! A call that the model was not to make (`UNEXPECTED_TOOL_CALL`) is a failure of the model's, not a
+//! call to answer; the call itself is given out all the same, for clients that want to see it.
+//!
+//! Source: API contract, section 1.7, the published enum
 //! (<https://ai.google.dev/api/generate-content#FinishReason>, 2026-08-22) and recorded traffic.
 
 use bytes::Bytes;

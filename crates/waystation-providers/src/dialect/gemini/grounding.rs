@@ -1,10 +1,18 @@
 //! Where an answer has its facts from: grounding and citation metadata as `url_citation`
 //! annotations. The wire counts bytes of a part, the contract characters of the content; one is
-//! turned into the other where the text is known, and is 0 where it is not.
+//! turned into the other where the text is known, and is 0 where it is not. Characters are Unicode
+//! scalar values.
+//!
+//! The wire names its sources once (`groundingChunks`) and says for parts of the answer which of them
+//! stand behind it (`groundingSupports`); an annotation is one such pair. Its excerpt is the source's
+//! own text where there is one, else the words of the answer. Addresses of web sources are redirects
+//! of the host's and stay what they are: resolving them would be a request that nobody asked for.
+//!
 //! Source: API contract, section 7.1; <https://ai.google.dev/gemini-api/docs/google-search> (2026-08-22).
 
-use bytes::Bytes;
-use waystation_core::{Json, Kind, ObjectWriter, RawJson};
+use waystation_core::{Json, Kind, RawJson};
+
+use crate::citation::{self, Citation};
 
 /// The annotations that a candidate's metadata make over its visible `text`; empty when the text
 /// was not kept.
@@ -13,9 +21,9 @@ pub(super) fn annotations(
     citations: Option<&RawJson>,
     text: &str,
 ) -> Option<RawJson> {
-    let mut out = Vec::new();
+    let mut found = Vec::new();
     if let Some(grounding) = grounding {
-        of_grounding(grounding.json(), text, &mut out);
+        of_grounding(grounding.json(), text, &mut found);
     }
     let sources = citations.map(RawJson::json).and_then(|found| {
         let sources = found.get("citationSources");
@@ -23,68 +31,50 @@ pub(super) fn annotations(
     });
     for source in sources.into_iter().flat_map(Json::elements) {
         if let Some(url) = string(source, "uri") {
-            let place = place(source, None, text);
-            write(
-                &Source {
-                    url,
-                    title: string(source, "title"),
-                    excerpt: None,
-                },
-                place,
-                &mut out,
-            );
+            found.push(Citation {
+                url,
+                title: string(source, "title"),
+                content: None,
+                range: place(source, None, text),
+            });
         }
     }
-    if out.is_empty() {
-        return None;
-    }
-    out.push(b']');
-    RawJson::parse(&Bytes::from(out)).ok()
+    citation::annotations(found)
 }
 
-/// How many searches the metadata tell of.
+/// How many searches the metadata tell of: the queries that the host made up for the prompt. `None`
+/// when it does not list any.
 pub(super) fn searches(grounding: Json<'_>) -> Option<u64> {
     let queries = grounding.get("webSearchQueries")?.elements().count();
     u64::try_from(queries).ok()
 }
 
-/// Something that an answer refers to.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    url: Json<'a>,
-    title: Option<Json<'a>>,
-    excerpt: Option<Json<'a>>,
-}
-
-// === impl Source ===
-
-impl<'a> Source<'a> {
-    /// A grounding chunk: a page, a place on a map, or a document of a store, which may have no
-    /// address but the store's name.
-    fn of(chunk: Json<'a>) -> Option<Self> {
-        let holder = ["web", "retrievedContext", "maps"]
-            .into_iter()
-            .find_map(|kind| chunk.get(kind))?;
-        Some(Self {
-            url: string(holder, "uri").or_else(|| string(holder, "fileSearchStore"))?,
-            title: string(holder, "title"),
-            excerpt: string(holder, "text"),
-        })
-    }
+/// What a grounding chunk refers to: a page, a place on a map, or a document of a store, which may
+/// have no address but the store's name.
+fn source(chunk: Json<'_>) -> Option<Citation<'_>> {
+    let mut kinds = ["web", "retrievedContext", "maps"].into_iter();
+    let holder = kinds.find_map(|kind| chunk.get(kind))?;
+    Some(Citation {
+        url: string(holder, "uri").or_else(|| string(holder, "fileSearchStore"))?,
+        title: string(holder, "title"),
+        content: string(holder, "text"),
+        range: (0, 0),
+    })
 }
 
 /// One annotation for each part of the answer and each source behind it; then the sources that no
 /// part names.
-fn of_grounding(grounding: Json<'_>, text: &str, out: &mut Vec<u8>) {
+fn of_grounding<'a>(grounding: Json<'a>, text: &str, out: &mut Vec<Citation<'a>>) {
     let list = |key: &str| grounding.get(key).into_iter().flat_map(Json::elements);
-    let sources: Vec<Option<Source<'_>>> = list("groundingChunks").map(Source::of).collect();
+    let sources: Vec<Option<Citation<'a>>> = list("groundingChunks").map(source).collect();
     let mut named = vec![false; sources.len()];
     for support in list("groundingSupports") {
         let Some(segment) = support.get("segment") else {
             continue;
         };
+        let said = segment.get("text");
+        let range = place(segment, said, text);
         let said = string(segment, "text");
-        let place = place(segment, said, text);
         let indices = support.get("groundingChunkIndices").into_iter();
         for index in indices.flat_map(Json::elements).filter_map(Json::u64) {
             let index = usize::try_from(index).unwrap_or(usize::MAX);
@@ -94,15 +84,16 @@ fn of_grounding(grounding: Json<'_>, text: &str, out: &mut Vec<u8>) {
             if let Some(named) = named.get_mut(index) {
                 *named = true;
             }
-            let excerpt = source.excerpt.or(said);
-            write(&Source { excerpt, ..*source }, place, out);
+            let content = source.content.or(said);
+            out.push(Citation {
+                content,
+                range,
+                ..*source
+            });
         }
     }
-    for (source, named) in sources.iter().zip(named) {
-        if let Some(source) = source.as_ref().filter(|_| !named) {
-            write(source, (0, 0), out);
-        }
-    }
+    let unnamed = sources.into_iter().zip(named).filter(|(_, named)| !named);
+    out.extend(unnamed.filter_map(|(source, _)| source));
 }
 
 /// Where a segment stands, in characters of `text`: at the bytes that it names when these say what
@@ -133,31 +124,16 @@ fn place(segment: Json<'_>, said: Option<Json<'_>>, text: &str) -> (u64, u64) {
     (characters(start), characters(end))
 }
 
-/// One annotation, in the form of the contract, behind those that are there.
-fn write(source: &Source<'_>, place: (u64, u64), out: &mut Vec<u8>) {
-    out.push(if out.is_empty() { b'[' } else { b',' });
-    let mut object = ObjectWriter::open(out);
-    object.string("type", "url_citation");
-    let mut citation = object.object("url_citation");
-    citation.raw("url", source.url.bytes());
-    citation.raw("title", source.title.map_or(b"\"\"", Json::bytes));
-    if let Some(excerpt) = source.excerpt {
-        citation.raw("content", excerpt.bytes());
-    }
-    citation
-        .number("start_index", place.0)
-        .number("end_index", place.1);
-    citation.close();
-    object.close();
-}
-
-/// A member that is a string.
-fn string<'a>(holder: Json<'a>, key: &str) -> Option<Json<'a>> {
-    holder.get(key).filter(|value| value.kind() == Kind::String)
+/// A member that is a string, in its quotes.
+fn string<'a>(holder: Json<'a>, key: &str) -> Option<&'a [u8]> {
+    let value = holder.get(key).filter(|value| value.kind() == Kind::String);
+    value.map(Json::bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn raw(text: &str) -> RawJson {

@@ -1,5 +1,12 @@
 //! Log probabilities, from `logprobsResult` to the form of the contract. Numbers are copied as
 //! they stand.
+//!
+//! The wire has two lists of the same length: `chosenCandidates`, the tokens of the answer, and
+//! `topCandidates`, for each of them the likeliest ones. The contract has one list, with the
+//! alternatives inside. Token ids are the model's own and stay; the bytes of a token, which the
+//! contract has for tokens that are no whole characters, are those of its text.
+//!
+//! Source: <https://ai.google.dev/api/generate-content#LogprobsResult> (2026-08-22).
 
 use bytes::Bytes;
 use waystation_core::{Json, JsonText, Kind, ObjectWriter, RawJson};

@@ -1,6 +1,22 @@
 //! Parts of a message that are no plain text: images, sound, video and files. Bytes leave in the
 //! request; addresses leave only where the host fetches them itself. Nothing is fetched here.
-//! Source: <https://ai.google.dev/gemini-api/docs/file-input-methods> (2026-08-22) and API contract,
+//!
+//! | held | AI Studio | Vertex |
+//! |---|---|---|
+//! | data URL in base64; sound in base64 | `inlineData` | `inlineData` |
+//! | video on YouTube | `fileData` | `fileData` with its kind |
+//! | video at another https address | refused | `fileData` |
+//! | image or file at an https address | `fileData`, from generation 2.5 on | `fileData` |
+//! | file of the host's own store | `fileData` | `fileData` |
+//! | `gs://` | refused | `fileData` |
+//! | `http://`, ids of other hosts' stores | refused | refused |
+//!
+//! What is refused names its member and what would do, so that the gateway may try another endpoint
+//! and the client knows what to send. The kind of content is the data URL's own; where that is vague,
+//! and for addresses, the file name's ending tells, else the part's type.
+//!
+//! Source: <https://ai.google.dev/gemini-api/docs/file-input-methods>,
+//! <https://ai.google.dev/gemini-api/docs/video-understanding> (2026-08-22) and API contract,
 //! section 1.3.
 
 use std::borrow::Cow;
@@ -47,7 +63,7 @@ const ENDINGS: &[(&str, &str)] = &[
     ("json", "application/json"),
 ];
 
-/// Writes parts for one host.
+/// Writes parts for one host and one generation of models, which decide what may be an address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Media<'a> {
     site: Site<'a>,
@@ -101,7 +117,10 @@ impl<'a> Media<'a> {
         }
     }
 
-    /// An image or a video: a data URL or an address.
+    /// An image or a video: a data URL or an address. Some clients send the bare string.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
     fn address(
         self,
         part: &Part<'_>,
@@ -123,7 +142,11 @@ impl<'a> Media<'a> {
         self.url(&url, usual, field, out)
     }
 
-    /// A file: its bytes as a data URL, or an address.
+    /// A file: its bytes as a data URL, or an address; an id only where it is an address, since ids
+    /// of other hosts' stores mean nothing here.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
     fn file(self, part: Json<'_>, path: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let file = part.get("file");
         let string = |key: &str| file.and_then(|file| file.get(key)).and_then(Json::string);
@@ -143,7 +166,11 @@ impl<'a> Media<'a> {
         Err(unsupported(format!("{path}.file"), reason))
     }
 
-    /// What a URL stands for: its own bytes, or something that the host fetches.
+    /// What a URL stands for: its own bytes, or something that the host fetches. `usual` is the kind
+    /// of content when the URL does not tell, `field` the member that holds it.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
     fn url(
         self,
         url: &str,
@@ -164,6 +191,9 @@ impl<'a> Media<'a> {
     }
 
     /// Something that the host is to fetch, if it does.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
     fn remote(self, remote: &Remote<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let url = remote.url;
         let host = host(url);
@@ -213,7 +243,11 @@ impl<'a> Media<'a> {
     }
 }
 
-/// Sound, which always comes in bytes.
+/// Sound, which always comes in bytes: the contract allows no addresses. Formats without a name of
+/// their own here are sent as `audio/` and their name, for the host to judge.
+///
+/// # Errors
+/// [`EncodeError::Unsupported`] for an address.
 fn sound(part: Json<'_>, path: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let audio = part.get("input_audio");
     let string = |key: &str| {

@@ -1,5 +1,17 @@
 //! Arguments of a function call that come in pieces: each piece names a place in the arguments
 //! (`$.stops[0].city`) and a value, or more of a text. They make one JSON object when all are there.
+//!
+//! Clients get the call's id and name with the first piece and the arguments whole, with the last:
+//! text that is JSON only when everything has come cannot be given out in pieces that append, since
+//! the wire may come back to a place that it has left. A piece whose place or value makes no sense is
+//! passed by; what stands in the way of a later one gives way to it.
+//!
+//! | value | becomes |
+//! |---|---|
+//! | `stringValue` | text, behind what stands there already |
+//! | `numberValue`, `boolValue` | the number or boolean, in its own spelling |
+//! | `nullValue` | `null` |
+//!
 //! Source: <https://ai.google.dev/gemini-api/docs/function-calling>, streaming (2026-08-22), and a
 //! recorded stream.
 
@@ -33,7 +45,7 @@ enum Step {
 // === impl Arguments ===
 
 impl Arguments {
-    /// Takes one `partialArgs` list.
+    /// Takes one `partialArgs` list, in its order.
     pub(super) fn take(&mut self, list: Json<'_>) {
         for piece in list.elements() {
             let path = piece.get("jsonPath").or_else(|| piece.get("json_path"));
@@ -95,7 +107,8 @@ impl Node {
         }
     }
 
-    /// Writes the node as JSON.
+    /// Writes the node as JSON. Texts are written as they stood between the upstream's quotes, so
+    /// that a character which two pieces cut in two escapes is whole again.
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Value(json) => out.extend_from_slice(json),
@@ -139,7 +152,7 @@ fn entry<'a>(members: &'a mut Vec<(JsonText, Node)>, key: &JsonText) -> &'a mut 
     &mut members[at].1
 }
 
-/// The value of one piece.
+/// The value of one piece; `None` when it has none, as the piece that ends a text may.
 fn value_of(piece: Json<'_>) -> Option<Node> {
     for (key, value) in piece.members() {
         match key.escaped() {
@@ -156,7 +169,8 @@ fn value_of(piece: Json<'_>) -> Option<Node> {
     None
 }
 
-/// The steps of a path: `$.a.b[0]['c']`.
+/// The steps of a path: `$.a.b[0]['c']`. Anything may stand here: a path that is none makes steps
+/// that lead somewhere, never a failure.
 fn steps(path: &str) -> Vec<Step> {
     let mut rest = path.strip_prefix('$').unwrap_or(path);
     let mut steps = Vec::new();

@@ -4,6 +4,20 @@
 //!
 //! The wire has no mark for the end of a stream: it is the end of the body, and every candidate has
 //! a finish reason by then. Counts come with every chunk, so the last ones are given out there.
+//!
+//! | first byte of the body | form |
+//! |---|---|
+//! | `[` | an array of chunks: a stream that was not asked to come as events, or one error in an array |
+//! | `{` | one reply, or one error |
+//! | `<`, `"` | no reply: a page of a proxy |
+//! | anything else | events, whose lines end in CRLF |
+//!
+//! The head's content type is not asked: hosts and proxies between them get it wrong, the first byte
+//! cannot. All forms go through the same code, chunk by chunk, so that they come to the same.
+//!
+//! Order of what is given out: `Start`, then deltas as they come; at the end, candidate by candidate,
+//! what is left to say (citations, unfinished calls, an empty text), then the finish of each
+//! candidate, then the counts, once.
 
 use bytes::Bytes;
 use waystation_core::{
@@ -88,7 +102,10 @@ impl GeminiReader {
         fault(None, body, self.secret.as_ref())
     }
 
-    /// Takes the chunks that are complete.
+    /// Takes the chunks that are complete, from events or from an array.
+    ///
+    /// # Errors
+    /// For an error in band, and for an event or element beyond the limit.
     fn drain(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
         loop {
             let next = match &mut self.wire {
@@ -111,7 +128,11 @@ impl GeminiReader {
         }
     }
 
-    /// Takes one chunk, or a whole reply, which stands in `data`.
+    /// Takes one chunk, or a whole reply, which stands in `data`. An `error` member is a failure,
+    /// whatever was said before it; it may come in an array of one.
+    ///
+    /// # Errors
+    /// For such an error, typed by its own code and status.
     fn chunk(
         &mut self,
         json: Json<'_>,
@@ -131,7 +152,11 @@ impl GeminiReader {
         Ok(())
     }
 
-    /// The stream of events is over.
+    /// The stream of events is over. What stands behind the last blank line is an event too, if it is
+    /// whole.
+    ///
+    /// # Errors
+    /// For an error in it, and when the stream was cut.
     fn end_events(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
         let Wire::Events(sse) = &mut self.wire else {
             return Ok(());
@@ -148,7 +173,10 @@ impl GeminiReader {
         self.end(out)
     }
 
-    /// Everything has come.
+    /// Everything has come: the reply ends, if it says that it does.
+    ///
+    /// # Errors
+    /// When a candidate has no finish reason, or there is no candidate and no refusal of the prompt.
     fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
         if !self.reply.is_complete() {
             return Err(broken_off());
@@ -157,7 +185,12 @@ impl GeminiReader {
         Ok(())
     }
 
-    /// The whole reply is there.
+    /// The whole reply is there. Its text is kept while it is read, since it costs nothing here:
+    /// citations are always located in whole replies.
+    ///
+    /// # Errors
+    /// For what is no JSON, for an error in the place of a reply, for a reply without candidates, and
+    /// for a candidate that neither ended nor called a function.
     fn whole(&mut self, body: &Bytes, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
         let garbage = |found: UpstreamError, message: String| UpstreamError {
             message,
@@ -290,7 +323,8 @@ impl Reply {
         self.candidates.iter().all(Candidate::is_finished)
     }
 
-    /// Takes one chunk of a stream, or a whole reply, which stands in `data`.
+    /// Takes one chunk of a stream, or a whole reply, which stands in `data`. Vertex numbers no
+    /// candidate when there is one; the place in the list counts then.
     fn chunk(&mut self, chunk: &Chunk<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
         self.start(chunk, data, out);
         let text = |value: Option<Json<'_>>| {
@@ -317,7 +351,7 @@ impl Reply {
         }
     }
 
-    /// Says what the reply is, with the first chunk.
+    /// Says what the reply is, with the first chunk that says anything.
     fn start(&mut self, chunk: &Chunk<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
         let text = |value: Option<Json<'_>>| {
             let text = value.and_then(|text| text.json_text(data));
@@ -338,7 +372,9 @@ impl Reply {
         }));
     }
 
-    /// Everything has come: the candidates end, then the counts follow.
+    /// Everything has come: the candidates end, then the counts follow. A refused prompt is one
+    /// choice that a filter ended, with the host's reason as its refusal: the wire answers 200 to it,
+    /// and so does the contract (section 1.7).
     fn close(&mut self, out: &mut Vec<ChatEvent>) {
         self.candidates.sort_by_key(|candidate| candidate.index);
         let searches: Vec<u64> = self

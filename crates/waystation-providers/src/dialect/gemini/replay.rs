@@ -1,8 +1,12 @@
 //! Signatures on their way back: reasoning details of an earlier answer, told apart by what they
 //! stood on. Details of other formats are not for this wire and stay; so do thoughts without a
 //! signature, which the wire does not want back.
+//!
+//! A signature without a place, or with one that the message does not have any more, belongs to the
+//! first call if that has none, else to the text: the two places where a signature is looked for.
+//! Another gateway of this vocabulary may have sent such details to the client.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::VecDeque};
 
 use waystation_core::{Json, Message, ObjectWriter};
 
@@ -23,7 +27,7 @@ pub(super) struct Replay<'a> {
     /// Parts that go back whole, before the text: signed thoughts, tools of the host's own.
     pub(super) parts: Vec<Vec<u8>>,
     /// Signatures that do not say what they stood on.
-    loose: Vec<Json<'a>>,
+    loose: VecDeque<Json<'a>>,
 }
 
 // === impl Replay ===
@@ -68,17 +72,20 @@ impl<'a> Replay<'a> {
             match Mark::of(&id) {
                 Some(Mark::Text(start, end)) => self.texts.push((start, end, data)),
                 Some(Mark::Image(at)) => self.images.push((at, data)),
-                None => self.loose.push(data),
+                None => self.loose.push_back(data),
             }
         }
     }
 
-    /// Takes the signature of a call out; `first` tells the first call of the message, which may
-    /// have one that does not say so.
+    /// The signature of a call; `first` tells the first call of the message, which is the one that
+    /// has a signature when it does not say what it stood on.
     pub(super) fn call(&mut self, id: &str, first: bool) -> Option<Json<'a>> {
         let found = self.calls.iter().find(|(known, _)| known == id);
-        let found = found.map(|(_, signature)| *signature);
-        found.or_else(|| self.loose.pop().filter(|_| first))
+        match found {
+            Some((_, signature)) => Some(*signature),
+            None if first => self.loose.pop_front(),
+            None => None,
+        }
     }
 
     /// The signature of an image.
@@ -89,12 +96,12 @@ impl<'a> Replay<'a> {
 
     /// Takes a signature out that does not say what it stood on.
     pub(super) fn loose(&mut self) -> Option<Json<'a>> {
-        self.loose.pop()
+        self.loose.pop_front()
     }
 
     /// Puts a signature aside whose place is not there any more.
     pub(super) fn loosen(&mut self, signature: Json<'a>) {
-        self.loose.push(signature);
+        self.loose.push_back(signature);
     }
 }
 

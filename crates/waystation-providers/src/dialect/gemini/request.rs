@@ -4,6 +4,20 @@
 //! The rule for members that nobody knows is to forward them, into `generationConfig` those that
 //! the wire has there. The rule for members of the chat vocabulary is that they have their place in
 //! this wire or stay: the host answers 400 to names that it does not know.
+//!
+//! | member of the body | from |
+//! |---|---|
+//! | `contents` | messages |
+//! | `systemInstruction` | system and developer messages, and what can only be said in words |
+//! | `tools`, `toolConfig` | `tools`, `tool_choice`, `web_search_options` |
+//! | `generationConfig` | sampling, limits, format, reasoning |
+//! | `serviceTier` | the endpoint's tier, on AI Studio |
+//! | `safetySettings`, `cachedContent`, `labels` and all others | the same member of the request, or an option of the provider |
+//!
+//! Three sources may speak of one member: what is written here, then the client's own member of that
+//! name, then `provider.options[slug]`. The last word stands, whichever spelling it has; into
+//! `generationConfig` and `toolConfig` they are merged member by member, so that an option for one
+//! thing does not take the others away.
 
 use bytes::Bytes;
 use waystation_core::{
@@ -75,7 +89,8 @@ const HELD_BACK: &[&str] = &[
     "random_seed",
 ];
 
-/// Members that the wire has in `generationConfig`.
+/// Members that the wire has in `generationConfig`. A client that writes one beside its messages
+/// means this host and finds it there.
 const IN_CONFIG: &[&str] = &[
     "thinkingConfig",
     "speechConfig",
@@ -95,7 +110,8 @@ const IN_CONFIG: &[&str] = &[
     "enableAffectiveDialog",
 ];
 
-/// Writes `chat` for the host.
+/// Writes `chat` for the host. Contents, which may hold megabytes of images, are written once and in
+/// place; everything else is small and is put together beside them.
 ///
 /// # Errors
 /// [`EncodeError::Unsupported`] for what the wire cannot say.
@@ -157,7 +173,8 @@ pub(super) fn write(
     })
 }
 
-/// Puts a member that the client wrote for this very host where the host wants it.
+/// Puts a member that the client wrote for this very host where the host wants it: into the
+/// configuration, merged into what is there, or beside the contents.
 fn put(draft: &mut Draft, name: &str, value: Json<'_>) {
     let is_in_config = IN_CONFIG.iter().any(|known| same(known, name));
     if is_in_config {
@@ -185,7 +202,8 @@ fn put_tools(draft: &mut Draft, tools: Tools) {
     }
 }
 
-/// The instruction that texts make, each a part of its own.
+/// The instruction that texts make, each a part of its own. It has no role: hosts pass by the one
+/// that some clients send.
 fn instruction(texts: &[waystation_core::RawJson]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut object = ObjectWriter::open(&mut out);

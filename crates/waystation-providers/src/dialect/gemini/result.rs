@@ -1,5 +1,18 @@
 //! Results of function calls. The wire wants the results of one round in one content, by the
 //! function's name, each an object; clients send one message each, by the call's id, as text.
+//!
+//! | a result's text | `response` |
+//! |---|---|
+//! | a JSON object | the object, as it came |
+//! | anything else | `{"output": text}`, the host's own word for it |
+//! | none, beside media | `{}` |
+//!
+//! Images and files of a result stand inside it for models of the third generation, and in a content
+//! of their own behind the round for earlier ones, which take none inside. Ids go along when the host
+//! gave them; without ids it matches by order, so results leave in the order of their calls, whatever
+//! the order in which the client sent them.
+//!
+//! Source: <https://ai.google.dev/api/caching#FunctionResponse> (2026-08-22) and recorded loops.
 
 use std::collections::HashMap;
 
@@ -61,6 +74,10 @@ impl Round {
     }
 
     /// Takes one result; `inside` says whether the model takes media in results.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for a result of a call that nobody made and that does not name its
+    /// function, and for media that the host cannot be given.
     pub(super) fn take(
         &mut self,
         message: &Message<'_>,

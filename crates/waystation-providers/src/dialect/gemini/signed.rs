@@ -1,6 +1,11 @@
 //! Signatures on their way out: `thoughtSignature` of a part as a reasoning detail, byte for byte
 //! as it stood, with what it stood on. Nothing is checked or decoded; on the way back `replay`
 //! puts it where it was.
+//!
+//! Losing a signature breaks the second turn of a tool loop with a 400 on models of the third
+//! generation, and costs earlier ones their train of thought. So details are given out even when the
+//! client does not want to see reasoning: they cannot be read.
+//!
 //! Source: API contract, section 1.4; <https://ai.google.dev/gemini-api/docs/thought-signatures> (2026-08-22).
 
 use waystation_core::{Json, JsonText, ObjectWriter};

@@ -1,6 +1,19 @@
 //! The wish to reason as `thinkingConfig`. Models of the third generation take levels, earlier ones
 //! budgets; a wish in the other measure is converted by the contract's ratios (section 1.4) and
 //! moved to the nearest value that the model takes.
+//!
+//! | models | takes | off |
+//! |---|---|---|
+//! | 2.5 Pro | budgets from 128 to 32,768 | never |
+//! | 2.5 Flash | budgets from 1 to 24,576 | budget 0 |
+//! | 2.5 Flash-Lite | budgets from 512 to 24,576; off unless asked | budget 0 |
+//! | 3 Flash and smaller | `minimal`, `low`, `medium`, `high` | `minimal` is the least |
+//! | 3 Pro | `low`, `high` | never |
+//! | 3.1 Pro and later | `low`, `medium`, `high` | never |
+//!
+//! A budget that the client names goes to any of them, as a budget: levels and budgets exclude each
+//! other, and the third generation still takes budgets. Thoughts are shown when reasoning is asked
+//! for, unless they are to be hidden.
 //! Source: <https://ai.google.dev/gemini-api/docs/thinking> (2026-08-22).
 
 use waystation_core::{ChatRequest, Effort, EncodeError, Note, ObjectWriter, Reasoning, Target};

@@ -1,6 +1,18 @@
 //! Tools and the choice among them. A function's schema leaves as the client wrote it, as
 //! `parametersJsonSchema`; native tools leave under the wire's own names; tools that the gateway
 //! runs itself do not leave.
+//!
+//! The older `parameters` takes a subset of OpenAPI, where a keyword too many is a 400; nothing has
+//! to be taken out of a schema for `parametersJsonSchema`.
+//!
+//! | `tool_choice` | `functionCallingConfig` |
+//! |---|---|
+//! | `none`, `auto`, `required` | mode `NONE`, `AUTO`, `ANY` |
+//! | one function | mode `ANY` with its name as the only one allowed |
+//! | `allowed_tools`, required | mode `ANY` with the names |
+//! | `allowed_tools`, auto | mode `VALIDATED` with the names: `AUTO` takes none |
+//!
+//! `parallel_tool_calls` and `strict` have no word on this wire and stay.
 
 use std::borrow::Cow;
 
@@ -38,7 +50,9 @@ pub(super) struct Tools {
     pub(super) native: bool,
 }
 
-/// The tools of a request, as far as the endpoint takes them.
+/// The tools of a request, as far as the endpoint takes them. One that the host does not have is left
+/// out with a note; the gateway's own (`openrouter:*`, `waystation:*`) without, since the gateway
+/// runs them. The wish for a search without such a tool makes one.
 pub(super) fn tools(chat: &ChatRequest, to: &Target<'_>, notes: &mut Vec<Note>) -> Tools {
     let takes = to.endpoint.parameters;
     let mut written = Tools::default();
@@ -85,7 +99,8 @@ pub(super) fn tools(chat: &ChatRequest, to: &Target<'_>, notes: &mut Vec<Note>) 
     written
 }
 
-/// Whether a tool is a function of the client's. Some clients leave the type out.
+/// Whether a tool is a function of the client's. Some clients leave the type out; a tool without a
+/// type and without a function is none.
 fn is_function(tool: Json<'_>) -> bool {
     tool.get("type").map_or_else(
         || tool.get("function").is_some(),
@@ -116,7 +131,8 @@ fn write_native(name: &str, kind: &str, tool: Json<'_>, list: &mut Vec<u8>) {
     object.close();
 }
 
-/// The declarations of the client's functions, an array; empty when there is none.
+/// The declarations of the client's functions, an array; empty when there is none. The older
+/// `functions` beside the messages are declarations too.
 fn declarations(chat: &ChatRequest) -> Vec<u8> {
     let functions = chat.tools().filter(|tool| is_function(*tool));
     let functions = functions.filter_map(|tool| tool.get("function"));
@@ -142,7 +158,8 @@ fn declarations(chat: &ChatRequest) -> Vec<u8> {
     out
 }
 
-/// The `functionCallingConfig` that a choice comes to; `None` when nothing is chosen.
+/// The `functionCallingConfig` that a choice comes to; `None` when nothing is chosen, or when the
+/// choice is a tool of the host's own, which needs no choosing.
 fn choice(chat: &ChatRequest) -> Option<Vec<u8>> {
     let choice = chat
         .get("tool_choice")

@@ -7,11 +7,14 @@
 //! | completion | `candidatesTokenCount` and `thoughtsTokenCount` |
 //! | reasoning | `thoughtsTokenCount` |
 //! | cached | `cachedContentTokenCount`, inside `promptTokenCount` already |
+//! | total | `totalTokenCount`, thoughts included |
+//! | searches | the queries in the grounding metadata |
 //! | audio, video, images | the entries of `promptTokensDetails` and `candidatesTokensDetails` |
 
 use waystation_core::{Json, Tokens, Usage};
 
-/// The counts so far.
+/// The counts so far, under the wire's names: what they come to is reckoned at the end, since each of
+/// them may still change. Counts of the tier and of the traffic's kind are no tokens and stay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     prompt: Option<u64>,

@@ -51,9 +51,7 @@ pub use plugin::{
     Cx, Document, DocumentJob, DocumentKind, DocumentLimits, Options, OutputStage, ParseError,
     Plugin, PluginError, Plugins, Run, ServerTool, StageReport, ToolOutcome, ToolSchema,
 };
-pub use ports::{
-    Clock, Credentials, Lease, LeaseOutcome, Ledger, RankError, Ranker, Sandbox, TokenCounter,
-};
+pub use ports::{Clock, Credentials, Lease, Ledger, RankError, Ranker, Sandbox, TokenCounter};
 pub use price::{Cost, Price, PriceTier, Rates};
 pub use quantity::{Deadline, Now, Seed, Tick, Tokens, UnixMs};
 pub use secret::Secret;

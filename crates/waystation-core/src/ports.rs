@@ -1,8 +1,6 @@
 //! The small seams to everything else that is not pure: time, records, credentials, token counts,
 //! the document sandbox and the auto router.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use crate::{
@@ -55,28 +53,7 @@ pub trait Credentials: Send + Sync {
     ) -> Result<Lease, NoCredential>;
 
     /// Whether `provider` has any credential, or needs none: whether its endpoints are candidates.
-    /// One that rests counts.
     fn has(&self, provider: &ProviderSlug) -> bool;
-
-    /// Tells how an attempt went with a credential that was lent for it. One that was limited or
-    /// refused may be left to rest, while the provider's others go on. By default nothing is made
-    /// of it.
-    fn report(&self, provider: &ProviderSlug, credential: &CredentialId, outcome: LeaseOutcome) {
-        let _ = (provider, credential, outcome);
-    }
-}
-
-/// How an attempt went, as far as its credential is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LeaseOutcome {
-    /// The provider took it.
-    Served,
-    /// It has used up a limit, and is to wait this long (429 with `Retry-After`).
-    Limited(Duration),
-    /// The provider does not know it, or no longer (401).
-    Refused,
-    /// It may not do what was asked (403), or its account is empty (402).
-    Denied,
 }
 
 /// A credential, lent for one attempt.

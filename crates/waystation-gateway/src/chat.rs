@@ -15,6 +15,7 @@ use crate::{
     attempt::Committed,
     fallback::{Fallback, Served},
     rank,
+    rest::Rests,
     settle::Record,
     stream::Opening,
 };
@@ -28,6 +29,7 @@ pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     health: Arc<HealthTable>,
     sticky: Arc<StickyTable>,
+    rests: Rests,
 }
 
 /// What a gateway is composed of.
@@ -92,12 +94,14 @@ impl Gateway {
             snapshot: ArcSwap::new(snapshot),
             health: Arc::new(HealthTable::default()),
             sticky: Arc::new(StickyTable::default()),
+            rests: Rests::default(),
         }
     }
 
     /// Publishes a new configuration. Requests under way keep the one they began with.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
         self.snapshot.store(snapshot);
+        self.rests.clear();
     }
 
     /// The configuration of requests that begin now.
@@ -163,6 +167,7 @@ impl Gateway {
             parts,
             snapshot,
             health,
+            rests: (&self.rests, self.rests.known()),
             plan: &plan,
             may_repeat,
             whole: !prepared.chat.stream(),

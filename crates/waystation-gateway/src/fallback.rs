@@ -5,14 +5,15 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Endpoint, EndpointId, ErrorType, Lease, LeaseOutcome, ModelId,
-    NoCredential, RawJson, Retry, Run, Sent, StageReport, UpstreamError,
+    ChatRequest, CredentialId, Cx, Endpoint, EndpointId, ErrorType, Lease, ModelId, NoCredential,
+    RawJson, Retry, Run, Sent, StageReport, Tick, UpstreamError,
 };
 use waystation_router::{Admit, HealthTable, Outcome, Plan, Planned};
 
 use crate::{
     AttemptReport, AttemptsFailed, GatewayError, Parts, Route, Snapshot,
     attempt::{Attempt, Committed, Failed},
+    rest::{Rest, Rests, Use},
     settle::Record,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Fallback<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// Where outcomes are recorded, and which circuits are open.
     pub(crate) health: &'a HealthTable,
+    /// Credentials that are left alone, and how many were when the request began.
+    pub(crate) rests: (&'a Rests, u64),
     /// What to try, in order.
     pub(crate) plan: &'a Plan,
     /// `allow_fallbacks` is not false.
@@ -253,11 +256,18 @@ impl Fallback<'_> {
         };
         let provider = Arc::clone(&route.upstream.name);
         let credentials = &self.snapshot.credentials;
-        let lease = match credentials.lease(&endpoint.provider, used).await {
+        let (rests, known) = self.rests;
+        let resting = rests.of((&endpoint.provider, &endpoint.model), started, known);
+        let exclude: Vec<CredentialId> = used
+            .iter()
+            .cloned()
+            .chain(resting.iter().map(|(id, _)| id.clone()))
+            .collect();
+        let lease = match credentials.lease(&endpoint.provider, &exclude).await {
             Ok(lease) => lease,
             Err(_) if !used.is_empty() => return Err(None),
             Err(error) => {
-                let error = no_lease(&error);
+                let error = no_lease(&resting_or(error, &resting, started));
                 return Err(Some(self.report(planned, (&provider, started), error)));
             }
         };
@@ -269,12 +279,14 @@ impl Fallback<'_> {
             left: self.left(record),
         };
         let outcome = self.adapted(planned, chat, (runs, stages), via).await;
-        let of_lease = match &outcome {
-            Ok(_) => Some(LeaseOutcome::Served),
-            Err(failed) => of_lease(&failed.error),
+        let by = Use {
+            provider: &endpoint.provider,
+            credential: &lease.credential,
+            model: &endpoint.model,
         };
-        if let Some(of_lease) = of_lease {
-            credentials.report(&endpoint.provider, &lease.credential, of_lease);
+        match &outcome {
+            Ok(_) => rests.served(by),
+            Err(failed) => rests.failed(by, &failed.error, self.parts.clock.now().tick),
         }
         match outcome {
             Ok(committed) => Ok(Served {
@@ -376,7 +388,7 @@ impl Fallback<'_> {
     fn report(
         &self,
         planned: &Planned,
-        (provider, started): (&Arc<str>, waystation_core::Tick),
+        (provider, started): (&Arc<str>, Tick),
         error: UpstreamError,
     ) -> AttemptReport {
         AttemptReport {
@@ -459,13 +471,15 @@ fn no_lease(error: &NoCredential) -> UpstreamError {
     }
 }
 
-/// What a failure says of the credential; `None` when nothing.
-const fn of_lease(error: &UpstreamError) -> Option<LeaseOutcome> {
-    match (error.kind, error.retry_after) {
-        (ErrorType::RateLimitExceeded, Some(wait)) => Some(LeaseOutcome::Limited(wait)),
-        (ErrorType::Authentication, _) => Some(LeaseOutcome::Refused),
-        (ErrorType::PermissionDenied | ErrorType::PaymentRequired, _) => Some(LeaseOutcome::Denied),
-        _ => None,
+/// The credential that can be had again first, where all that are left rest.
+fn resting_or(error: NoCredential, resting: &[(CredentialId, Rest)], now: Tick) -> NoCredential {
+    match (error, resting.iter().min_by_key(|(_, rest)| rest.until)) {
+        (NoCredential::None { provider }, Some((_, rest))) => NoCredential::Resting {
+            provider,
+            wait: rest.until.since(now),
+            limited: rest.limited,
+        },
+        (error, _) => error,
     }
 }
 

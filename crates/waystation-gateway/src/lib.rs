@@ -9,6 +9,7 @@ mod error;
 mod fallback;
 mod ledger;
 mod rank;
+mod rest;
 mod settle;
 mod snapshot;
 mod stream;

@@ -67,50 +67,18 @@ fn a_key_rests_when_its_minute_is_used_up() {
 }
 
 #[test]
-fn a_limited_key_rests_as_long_as_it_is_told_and_the_others_go_on() {
-    let (keys, clock) = with(vec![key("a", None), key("b", None)]);
-    let report = |outcome| keys.report(&openai(), &"a".parse().unwrap(), outcome);
-    report(LeaseOutcome::Limited(Duration::from_secs(20)));
-    for _ in 0..4 {
-        assert_eq!(lease(&keys, &[]).as_deref(), Some("b"));
-    }
-    assert!(keys.has(&openai()));
-    clock.0.store(20_000_000, Ordering::Relaxed);
-    assert_eq!(lease(&keys, &["b"]).as_deref(), Some("a"));
-    // However long the provider says, it is asked again after a minute.
-    report(LeaseOutcome::Limited(Duration::from_secs(86_400)));
-    clock.0.store(79_000_000, Ordering::Relaxed);
-    assert_eq!(lease(&keys, &["b"]), None);
-    clock.0.store(80_000_000, Ordering::Relaxed);
-    assert_eq!(lease(&keys, &["b"]).as_deref(), Some("a"));
-}
-
-#[test]
-fn a_refused_key_rests_for_five_minutes_and_a_denied_one_for_one() {
-    for (outcome, seconds) in [(LeaseOutcome::Refused, 300), (LeaseOutcome::Denied, 60)] {
-        let (keys, clock) = with(vec![key("a", None)]);
-        keys.report(&openai(), &"a".parse().unwrap(), outcome);
-        clock.0.store(seconds * 1_000_000 - 1, Ordering::Relaxed);
-        let none = keys.lease(&openai(), &[]).now_or_never().unwrap();
-        let wait = Duration::from_micros(1);
-        let expected = NoCredential::Resting {
-            provider: "openai".into(),
-            wait,
-            limited: false,
-        };
-        assert_eq!(none.unwrap_err(), expected);
-        clock.0.store(seconds * 1_000_000, Ordering::Relaxed);
-        assert!(lease(&keys, &[]).is_some());
-    }
-}
-
-#[test]
-fn a_key_that_serves_rests_no_longer() {
-    let (keys, _) = with(vec![key("a", None)]);
-    let a = "a".parse().unwrap();
-    keys.report(&openai(), &a, LeaseOutcome::Refused);
-    keys.report(&openai(), &a, LeaseOutcome::Served);
+fn a_used_up_minute_says_when_it_is_over() {
+    let (keys, clock) = with(vec![key("a", Some(1)), key("b", Some(1))]);
     assert!(lease(&keys, &[]).is_some());
+    clock.0.store(20_000_000, Ordering::Relaxed);
+    assert!(lease(&keys, &[]).is_some());
+    let none = keys.lease(&openai(), &[]).now_or_never().unwrap();
+    let expected = NoCredential::Resting {
+        provider: "openai".into(),
+        wait: Duration::from_secs(40),
+        limited: true,
+    };
+    assert_eq!(none.unwrap_err(), expected);
 }
 
 #[test]

@@ -32,16 +32,29 @@ struct Rig {
 
 #[async_trait]
 impl Transport for Watched {
-    async fn send(&self, request: HttpRequest, limits: SendLimits) -> Result<HttpStream, TransportError> {
-        let path = request.url.path_and_query().map_or("", |path| path.as_str()).to_owned();
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    async fn send(
+        &self,
+        request: HttpRequest,
+        limits: SendLimits,
+    ) -> Result<HttpStream, TransportError> {
+        let path = request
+            .url
+            .path_and_query()
+            .map_or("", |path| path.as_str())
+            .to_owned();
+        self.paths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(path);
         self.upstream.send(request, limits).await
     }
 }
 
 impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("paths", &self.paths).finish_non_exhaustive()
+        f.debug_struct("Watched")
+            .field("paths", &self.paths)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,11 +83,15 @@ impl Rig {
             price = {{ prompt = "1", completion = "2" }}
             "#
         );
-        let setup = Setup::empty().config(&config).flags(|flags| flags.simulate = true);
+        let setup = Setup::empty()
+            .config(&config)
+            .flags(|flags| flags.simulate = true);
         let resolved = setup.resolve().unwrap_or_else(|errors| panic!("{errors}"));
         assert!(resolved.simulated);
         let script: Script = script.parse().unwrap();
-        let simulator = Simulator::new(1).with_pacing(Pacing::Instant).with_script(script);
+        let simulator = Simulator::new(1)
+            .with_pacing(Pacing::Instant)
+            .with_script(script);
         let upstream = Arc::new(Watched {
             upstream: SimTransport::new(simulator),
             paths: Mutex::default(),
@@ -112,16 +129,25 @@ impl Rig {
         let choice = &body["choices"][0];
         let content = choice["message"]["content"].as_str().unwrap_or_default();
         assert_eq!(streamed.content(), content);
-        assert_eq!(streamed.finish().as_deref(), choice["finish_reason"].as_str());
+        assert_eq!(
+            streamed.finish().as_deref(),
+            choice["finish_reason"].as_str()
+        );
         let folded = streamed.usage();
         for count in ["prompt_tokens", "completion_tokens", "total_tokens", "cost"] {
             assert_eq!(folded[count], usage[count], "{count}");
         }
         let chunks = streamed.chunks();
         let deltas = || chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]);
-        let thought: String = deltas().filter_map(|delta| delta["reasoning"].as_str()).collect();
-        assert_eq!(thought, choice["message"]["reasoning"].as_str().unwrap_or_default());
-        let calls = deltas().filter_map(|delta| delta["tool_calls"][0]["function"]["arguments"].as_str());
+        let thought: String = deltas()
+            .filter_map(|delta| delta["reasoning"].as_str())
+            .collect();
+        assert_eq!(
+            thought,
+            choice["message"]["reasoning"].as_str().unwrap_or_default()
+        );
+        let calls =
+            deltas().filter_map(|delta| delta["tool_calls"][0]["function"]["arguments"].as_str());
         let called = choice["message"]["tool_calls"][0]["function"]["arguments"].as_str();
         assert_eq!(calls.collect::<String>(), called.unwrap_or_default());
         body
@@ -129,7 +155,11 @@ impl Rig {
 
     /// Every request went where the dialect sends it.
     fn went(&self, whole: &str, streamed: &str) {
-        let paths = self.upstream.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths = self
+            .upstream
+            .paths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         assert!(paths.len() > 3, "{paths:?}");
         for (nth, path) in paths.iter().enumerate() {
             let expected = if nth % 2 == 0 { whole } else { streamed };
@@ -150,34 +180,64 @@ async fn serves(dialect: &'static str, whole: &str, streamed: &str) {
     let choice = &body["choices"][0];
     assert_eq!(choice["finish_reason"], "stop");
     let text = choice["message"]["content"].as_str().unwrap();
-    assert!(text.contains("simulated") && text.contains("What is a waystation?"), "{text}");
+    assert!(
+        text.contains("simulated") && text.contains("What is a waystation?"),
+        "{text}"
+    );
 
-    let body = rig.both("What is the weather in Paris?", json!({"tools": tools(), "tool_choice": "required"})).await;
+    let body = rig
+        .both(
+            "What is the weather in Paris?",
+            json!({"tools": tools(), "tool_choice": "required"}),
+        )
+        .await;
     let choice = &body["choices"][0];
     assert_eq!(choice["finish_reason"], "tool_calls");
     let call = choice["message"]["tool_calls"][0].clone();
     assert_eq!(call["function"]["name"], "get_weather");
-    let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+    let arguments: Value =
+        serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
     assert_eq!(arguments, json!({"city": "Paris"}));
 
     let messages = json!([{"role": "user", "content": "What is the weather in Paris?"},
         {"role": "assistant", "content": null, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": call["id"], "content": "{\"celsius\": 21}"}]);
-    let body = rig.both("", json!({"tools": tools(), "messages": messages})).await;
+    let body = rig
+        .both("", json!({"tools": tools(), "messages": messages}))
+        .await;
     let text = body["choices"][0]["message"]["content"].as_str().unwrap();
     assert!(text.contains("celsius is 21"), "{text}");
 
     let schema = json!({"type": "json_schema", "json_schema": {"name": "w", "strict": true, "schema": {
         "type": "object", "additionalProperties": false, "required": ["city", "degrees"],
         "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}}}}});
-    let body = rig.both("It is 21 degrees in Paris", json!({"response_format": schema})).await;
-    let said: Value = serde_json::from_str(body["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
-    assert!(said["city"].is_string() && said["degrees"].is_i64(), "{said}");
+    let body = rig
+        .both(
+            "It is 21 degrees in Paris",
+            json!({"response_format": schema}),
+        )
+        .await;
+    let said: Value =
+        serde_json::from_str(body["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+    assert!(
+        said["city"].is_string() && said["degrees"].is_i64(),
+        "{said}"
+    );
 
-    let body = rig.both("Why?", json!({"reasoning": {"effort": "high"}})).await;
+    let body = rig
+        .both("Why?", json!({"reasoning": {"effort": "high"}}))
+        .await;
     let message = &body["choices"][0]["message"];
-    assert!(message["reasoning"].as_str().is_some_and(|text| !text.is_empty()), "{message}");
-    assert!(message["content"].as_str().unwrap().contains("simulated"), "{message}");
+    assert!(
+        message["reasoning"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty()),
+        "{message}"
+    );
+    assert!(
+        message["content"].as_str().unwrap().contains("simulated"),
+        "{message}"
+    );
 
     let body = rig.both("A long story", json!({"max_tokens": 5})).await;
     assert_eq!(body["choices"][0]["finish_reason"], "length");
@@ -186,7 +246,10 @@ async fn serves(dialect: &'static str, whole: &str, streamed: &str) {
 
 /// A refusal is read from the wire's own envelope, and a stream that is cut is no clean end.
 async fn fails(dialect: &'static str) {
-    let rig = Rig::of(dialect, "[[rule]]\nmatch = { first = 1 }\nstatus = 400\n[[rule]]\ncut_after_events = 4");
+    let rig = Rig::of(
+        dialect,
+        "[[rule]]\nmatch = { first = 1 }\nstatus = 400\n[[rule]]\ncut_after_events = 4",
+    );
     let got = rig.station.chat(rig.body("Hello", json!({}))).await;
     let error = got.error(400);
     assert!(error.to_string().contains("scripted fault"), "{error}");
@@ -199,4 +262,10 @@ async fn fails(dialect: &'static str) {
 async fn openai_responses() {
     serves("openai-responses", "/responses", "/responses").await;
     fails("openai-responses").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn anthropic_messages() {
+    serves("anthropic-messages", "/v1/messages", "/v1/messages").await;
+    fails("anthropic-messages").await;
 }

@@ -5,11 +5,13 @@
 //! requests and writes replies.
 
 mod answer;
+mod anthropic_messages;
 mod body;
 mod envelope;
 mod logprob;
 mod openai_chat;
 mod openai_responses;
+mod path;
 mod talk;
 #[cfg(test)]
 mod trial;
@@ -56,6 +58,7 @@ pub(crate) trait Dialect: Sync {
 const DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("openai-chat", &openai_chat::OpenAiChat),
     ("openai-responses", &openai_responses::OpenAiResponses),
+    ("anthropic-messages", &anthropic_messages::AnthropicMessages),
 ];
 
 /// What answers where no wire serves: with errors that most clients can read.

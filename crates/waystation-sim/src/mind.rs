@@ -21,6 +21,8 @@ pub(crate) struct Said {
     pub(crate) calls: Vec<Called>,
     /// Why it ended.
     pub(crate) finish: FinishReason,
+    /// The stop text that it ended before, for wires that tell.
+    pub(crate) stopped: Option<String>,
 }
 
 /// One call of a tool.
@@ -57,6 +59,7 @@ pub(crate) fn answer(asked: &Asked<'_>, choice: u64) -> Said {
         text,
         calls,
         finish,
+        stopped: None,
     };
     said.stop_before(&asked.stop);
     if let Some(limit) = asked.limit {
@@ -80,9 +83,11 @@ impl Said {
         let Some(text) = &mut self.text else {
             return;
         };
-        let places = stop.iter().filter(|stop| !stop.is_empty());
-        if let Some(first) = places.filter_map(|stop| text.find(&**stop)).min() {
+        let stops = stop.iter().filter(|stop| !stop.is_empty());
+        let places = stops.filter_map(|stop| Some((text.find(&**stop)?, stop)));
+        if let Some((first, stop)) = places.min_by_key(|(place, _)| *place) {
             text.truncate(first);
+            self.stopped = Some(stop.clone());
         }
     }
 
@@ -91,7 +96,7 @@ impl Said {
         if self.tokens() <= limit {
             return;
         }
-        self.finish = FinishReason::Length;
+        (self.finish, self.stopped) = (FinishReason::Length, None);
         let mut left = limit;
         keep(&mut self.reasoning, &mut left);
         if let Some(text) = &mut self.text {

@@ -1,0 +1,235 @@
+//! Anthropic's Messages as a server: the wire of `POST …/v1/messages`, and of the same on Vertex,
+//! where the address names the model and whether to stream. Runs no tools of Anthropic's own.
+//!
+//! Source: <https://platform.claude.com/docs/en/api/messages> (2026-08),
+//! <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude> (2026-08) and
+//! recorded replies.
+
+mod block;
+mod request;
+
+use std::borrow::Cow;
+
+use http::{HeaderName, StatusCode};
+use waystation_core::{FinishReason, Json, ObjectWriter};
+
+use super::{
+    Dialect,
+    answer::{Answer, Flow, array, event, object},
+    path,
+};
+use crate::{SimReply, pacing::Tempo, simulator::Arrival};
+use block::Block;
+
+/// The wire.
+pub(super) struct AnthropicMessages;
+
+/// An answer with what the wire wants to know of the question.
+struct Reply<'a> {
+    answer: Answer<'a>,
+    /// Whether the text of thinking is shown.
+    shown: bool,
+}
+
+/// The verbs that end an address on Vertex.
+const VERBS: [&str; 2] = [":rawPredict", ":streamRawPredict"];
+
+// === impl AnthropicMessages ===
+
+impl Dialect for AnthropicMessages {
+    fn serves(&self, path: &str) -> bool {
+        path.ends_with("/messages") || VERBS.iter().any(|verb| path.ends_with(verb))
+    }
+
+    fn model<'a>(&self, arrival: &Arrival<'a>) -> Cow<'a, str> {
+        let body = arrival.body.as_ref().ok();
+        let named = body.and_then(|body| body.get("model"));
+        let named = named.and_then(Json::string);
+        named
+            .or_else(|| path::model(arrival.path))
+            .unwrap_or_default()
+    }
+
+    fn streams(&self, arrival: &Arrival<'_>) -> bool {
+        let body = arrival.body.as_ref().ok();
+        let stream = body.and_then(|body| body.get("stream"));
+        arrival.path.ends_with(":streamRawPredict") || stream.and_then(Json::bool) == Some(true)
+    }
+
+    fn answer(&self, arrival: &Arrival<'_>) -> SimReply {
+        let (asked, shown) = match request::read(arrival, self.model(arrival)) {
+            Ok(question) => question,
+            Err(refusal) => return self.error(refusal.status, &refusal.told()),
+        };
+        let tempo = arrival.tempo(&asked.model);
+        let answer = Answer::in_objects(asked);
+        let reply = Reply { answer, shown };
+        let written = if self.streams(arrival) {
+            reply.stream(tempo)
+        } else {
+            reply.whole(tempo)
+        };
+        written.with_header(REQUEST_ID, &format!("req_sim{:016x}", reply.answer.id))
+    }
+
+    /// Source of the words: <https://platform.claude.com/docs/en/api/errors> (2026-08).
+    fn error(&self, status: StatusCode, message: &str) -> SimReply {
+        let kind = match status.as_u16() {
+            401 => "authentication_error",
+            402 => "billing_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            504 => "timeout_error",
+            529 => "overloaded_error",
+            400..=499 => "invalid_request_error",
+            _ => "api_error",
+        };
+        let mut out = Vec::new();
+        object(&mut out, |body| {
+            body.string("type", "error");
+            let mut error = body.object("error");
+            error.string("type", kind).string("message", message);
+            error.close();
+            body.string("request_id", "req_simulated");
+        });
+        SimReply::json(status, out).with_header(REQUEST_ID, "req_simulated")
+    }
+}
+
+/// The header with the request's id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+// === impl Reply ===
+
+impl Reply<'_> {
+    /// The blocks of the content, in order.
+    fn blocks(&self) -> Vec<Block<'_>> {
+        let said = &self.answer.said;
+        let mut blocks = Vec::new();
+        if !said.reasoning.is_empty() {
+            let text = if self.shown { &*said.reasoning } else { "" };
+            blocks.push(Block::Thinking(text, self.answer.seal()));
+        }
+        blocks.extend(self.answer.text().map(Block::Text));
+        let calls = said.calls.iter().enumerate();
+        blocks.extend(calls.map(|(nth, call)| {
+            let id = format!("toolu_sim{:012x}", self.answer.name(nth));
+            Block::ToolUse(id, call)
+        }));
+        blocks
+    }
+
+    /// The message whole.
+    fn whole(&self, tempo: Tempo) -> SimReply {
+        let mut out = Vec::with_capacity(1024);
+        object(&mut out, |object| {
+            self.head(object);
+            array(object.key("content"), self.blocks(), |block, out| {
+                block.write(out);
+            });
+            self.stop(object);
+            self.usage(self.answer.said.tokens(), object);
+        });
+        self.answer.whole(out, tempo)
+    }
+
+    /// The message as a stream: its start, each block with its pieces, how it ended, its stop. A
+    /// ping follows the first block's start, as it mostly does.
+    fn stream(&self, tempo: Tempo) -> SimReply {
+        let mut flow = Flow::sse(tempo);
+        let start = named("message_start", |object| {
+            let mut message = object.object("message");
+            self.head(&mut message);
+            message.raw("content", b"[]");
+            message.null("stop_reason").null("stop_sequence");
+            self.usage(1, &mut message);
+            message.close();
+        });
+        flow.push(0, start);
+        for (index, block) in (0..).zip(self.blocks()) {
+            let begun = named("content_block_start", |object| {
+                object.number("index", index);
+                block.begin(object.key("content_block"));
+            });
+            flow.push(0, begun);
+            if index == 0 {
+                flow.push(0, named("ping", |_| {}));
+            }
+            for (bytes, delta) in block.deltas() {
+                let piece = named("content_block_delta", |object| {
+                    object.number("index", index).raw("delta", &delta);
+                });
+                flow.push(bytes, piece);
+            }
+            let ended = named("content_block_stop", |object| {
+                object.number("index", index);
+            });
+            flow.push(0, ended);
+        }
+        let end = named("message_delta", |object| {
+            let mut delta = object.object("delta");
+            self.stop(&mut delta);
+            delta.close();
+            self.usage(self.answer.said.tokens(), object);
+        });
+        flow.push(0, end);
+        flow.push(0, named("message_stop", |_| {}));
+        flow.close()
+    }
+
+    /// The members that a message begins with.
+    fn head(&self, object: &mut ObjectWriter<'_>) {
+        object
+            .string("id", &format!("msg_sim{:016x}", self.answer.id))
+            .string("type", "message")
+            .string("role", "assistant")
+            .string("model", &self.answer.asked.model);
+    }
+
+    /// Why it ended.
+    fn stop(&self, object: &mut ObjectWriter<'_>) {
+        let said = &self.answer.said;
+        let reason = match (said.finish, &said.stopped) {
+            (FinishReason::Length, _) => "max_tokens",
+            (FinishReason::ToolCalls, _) => "tool_use",
+            (_, Some(_)) => "stop_sequence",
+            _ => "end_turn",
+        };
+        object.string("stop_reason", reason);
+        match &said.stopped {
+            Some(stop) => object.string("stop_sequence", stop),
+            None => object.null("stop_sequence"),
+        };
+    }
+
+    /// `usage` after so many tokens of output.
+    fn usage(&self, output: u64, object: &mut ObjectWriter<'_>) {
+        let thoughts = self.answer.thoughts();
+        let mut usage = object.object("usage");
+        usage
+            .number("input_tokens", self.answer.asked.prompt_tokens)
+            .number("cache_creation_input_tokens", 0)
+            .number("cache_read_input_tokens", 0)
+            .number("output_tokens", output);
+        if thoughts > 0 && output >= thoughts {
+            let mut details = usage.object("output_tokens_details");
+            details.number("thinking_tokens", thoughts);
+            details.close();
+        }
+        usage.string("service_tier", "standard");
+        usage.close();
+    }
+}
+
+/// One event, whose data repeats its name.
+fn named(name: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) -> Vec<u8> {
+    event(name, |object| {
+        object.string("type", name);
+        write(object);
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! The blocks of a message's content: whole, as they begin, and in pieces.
+
+use crate::{
+    dialect::answer::object,
+    mind::{self, Called},
+};
+
+/// One block.
+pub(super) enum Block<'a> {
+    /// Thinking, with its signature.
+    Thinking(&'a str, String),
+    /// Words.
+    Text(&'a str),
+    /// A call, with its id.
+    ToolUse(String, &'a Called),
+}
+
+// === impl Block ===
+
+impl Block<'_> {
+    /// The block whole.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.filled(true, out);
+    }
+
+    /// The block as it begins: empty.
+    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+        self.filled(false, out);
+    }
+
+    /// The block's deltas, and the bytes of text that each brings. Thinking ends with its
+    /// signature; the first piece of a call's input is always empty.
+    pub(super) fn deltas(&self) -> Vec<(usize, Vec<u8>)> {
+        let delta = |kind: &str, key: &str, piece: &str| {
+            let mut out = Vec::new();
+            object(&mut out, |delta| {
+                delta.string("type", kind).string(key, piece);
+            });
+            (piece.len(), out)
+        };
+        match self {
+            Self::Thinking(text, signature) => {
+                let pieces = mind::pieces(text);
+                let pieces = pieces.map(|piece| delta("thinking_delta", "thinking", piece));
+                let (_, sealed) = delta("signature_delta", "signature", signature);
+                pieces.chain([(0, sealed)]).collect()
+            }
+            Self::Text(text) => {
+                let pieces = mind::pieces(text);
+                pieces
+                    .map(|piece| delta("text_delta", "text", piece))
+                    .collect()
+            }
+            Self::ToolUse(_, call) => {
+                let input = match &*call.arguments {
+                    "{}" => "",
+                    input => input,
+                };
+                let pieces = std::iter::once("").chain(mind::pieces(input));
+                pieces
+                    .map(|piece| delta("input_json_delta", "partial_json", piece))
+                    .collect()
+            }
+        }
+    }
+
+    fn filled(&self, full: bool, out: &mut Vec<u8>) {
+        let if_full = |text| if full { text } else { "" };
+        object(out, |block| match self {
+            Self::Thinking(text, signature) => {
+                block
+                    .string("type", "thinking")
+                    .string("thinking", if_full(text))
+                    .string("signature", if_full(signature));
+            }
+            Self::Text(text) => {
+                block.string("type", "text").string("text", if_full(text));
+            }
+            Self::ToolUse(id, call) => {
+                let input = if full { &*call.arguments } else { "{}" };
+                block
+                    .string("type", "tool_use")
+                    .string("id", id)
+                    .string("name", &call.name)
+                    .raw("input", input.as_bytes());
+            }
+        });
+    }
+}

@@ -343,7 +343,7 @@ impl<'a> Form<'a> {
 }
 
 /// A key of the request as text; keys with escapes in them are rare.
-fn decoded(key: &[u8]) -> Cow<'_, str> {
+pub(crate) fn decoded(key: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(key);
     if !text.contains('\\') {
         return text;

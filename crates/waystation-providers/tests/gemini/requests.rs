@@ -349,6 +349,7 @@ fn members_for_this_host_alone_go_through() {
             "google-ai-studio": {"labels": {"a": "b"}, "contents": [], "generationConfig": {"temperature": 0, "topK": 1}, "toolConfig": {"includeServerSideToolInvocations": true}},
             "other": {"x": 1},
         }},
+        "contents": "mine",
     }));
     let call = flash().encode(&chat(&request.to_string()));
     let sent: Value = serde_json::from_slice(&call.request.body).unwrap();
@@ -398,4 +399,15 @@ fn tiers_go_into_the_body_or_a_header() {
         "flex"
     );
     assert!(!String::from_utf8_lossy(&call.request.body).contains("serviceTier"));
+}
+
+#[test]
+fn nothing_takes_the_place_of_the_contents() {
+    let body = r#"{"messages":[{"role":"user","content":"Hi"}],"\u0063ontents":[],"Con_tents":[],"odd \" key\n":1}"#;
+    let call = flash().encode(&chat(body));
+    let sent = String::from_utf8(call.request.body.to_vec()).unwrap();
+    assert_eq!(
+        sent,
+        r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"odd \" key\n":1}"#
+    );
 }

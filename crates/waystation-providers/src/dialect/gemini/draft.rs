@@ -2,9 +2,9 @@
 //! the wire's two spellings (`topK`, `top_k`) it has. The host takes both; which of two would count is
 //! not for it to decide. Values are JSON already and are not looked into.
 
-use waystation_core::{Json, JsonText, Key, Kind, ObjectWriter};
+use waystation_core::{Json, JsonText, Kind, ObjectWriter};
 
-/// The members of an object that is being put together.
+/// The members of an object that is being put together, by their decoded names.
 #[derive(Debug, Default)]
 pub(super) struct Draft(Vec<(String, Vec<u8>)>);
 
@@ -33,7 +33,7 @@ impl Draft {
     /// Sets every member of `object`.
     pub(super) fn merge(&mut self, object: Json<'_>) {
         for (key, value) in object.members() {
-            self.set(&escaped(key), value.bytes());
+            self.set(&key.name(), value.bytes());
         }
     }
 
@@ -65,14 +65,10 @@ impl Draft {
     /// Writes the members into an object.
     pub(super) fn write(&self, object: &mut ObjectWriter<'_>) {
         for (name, value) in &self.0 {
-            object.escaped_key(name.as_bytes()).extend_from_slice(value);
+            let name = JsonText::of(name);
+            object.escaped_key(name.escaped()).extend_from_slice(value);
         }
     }
-}
-
-/// A key's text as it stood between its quotes.
-pub(super) fn escaped(key: Key<'_>) -> String {
-    String::from_utf8_lossy(key.escaped()).into_owned()
 }
 
 /// Whether two names are one, in either spelling.
@@ -99,7 +95,7 @@ mod tests {
         );
         let over = Json::parse(br#"{"top_k":2,"thinking_config":{"thinking_budget":3}}"#).unwrap();
         for (key, value) in over.members() {
-            draft.merge_at(&escaped(key), value);
+            draft.merge_at(&key.name(), value);
         }
         let expected = r#"{"top_k":2,"name":"a\"b","thinking_config":{"includeThoughts":true,"thinking_budget":3}}"#;
         assert_eq!(String::from_utf8(draft.json()).unwrap(), expected);

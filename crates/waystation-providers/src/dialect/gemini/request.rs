@@ -27,11 +27,12 @@ use waystation_core::{
 
 use super::{
     config, content,
-    draft::{Draft, escaped, same},
+    draft::{Draft, same},
     note,
     site::Site,
     tool::{self, Tools},
 };
+use crate::demand::decoded;
 
 /// A body, and what the reader of its reply must know of it.
 #[derive(Debug)]
@@ -145,8 +146,9 @@ pub(super) fn write(
         draft.text("serviceTier", &tier);
     }
     for (key, value) in chat.members() {
-        let name = String::from_utf8_lossy(key);
-        if !HELD_BACK.contains(&&*name) && Parameter::named(&name).is_none() {
+        let name = decoded(key);
+        let known = HELD_BACK.contains(&&*name) || Parameter::named(&name).is_some();
+        if !known && !is_reserved(&name) {
             put(&mut draft, &name, value.json());
         }
     }
@@ -156,8 +158,8 @@ pub(super) fn write(
         .and_then(|provider| provider.get("options"));
     let options = options.and_then(|options| options.get(provider));
     for (key, value) in options.into_iter().flat_map(Json::members) {
-        let name = escaped(key);
-        if matches!(&*name, "contents" | "model") {
+        let name = key.name();
+        if is_reserved(&name) {
             let field = format!("provider.options.{provider}.{name}");
             note(notes, &field, "left out: the gateway sets this member");
         } else {
@@ -171,6 +173,11 @@ pub(super) fn write(
         body: Bytes::from(out),
         searches,
     })
+}
+
+/// Members that the gateway answers for: nothing replaces them.
+fn is_reserved(name: &str) -> bool {
+    same(name, "contents") || same(name, "model")
 }
 
 /// Puts a member that the client wrote for this very host where the host wants it: into the

@@ -1,6 +1,9 @@
 //! The spine: one chat request, from its arrival to a committed reply.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
@@ -8,7 +11,9 @@ use waystation_core::{
     Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Json, Ledger, ModelId, ModelRef,
     OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Transport, UnixMs,
 };
-use waystation_router::{Conversation, DecisionRecord, HealthTable, Plan, StickyTable, World};
+use waystation_router::{
+    Conversation, DecisionRecord, HealthTable, NoRoute, Plan, StickyTable, World,
+};
 
 use crate::{
     Codecs, GatewayError, Reply, Snapshot,
@@ -69,6 +74,9 @@ pub struct Caller {
     pub referer: Option<String>,
     /// `User-Agent`.
     pub user_agent: Option<String>,
+    /// Filled in as soon as the request is routed, or cannot be: what the client should know of that,
+    /// a sentence each.
+    pub notes: Arc<OnceLock<Vec<String>>>,
 }
 
 /// A request whose plugins have prepared it.
@@ -136,8 +144,9 @@ impl Gateway {
     /// [`GatewayError`]; nothing has been shown to the client then.
     pub async fn chat(&self, chat: ChatRequest, caller: Caller) -> Result<Reply, GatewayError> {
         let snapshot = self.snapshot();
+        let notes = Arc::clone(&caller.notes);
         let mut record = self.open(&chat, caller, &snapshot);
-        match self.run(&snapshot, chat, &mut record).await {
+        match self.run(&snapshot, chat, (&mut record, &notes)).await {
             Ok((opening, committed, output)) => Ok(Reply::new(opening, committed, output, record)),
             Err(error) => {
                 record.fail(error.kind());
@@ -151,7 +160,7 @@ impl Gateway {
         &self,
         snapshot: &Snapshot,
         chat: ChatRequest,
-        record: &mut Record,
+        (record, notes): (&mut Record, &OnceLock<Vec<String>>),
     ) -> Result<(Opening, Committed, Vec<Box<dyn OutputStage>>), GatewayError> {
         let mut prepared = self.prepare(snapshot, chat).await?;
         let mut ask = self.ask(snapshot, &prepared)?;
@@ -159,7 +168,14 @@ impl Gateway {
         let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
         record.note(|entry| entry.router = ranked);
         record.expect_prompt(ask.prompt_estimate);
-        let (plan, decision) = self.plan(snapshot, &ask, record.seed())?;
+        let planned = self.plan(snapshot, &ask, record.seed());
+        let trace = match &planned {
+            Ok((plan, _)) => &plan.trace,
+            Err(none) => &none.trace,
+        };
+        // Nobody else fills it in.
+        let _ = notes.set(trace.notes.clone());
+        let (plan, decision) = planned.map_err(GatewayError::NoRoute)?;
         record.note(|entry| entry.decision = Some(decision));
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let (parts, health) = (&self.parts, &*self.health);
@@ -269,6 +285,7 @@ impl Gateway {
         let mut stages = Vec::new();
         let mut runs = snapshot.plugins.begin(&chat)?;
         for run in &mut runs {
+            run.hint(&mut hints);
             let mut cx = self.cx(&mut stages);
             run.prepare(&mut chat, &mut hints, &mut cx).await?;
         }
@@ -317,9 +334,9 @@ impl Gateway {
         snapshot: &Snapshot,
         ask: &Ask,
         seed: Seed,
-    ) -> Result<(Plan, RawJson), GatewayError> {
+    ) -> Result<(Plan, RawJson), Box<NoRoute>> {
         self.with_world(snapshot, |world| {
-            let plan = waystation_router::plan(ask, world, seed).map_err(GatewayError::NoRoute)?;
+            let plan = waystation_router::plan(ask, world, seed)?;
             let decision = RawJson::of(&DecisionRecord::of(ask, world, &plan));
             Ok((plan, decision))
         })

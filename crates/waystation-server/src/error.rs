@@ -7,6 +7,8 @@ use waystation_core::{ErrorType, GenerationId, JsonText, ObjectWriter, UnixMs};
 use waystation_gateway::{AttemptReport, AttemptsFailed, GatewayError};
 use waystation_router::NoRoute;
 
+use crate::reply::METADATA;
+
 /// What errors are explained at, in `availability.docs_url`.
 const DOCS: &str = "https://github.com/waystation/waystation/blob/main/docs/errors.md";
 
@@ -50,9 +52,18 @@ pub fn too_many_streams() -> Response {
 /// A chat request that was not answered.
 #[must_use]
 pub fn response(error: &GatewayError) -> Response {
+    response_with(error, None)
+}
+
+/// The same, with `openrouter_metadata` beside the error.
+#[must_use]
+pub fn response_with(error: &GatewayError, metadata: Option<&[u8]>) -> Response {
     let mut out = Vec::with_capacity(512);
     let mut envelope = ObjectWriter::open(&mut out);
     write(error, envelope.key("error"));
+    if let Some(metadata) = metadata {
+        envelope.raw(METADATA, metadata);
+    }
     envelope.close();
     let mut response = json(error.kind().status(), out);
     if let GatewayError::Attempts(failed) = error
@@ -71,6 +82,7 @@ pub fn response(error: &GatewayError) -> Response {
 pub fn chunk(
     error: &GatewayError,
     (id, model, created): (&GenerationId, &str, UnixMs),
+    metadata: Option<&[u8]>,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut object = ObjectWriter::open(&mut out);
@@ -82,6 +94,9 @@ pub fn chunk(
     let choice = br#"[{"index":0,"delta":{"content":""},"finish_reason":"error","native_finish_reason":null}]"#;
     object.raw("choices", choice);
     write(error, object.key("error"));
+    if let Some(metadata) = metadata {
+        object.raw(METADATA, metadata);
+    }
     object.close();
     out
 }
@@ -222,7 +237,10 @@ fn write_attempts(failed: &AttemptsFailed, out: &mut Vec<u8>) {
                 providers.push(&attempt.provider);
             }
         }
-        texts(availability.key("affected_providers"), providers.into_iter());
+        texts(
+            availability.key("affected_providers"),
+            providers.into_iter(),
+        );
         availability.string("docs_url", DOCS);
         availability.close();
     }

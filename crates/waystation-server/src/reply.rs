@@ -2,10 +2,12 @@
 //! read elsewhere; here it is only written, text still escaped as it came.
 
 mod chunk;
+mod metadata;
 mod sse;
 mod whole;
 
-pub use sse::{Waiting, body as sse_body};
+pub use metadata::{MEMBER as METADATA, Metadata};
+pub use sse::{Held, Waiting, body as sse_body};
 pub use whole::completion;
 
 use waystation_core::{Cost, ObjectWriter, Tokens, Usage};

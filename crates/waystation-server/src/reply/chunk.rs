@@ -115,20 +115,25 @@ impl ChunkWriter {
         self.close(out);
     }
 
-    /// The last chunk: no choices, usage and cost.
-    pub(crate) fn usage(&self, settled: &Settled, out: &mut Vec<u8>) {
+    /// The last chunk: no choices, usage and cost, and metadata where the client wishes it.
+    pub(crate) fn usage(&self, settled: &Settled, metadata: Option<&[u8]>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b",\"choices\":[],\"usage\":");
         super::write_usage(settled, out);
-        out.extend_from_slice(&self.tail);
-        out.extend_from_slice(b"}\n\n");
+        self.end(metadata, out);
     }
 
     /// The chunk that tells of a failure after the commitment: a choice is always there, since
     /// clients exist that take an error without one for success (API contract, section 2.5).
     /// Carries the usage, since nothing follows it.
-    pub(crate) fn failure(&self, error: &[u8], settled: &Settled, out: &mut Vec<u8>) {
+    pub(crate) fn failure(
+        &self,
+        error: &[u8],
+        settled: &Settled,
+        metadata: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) {
         self.open(0, out);
         out.extend_from_slice(
             br#""delta":{"content":""},"finish_reason":"error","native_finish_reason":null}],"error":"#,
@@ -136,6 +141,17 @@ impl ChunkWriter {
         out.extend_from_slice(error);
         out.extend_from_slice(b",\"usage\":");
         super::write_usage(settled, out);
+        self.end(metadata, out);
+    }
+
+    /// The end of the last chunk.
+    fn end(&self, metadata: Option<&[u8]>, out: &mut Vec<u8>) {
+        if let Some(metadata) = metadata {
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(super::METADATA.as_bytes());
+            out.extend_from_slice(b"\":");
+            out.extend_from_slice(metadata);
+        }
         out.extend_from_slice(&self.tail);
         out.extend_from_slice(b"}\n\n");
     }

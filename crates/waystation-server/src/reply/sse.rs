@@ -8,9 +8,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::sleep;
 use waystation_core::{GenerationId, UnixMs};
-use waystation_gateway::{Batch, GatewayError, Reply};
+use waystation_gateway::{Batch, GatewayError, Reply, Settled};
 
-use super::chunk::{ChunkWriter, DONE};
+use super::{
+    Metadata,
+    chunk::{ChunkWriter, DONE},
+};
 use crate::error;
 
 /// A request that has not been committed yet, and what its stream says of itself should it fail
@@ -36,21 +39,29 @@ enum State {
 struct Open {
     reply: Reply,
     writer: ChunkWriter,
+    metadata: Option<Metadata>,
+}
+
+/// What goes with a stream to its end.
+#[derive(Debug)]
+pub struct Held<T> {
+    /// Dropped with the body: the place of this stream among all streams.
+    pub place: T,
+    /// The client's wish for metadata.
+    pub metadata: Option<Metadata>,
 }
 
 /// A comment that clients skip. Never sent as data.
 const COMMENT: &[u8] = b": WAYSTATION PROCESSING\n\n";
 
 /// The body of a reply that is committed, or still awaited after its first comment was due.
-///
-/// `held` is dropped with the body: the place of this stream among all streams.
 pub fn body<T: Send + 'static>(
     reply: Result<Reply, Waiting>,
     every: Duration,
-    held: T,
+    held: Held<T>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let (state, first) = match reply {
-        Ok(reply) => (State::open(reply), None),
+        Ok(reply) => (State::open(reply, held.metadata.clone()), None),
         Err(waiting) => (State::Waiting(waiting), Some(Bytes::from_static(COMMENT))),
     };
     let start = (state, first, held);
@@ -58,7 +69,7 @@ pub fn body<T: Send + 'static>(
         if let Some(comment) = first {
             return Some((Ok(comment), (state, None, held)));
         }
-        let (frame, state) = state.step(every).await?;
+        let (frame, state) = state.step(every, held.metadata.as_ref()).await?;
         Some((Ok(frame), (state, None, held)))
     })
 }
@@ -66,21 +77,29 @@ pub fn body<T: Send + 'static>(
 // === impl State ===
 
 impl State {
-    fn open(reply: Reply) -> Self {
+    fn open(reply: Reply, metadata: Option<Metadata>) -> Self {
         let writer = ChunkWriter::new(&reply);
-        Self::Open(Box::new(Open { reply, writer }))
+        Self::Open(Box::new(Open {
+            reply,
+            writer,
+            metadata,
+        }))
     }
 
     /// The next frame: everything that one read brought.
-    async fn step(self, every: Duration) -> Option<(Bytes, Self)> {
+    async fn step(self, every: Duration, metadata: Option<&Metadata>) -> Option<(Bytes, Self)> {
         let mut state = self;
         loop {
             state = match state {
                 Self::Done => return None,
                 Self::Waiting(mut waiting) => tokio::select! {
                     reply = &mut waiting.reply => match reply {
-                        Ok(reply) => Self::open(reply),
-                        Err(error) => return Some((waiting.failure(&error), Self::Done)),
+                        Ok(reply) => Self::open(reply, metadata.cloned()),
+                        Err(error) => {
+                            let metadata = metadata.and_then(|wanted| wanted.failed(&error));
+                            let told = waiting.failure(&error, metadata.as_deref());
+                            return Some((told, Self::Done));
+                        }
                     },
                     () = sleep(every) => {
                         return Some((Bytes::from_static(COMMENT), Self::Waiting(waiting)));
@@ -118,18 +137,29 @@ impl Open {
                 }
                 return (out.into(), true);
             }
-            Batch::Done(settled) => self.writer.usage(settled, &mut out),
+            Batch::Done(settled) => {
+                let metadata = self.metadata(settled);
+                self.writer.usage(settled, metadata.as_deref(), &mut out);
+            }
             Batch::Failed {
                 kind,
                 message,
                 settled,
             } => {
                 let error = error::inline(*kind, message, &self.reply.provider);
-                self.writer.failure(&error, settled, &mut out);
+                let metadata = self.metadata(settled);
+                let metadata = metadata.filter(|_| kind.status().as_u16() != 500);
+                self.writer
+                    .failure(&error, settled, metadata.as_deref(), &mut out);
             }
         }
         out.extend_from_slice(DONE);
         (out.into(), false)
+    }
+
+    fn metadata(&self, settled: &Settled) -> Option<Vec<u8>> {
+        let wanted = self.metadata.as_ref()?;
+        Some(wanted.served(&self.reply, settled))
     }
 }
 
@@ -137,9 +167,10 @@ impl Open {
 
 impl Waiting {
     /// A failure after the first comment: the status is 200 already, so it is told in band.
-    fn failure(&self, error: &GatewayError) -> Bytes {
+    fn failure(&self, error: &GatewayError, metadata: Option<&[u8]>) -> Bytes {
         let mut out = b"data: ".to_vec();
-        out.extend_from_slice(&error::chunk(error, (&self.id, &self.model, self.created)));
+        let of = (&self.id, self.model.as_str(), self.created);
+        out.extend_from_slice(&error::chunk(error, of, metadata));
         out.extend_from_slice(b"\n\n");
         out.extend_from_slice(DONE);
         out.into()

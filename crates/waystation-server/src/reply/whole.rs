@@ -3,9 +3,16 @@
 use waystation_core::{Answer, AnswerChoice, ObjectWriter};
 use waystation_gateway::{Reply, Settled};
 
-/// Writes the completion.
+use super::{METADATA, Metadata};
+
+/// Writes the completion, with metadata where the client wishes it.
 #[must_use]
-pub fn completion(reply: &Reply, answer: &Answer, settled: &Settled) -> Vec<u8> {
+pub fn completion(
+    reply: &Reply,
+    answer: &Answer,
+    settled: &Settled,
+    metadata: Option<&Metadata>,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let mut object = ObjectWriter::open(&mut out);
     object
@@ -31,6 +38,9 @@ pub fn completion(reply: &Reply, answer: &Answer, settled: &Settled) -> Vec<u8> 
     }
     list.push(b']');
     super::write_usage(settled, object.key("usage"));
+    if let Some(metadata) = metadata {
+        object.raw(METADATA, &metadata.served(reply, settled));
+    }
     object.close();
     out
 }

@@ -11,12 +11,12 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::timeout;
 use waystation_core::{Answer, ChatRequest, ErrorType, GenerationId};
-use waystation_gateway::{Batch, Caller, Reply};
+use waystation_gateway::{Batch, Caller, GatewayError, Reply};
 
 use crate::{
     app::App,
-    auth, body, error, preset,
-    reply::{self, Waiting},
+    auth, body, error, plugins, preset,
+    reply::{self, Held, Metadata, Waiting},
     rim::RequestId,
 };
 
@@ -44,17 +44,23 @@ pub async fn completions(
         Err(error) => return error::response(&error.into()),
     };
     let id = app.gateway().generation_id();
+    let metadata = Metadata::wanted(&head.headers, app.gateway().snapshot());
     let mut caller = caller_of(&head.headers, caller, request_id);
     caller.generation = Some(id.clone());
+    let notes = Arc::clone(&caller.notes);
     let mut response = if chat.stream() {
-        streamed(&app, chat, caller, id.clone()).await
+        streamed(&app, chat, caller, (id.clone(), metadata)).await
     } else {
-        whole(&app, chat, caller).await
+        whole(&app, chat, caller, metadata).await
     };
     // On every answer, a failure's too: its record is found by it.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(GENERATION_ID, id);
     }
+    warn(
+        notes.get().map(Vec::as_slice).unwrap_or_default(),
+        response.headers_mut(),
+    );
     response
 }
 
@@ -64,12 +70,12 @@ fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) ->
         Some(value.chars().take(512).collect::<String>())
     };
     Caller {
-        generation: None,
         key: caller.key,
         request_id: Some(request_id),
         session_id: text("x-session-id").filter(|id| id.len() <= 256),
         referer: text("http-referer").or_else(|| text("referer")),
         user_agent: text("user-agent"),
+        ..Caller::default()
     }
 }
 
@@ -79,7 +85,7 @@ async fn streamed(
     app: &Arc<App>,
     chat: ChatRequest,
     caller: Caller,
-    id: GenerationId,
+    (id, metadata): (GenerationId, Option<Metadata>),
 ) -> Response {
     let live = app.live();
     let Some(stream) = app.admit_stream() else {
@@ -99,7 +105,7 @@ async fn streamed(
     };
     let reply = match timeout(keepalive.0, &mut waiting.reply).await {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) => return error::response(&error),
+        Ok(Err(error)) => return refused(&error, metadata.as_ref()),
         Err(_) => Err(waiting),
     };
     let mut response = Response::new(Body::empty());
@@ -114,24 +120,33 @@ async fn streamed(
         }
         Err(_) => {}
     }
-    let events = reply::sse_body(reply, keepalive.1, stream);
+    let held = Held {
+        place: stream,
+        metadata,
+    };
+    let events = reply::sse_body(reply, keepalive.1, held);
     *response.body_mut() = Body::from_stream(events);
     response
 }
 
 /// A whole reply, folded from the same events.
-async fn whole(app: &Arc<App>, chat: ChatRequest, caller: Caller) -> Response {
+async fn whole(
+    app: &Arc<App>,
+    chat: ChatRequest,
+    caller: Caller,
+    metadata: Option<Metadata>,
+) -> Response {
     let _under_way = app.metrics().begin();
     let mut reply = match app.gateway().chat(chat, caller).await {
         Ok(reply) => reply,
-        Err(error) => return error::response(&error),
+        Err(error) => return refused(&error, metadata.as_ref()),
     };
     let mut answer = Answer::default();
     loop {
         match reply.next().await {
             Batch::Events(events) => events.into_iter().for_each(|event| answer.absorb(event)),
             Batch::Done(settled) => {
-                let text = reply::completion(&reply, &answer, &settled);
+                let text = reply::completion(&reply, &answer, &settled, metadata.as_ref());
                 let mut response = Response::new(Body::from(text));
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -152,15 +167,24 @@ fn mark(reply: &Reply, headers: &mut HeaderMap) {
     if reply.simulated {
         headers.insert(SIMULATED, HeaderValue::from_static("true"));
     }
-    if !reply.warnings.is_empty() {
-        let warning: String = reply
-            .warnings
-            .join("; ")
-            .chars()
-            .filter(char::is_ascii)
-            .collect();
-        if let Ok(warning) = HeaderValue::from_str(&warning) {
-            headers.insert(WARNING, warning);
-        }
+    plugins::mark(&reply.stages, headers);
+}
+
+/// What the client should know of how it was routed, on failures too: a misspelt guard rail must be
+/// seen.
+fn warn(notes: &[String], headers: &mut HeaderMap) {
+    if notes.is_empty() {
+        return;
     }
+    let printable = |c: &char| matches!(c, ' '..='~');
+    let warning: String = notes.join("; ").chars().filter(printable).collect();
+    if let Ok(warning) = HeaderValue::from_str(&warning) {
+        headers.insert(WARNING, warning);
+    }
+}
+
+/// A failure before anything was shown.
+fn refused(error: &GatewayError, metadata: Option<&Metadata>) -> Response {
+    let metadata = metadata.and_then(|wanted| wanted.failed(error));
+    error::response_with(error, metadata.as_deref())
 }

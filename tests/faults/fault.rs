@@ -152,7 +152,7 @@ pub(crate) fn role_then_silence(streamed: bool) -> Reply {
 
 /// The head at once, then comments (a whole answer: blanks) every `every` seconds, `count` of them,
 /// then the answer.
-pub(crate) fn late(streamed: bool, every: u64, count: usize) -> Reply {
+pub(crate) fn late(letter: char, streamed: bool, every: u64, count: usize) -> Reply {
     let kind = if streamed {
         "text/event-stream"
     } else {
@@ -168,13 +168,13 @@ pub(crate) fn late(streamed: bool, every: u64, count: usize) -> Reply {
         reply = reply.then(Duration::from_secs(every), comment);
     }
     let (last, rest): (Duration, Vec<String>) = if streamed {
-        let events = texts('a')
+        let events = texts(letter)
             .into_iter()
             .map(|text| format!("data: {text}\n\n"));
         (Duration::from_secs(every), events.collect())
     } else {
         let body = json!({"id": "chatcmpl-1", "usage": usage(), "choices": [{"index": 0,
-            "message": {"role": "assistant", "content": said('a', TOKENS)}, "finish_reason": "stop"}]});
+            "message": {"role": "assistant", "content": said(letter, TOKENS)}, "finish_reason": "stop"}]});
         (Duration::from_secs(every), vec![body.to_string()])
     };
     let mut wait = last;
@@ -187,7 +187,7 @@ pub(crate) fn late(streamed: bool, every: u64, count: usize) -> Reply {
 /// Comments every 15 seconds and nothing else, for longer than any limit.
 pub(crate) fn comments(streamed: bool) -> Reply {
     if streamed {
-        late(true, 15, 400)
+        late('a', true, 15, 400)
     } else {
         Reply::stream(": PROCESSING\n\n".repeat(400))
             .chunked(15)
@@ -196,10 +196,10 @@ pub(crate) fn comments(streamed: bool) -> Reply {
 }
 
 /// An error in band, this many events in.
-pub(crate) fn in_band(streamed: bool, error: &Value, events: usize) -> Reply {
+pub(crate) fn in_band(letter: char, streamed: bool, error: &Value, events: usize) -> Reply {
     let failure = json!({ "error": error });
     if streamed {
-        let mut texts = texts('a');
+        let mut texts = texts(letter);
         texts.truncate(events);
         texts.push(failure.to_string());
         Reply::sse(texts)
@@ -208,7 +208,7 @@ pub(crate) fn in_band(streamed: bool, error: &Value, events: usize) -> Reply {
     } else {
         completion_of(
             &json!({"choices": [{"index": 0, "finish_reason": "error", "error": error,
-            "message": {"role": "assistant", "content": said('a', 5)}}]}),
+            "message": {"role": "assistant", "content": said(letter, 5)}}]}),
         )
     }
 }

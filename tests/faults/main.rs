@@ -2,6 +2,8 @@
 //! virtual time. `docs/faults.md` tells in words what is held here. No socket is opened; the same
 //! list over real sockets is the outside suite's.
 
+mod deadlines;
 mod exchange;
 mod fault;
 mod matrix;
+mod scripts;

@@ -44,6 +44,7 @@ async fn a_limited_upstream_is_left_for_another_and_waited_for_when_there_is_non
         ),
         row("429 in band", |streamed| {
             vec![in_band(
+                'a',
                 streamed,
                 &json!({"message": "slow down", "code": 429}),
                 0,
@@ -151,15 +152,15 @@ async fn a_slow_upstream_is_waited_for_within_the_limits() {
         })
         .both(a("a").after(50_000), a("a").after(50_000)),
         row("a first token after 20 s of silence", |streamed| {
-            vec![late(streamed, 20, 0)]
+            vec![late('a', streamed, 20, 0)]
         })
         .both(a("a").after(20_000), a("a").after(20_000)),
         row("a first token after 110 s of comments", |streamed| {
-            vec![late(streamed, 10, 10)]
+            vec![late('a', streamed, 10, 10)]
         })
         .both(a("a").after(110_000), a("a").after(110_000)),
         row("a first token after 150 s of comments", |streamed| {
-            vec![late(streamed, 10, 14)]
+            vec![late('a', streamed, 10, 14)]
         })
         .streamed(
             b("ab").after(120_000),
@@ -208,7 +209,7 @@ async fn what_breaks_after_its_first_token_is_told_and_never_continued_by_anothe
                 error(503, DOWN, "a").failures(&[504]).after(600_000),
             ),
         row("an error in band after 5 tokens", move |streamed| {
-            vec![in_band(streamed, &boom, 6)]
+            vec![in_band('a', streamed, &boom, 6)]
         })
         .streamed(
             broken("provider_unavailable", 5),
@@ -217,6 +218,7 @@ async fn what_breaks_after_its_first_token_is_told_and_never_continued_by_anothe
         .whole(b("ab"), error(503, DOWN, "aa").failures(&[500; 2])),
         row("a limit in band after 5 tokens", |streamed| {
             vec![in_band(
+                'a',
                 streamed,
                 &json!({"message": "slow down", "code": 429}),
                 6,
@@ -329,15 +331,15 @@ async fn an_error_in_band_before_the_first_token_is_a_failed_attempt() {
     let rows = [
         row("at once", {
             let boom = boom.clone();
-            move |streamed| vec![in_band(streamed, &boom, 0)]
+            move |streamed| vec![in_band('a', streamed, &boom, 0)]
         })
         .both(b("ab"), error(503, DOWN, "aa").failures(&[500; 2])),
         row("behind the role", move |streamed| {
-            vec![in_band(streamed, &boom, usize::from(streamed))]
+            vec![in_band('a', streamed, &boom, usize::from(streamed))]
         })
         .both(b("ab"), error(503, DOWN, "aa").failures(&[500; 2])),
         row("overloaded", move |streamed| {
-            vec![in_band(streamed, &busy, 0)]
+            vec![in_band('a', streamed, &busy, 0)]
         })
         .both(b("ab"), error(503, DOWN, "aa").failures(&[503; 2])),
     ];

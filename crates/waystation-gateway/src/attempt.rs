@@ -50,6 +50,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The credential.
     pub(crate) lease: &'a Lease,
+    /// The model can reason before it answers.
+    pub(crate) thinks: bool,
     /// Wall time goes to codecs that sign.
     pub(crate) now: Now,
     /// Whole replies: what is left of the request's deadline.
@@ -158,9 +160,9 @@ impl Attempt<'_> {
             events: Vec::new(),
         };
         let (events, rest) = if chat.stream() {
-            let first_token = first_token_limit(chat, timeouts);
+            let patience = Patience::of(chat, self.thinks, timeouts);
             reading
-                .streamed(sending, timeouts, (first_token, self.permit))
+                .streamed(sending, timeouts, (patience, self.permit))
                 .await?
         } else {
             let limit = timeouts.whole.min(self.left);
@@ -204,17 +206,6 @@ impl Attempt<'_> {
     }
 }
 
-/// The limit on the first token: longer where the request asks for reasoning, which comes first and
-/// may take minutes.
-fn first_token_limit(chat: &ChatRequest, timeouts: Timeouts) -> Duration {
-    let reasons = chat.reasoning().and_then(|reasoning| reasoning.wanted()) == Some(true);
-    if reasons {
-        timeouts.first_token_reasoning
-    } else {
-        timeouts.first_token
-    }
-}
-
 /// A whole reply without a word, without a call and without a count is no answer (API contract,
 /// section 9.1: an empty 200 is a failed attempt). One that a filter ended, or that spent its
 /// tokens on nothing visible, is.
@@ -243,6 +234,15 @@ struct Reading {
     reader: Box<dyn Reader>,
     /// What has been read: lifecycle events wait here for the first content.
     events: Vec<ChatEvent>,
+}
+
+/// How long a stream's first token is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Patience {
+    /// From sending to the first content.
+    first_token: Duration,
+    /// Between any two reads until then.
+    silence: Duration,
 }
 
 /// The send under way.
@@ -307,7 +307,7 @@ impl Reading {
         mut self,
         sending: Sending<'_>,
         timeouts: Timeouts,
-        (first_token, permit): (Duration, OwnedSemaphorePermit),
+        (patience, permit): (Patience, OwnedSemaphorePermit),
     ) -> Result<(Vec<ChatEvent>, Option<Rest>), Failed> {
         let started = now();
         let reply = match timeout(timeouts.first_byte, sending).await {
@@ -320,9 +320,10 @@ impl Reading {
             return Err(self.refused(&head, &mut body).await);
         }
         loop {
-            let left = first_token.saturating_sub(now().saturating_duration_since(started));
-            let limit = left.min(timeouts.idle);
-            let what = if left < timeouts.idle {
+            let spent = now().saturating_duration_since(started);
+            let left = patience.first_token.saturating_sub(spent);
+            let limit = left.min(patience.silence);
+            let what = if left < patience.silence {
                 "the first token"
             } else {
                 "the next byte"
@@ -357,6 +358,34 @@ fn now() -> Instant {
 fn stamp(mut error: UpstreamError, head: &ReplyHead) -> UpstreamError {
     error.status.get_or_insert(head.status.as_u16());
     error
+}
+
+// === impl Patience ===
+
+impl Patience {
+    /// Reasoning comes before the first token and may take minutes: with pings or reasoning deltas on
+    /// the way, or in silence. Where the request asks for it, both are waited for. Where it says nothing
+    /// and the model can reason, only a sign of life makes the wait longer. Limits that the operator
+    /// has set below the defaults hold all the same, save that on the first token of reasoning that
+    /// was asked for, which has a setting of its own.
+    fn of(chat: &ChatRequest, thinks: bool, timeouts: Timeouts) -> Self {
+        let asked = chat.reasoning().and_then(|reasoning| reasoning.wanted());
+        let usual = Timeouts::default();
+        let lowered = timeouts.first_token < usual.first_token;
+        let first_token = match asked {
+            Some(true) => timeouts.first_token_reasoning,
+            None if thinks && !lowered => timeouts.first_token_reasoning,
+            _ => timeouts.first_token,
+        };
+        let silence = match asked {
+            Some(true) if timeouts.idle >= usual.idle => first_token,
+            _ => timeouts.idle,
+        };
+        Self {
+            first_token,
+            silence,
+        }
+    }
 }
 
 // === impl Rest ===

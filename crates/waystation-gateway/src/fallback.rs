@@ -337,7 +337,9 @@ impl Fallback<'_> {
             let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
             adapted.map_err(|e| Failed::of(UpstreamError::new(e.kind, e.to_string())))?;
         }
+        let model = self.snapshot.catalog.model(endpoint.model.as_str());
         let attempt = Attempt {
+            thinks: model.is_some_and(|model| model.reasoning),
             transport: &*self.parts.transport,
             hop: self.parts.hop.as_ref(),
             codec,

@@ -64,6 +64,8 @@ pub struct AskHints {
     pub handled: Modalities,
     /// The prompt may be compressed, so a context of half its size will do.
     pub compressible: bool,
+    /// Endpoints with a context of at most so many tokens compress by themselves; 0 is none of them.
+    pub compressible_up_to: Tokens,
 }
 
 /// An order of models, best first, with what led to it.

@@ -70,6 +70,12 @@ pub trait Run: Send {
         cx: &mut Cx<'_>,
     ) -> Result<(), PluginError>;
 
+    /// What is asked of the endpoint before anything was prepared: asked once, before `prepare`, and
+    /// also where a plan is only looked at.
+    fn hint(&self, hints: &mut AskHints) {
+        let _ = hints;
+    }
+
     /// One stage per committed reply: a failed attempt never reaches it.
     fn output(&mut self) -> Option<Box<dyn OutputStage>> {
         None

@@ -1,11 +1,15 @@
 //! Which plugins a request asks for, and in which order they run.
 #![doc = include_str!("../README.md")]
 
+mod compress;
+mod context_compression;
 mod heal;
 mod registry;
 mod response_healing;
 mod wish;
 
+pub use compress::{Compressed, Engine, Room, TooLong, compress, size};
+pub use context_compression::{ContextCompression, SMALL_CONTEXT};
 pub use heal::{Healed, Outcome, heal};
 pub use registry::{Defaults, Registry};
 pub use response_healing::ResponseHealing;

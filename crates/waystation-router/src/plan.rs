@@ -12,7 +12,7 @@ use crate::{
     draw::Dice,
     entry::{Entry, Missing, Target, resolve},
     order::{Candidate, arrange},
-    prefer::prefer_parameters,
+    prefer::{prefer_parameters, prefer_room},
     rules::{Of, Question, check},
 };
 
@@ -130,14 +130,16 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
     }
     let mut live = survivors(&question, &wanted, &mut trace);
     let routers: Vec<usize> = routers(&wanted);
-    prefer_parameters(&question, &mut live, &mut trace, |candidate| {
+    let group = |candidate: &Candidate<'_>| {
         // A router's models stand for each other; other models do not.
         if routers.contains(&candidate.entry) {
             usize::MAX - candidate.entry
         } else {
             candidate.model_at
         }
-    });
+    };
+    prefer_parameters(&question, &mut live, &mut trace, group);
+    prefer_room(&question, &mut live, &mut trace, group);
     let mut live = arrange(&question, live, &mut rng);
     cut_to_allowed_fallbacks(ask, &mut live, &mut trace);
     settle(&live, &mut trace);

@@ -1,7 +1,8 @@
-//! The soft preference for parameters: where some endpoints of a group support what was sent, the
-//! others go. It never empties a group, unless the operator is strict about tools.
+//! The soft preferences: where some endpoints support what was sent, or have room for a prompt that
+//! would have to be compressed, the others go. They never empty a group, unless the operator is
+//! strict about tools.
 
-use waystation_core::Parameter;
+use waystation_core::{Endpoint, Parameter, Tokens};
 
 use crate::{Reason, Trace, order::Candidate, rules::Question};
 
@@ -49,4 +50,40 @@ pub(crate) fn prefer_parameters<'a>(
             !goes
         });
     }
+}
+
+/// Where a prompt may be compressed, endpoints with at least half of the room that it needs go
+/// before smaller ones, and the largest of all where there are none; where compression was not
+/// asked for, those of the same group that need none go before those that do.
+///
+/// Source: API contract, section 7.4, 1.
+pub(crate) fn prefer_room<'a>(
+    question: &Question<'_>,
+    live: &mut Vec<Candidate<'a>>,
+    trace: &mut Trace,
+    group: impl Fn(&Candidate<'a>) -> usize,
+) {
+    let needed = question.needed();
+    let limit = |endpoint: &Endpoint| endpoint.context_length.unwrap_or(Tokens::new(u64::MAX));
+    let fits = |candidate: &Candidate<'_>| needed <= limit(candidate.endpoint);
+    if live.iter().all(fits) {
+        return;
+    }
+    let half = Tokens::new(needed.get().div_ceil(2));
+    let largest = live.iter().map(|candidate| limit(candidate.endpoint)).max();
+    let least = half.min(largest.unwrap_or(half));
+    let mut whole: Vec<usize> = Vec::new();
+    if !question.ask.hints.compressible {
+        whole.extend(live.iter().filter(|candidate| fits(candidate)).map(&group));
+    }
+    live.retain(|candidate| {
+        let room = limit(candidate.endpoint);
+        let stays = room >= least && (fits(candidate) || !whole.contains(&group(candidate)));
+        if !stays {
+            let detail =
+                format!("about {needed} tokens do not fit its {room}, and others have more room");
+            trace.drop_endpoint(candidate.endpoint, Reason::ContextLength, detail);
+        }
+        stays
+    });
 }

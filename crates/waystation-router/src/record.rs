@@ -93,6 +93,9 @@ pub struct PluginHints {
     pub handled: Vec<Modality>,
     /// The prompt may be compressed.
     pub compressible: bool,
+    /// Endpoints with a context of at most so many tokens compress by themselves.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub compressible_up_to: u64,
 }
 
 // === impl DecisionRecord ===
@@ -167,7 +170,16 @@ impl DecisionRecord {
         ask.hints.input = self.hints.input.iter().copied().collect();
         ask.hints.handled = self.hints.handled.iter().copied().collect();
         ask.hints.compressible = self.hints.compressible;
+        ask.hints.compressible_up_to = Tokens::new(self.hints.compressible_up_to);
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde lends the field that it asks about"
+)]
+const fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 // === impl PluginHints ===
@@ -179,6 +191,7 @@ impl PluginHints {
             input: kinds(hints.input),
             handled: kinds(hints.handled),
             compressible: hints.compressible,
+            compressible_up_to: hints.compressible_up_to.get(),
         }
     }
 

@@ -102,6 +102,19 @@ impl<'a> Question<'a> {
             input: needed_input(ask),
         }
     }
+
+    /// The tokens of output that there must be room for.
+    fn wanted(&self) -> Tokens {
+        match self.ask.max_output {
+            Some(wanted) if !self.world.policy.clamp_max_tokens => wanted,
+            _ => Tokens::ZERO,
+        }
+    }
+
+    /// The tokens that prompt and wanted output come to at least.
+    pub(crate) fn needed(&self) -> Tokens {
+        self.ask.prompt_at_least + self.wanted()
+    }
 }
 
 /// The endpoint goes, and this is why.
@@ -288,23 +301,16 @@ fn within(caps: &MaxPrice, endpoint: &Endpoint, prompt: Tokens) -> Verdict {
     fee("image", endpoint.price.image, caps.image)
 }
 
-/// Prompt and wanted output must fit; where plugins may compress, half of the room will do.
+/// Prompt and wanted output must fit, unless a plugin makes them: how much too small an endpoint may
+/// be then is a preference.
 fn fits_the_context(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
-    let ask = question.ask;
+    let hints = &question.ask.hints;
     let Some(limit) = endpoint.context_length else {
         return Ok(());
     };
-    let wanted = match ask.max_output {
-        Some(wanted) if !question.world.policy.clamp_max_tokens => wanted,
-        _ => Tokens::ZERO,
-    };
-    let needed = ask.prompt_at_least + wanted;
-    let room = if ask.hints.compressible {
-        limit + limit
-    } else {
-        limit
-    };
-    if needed <= room {
+    let needed = question.needed();
+    let may = hints.compressible || limit <= hints.compressible_up_to;
+    if needed <= limit || may && question.wanted() < limit {
         return Ok(());
     }
     drop(

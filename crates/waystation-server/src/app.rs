@@ -20,7 +20,6 @@ use waystation_gateway::{
     Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
     Triggers,
 };
-use waystation_plugins::Registry;
 use waystation_router::RoutingPolicy;
 use waystation_tokens::ByteBounds;
 
@@ -28,7 +27,7 @@ use crate::{
     auth::ClientKeys,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     metrics::Metrics,
-    rim,
+    plugins, rim,
     telemetry::Telemetry,
 };
 
@@ -205,7 +204,7 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>) -> (Live, Snapshot) {
         catalog: Arc::clone(&catalog),
         routes: routes.collect(),
         credentials,
-        plugins: Arc::new(Registry::default()),
+        plugins: Arc::new(plugins::registry(&config)),
         ranker: Arc::new(Rules::new(catalog)),
         policy: policy(&config),
         settings: Settings {

@@ -64,8 +64,9 @@ async fn question(
     given: &Given,
 ) -> Result<Ask, InvalidRequest> {
     let chat = preset::apply(ChatRequest::parse(body)?, &app.live().config.presets)?;
-    drop(snapshot.plugins.begin(&chat)?);
+    let runs = snapshot.plugins.begin(&chat)?;
     let mut ask = ask(&chat, &*app.gateway().parts().tokens, &snapshot.policy)?;
+    runs.iter().for_each(|run| run.hint(&mut ask.hints));
     if let Some(record) = &given.record {
         record.fill(&mut ask);
     }

@@ -17,6 +17,7 @@ pub mod error;
 pub mod explanation;
 pub mod metrics;
 pub mod mock;
+pub mod plugins;
 pub mod preset;
 pub mod reply;
 pub mod rim;

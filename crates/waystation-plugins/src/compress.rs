@@ -1,0 +1,238 @@
+//! Makes a conversation fit: into so many tokens, and into so many messages. What a request allows
+//! and an endpoint needs is [`crate::ContextCompression`]'s business.
+
+mod extract;
+mod groups;
+mod message;
+mod middle;
+
+use waystation_core::{Json, Kind, RawJson, Role, TokenCounter, Tokens};
+
+use groups::Group;
+use message::Item;
+
+/// What a conversation has to fit into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The most tokens that all messages together may come to.
+    pub tokens: Tokens,
+    /// The most messages, where there is such a limit.
+    pub messages: Option<usize>,
+}
+
+/// How to choose what goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The middle goes first: whole turns, then the middle of a text.
+    #[default]
+    MiddleOut,
+    /// Sentences that share nothing with the last question go first.
+    Extract,
+}
+
+/// A conversation that fits now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compressed {
+    /// The messages, a JSON array. Those that were not cut are the same, byte for byte.
+    pub messages: RawJson,
+    /// How many messages there were.
+    pub before: usize,
+    /// How many there are.
+    pub after: usize,
+    /// How many of those that are left were shortened.
+    pub shortened: usize,
+    /// The tokens before, as estimated.
+    pub tokens_before: Tokens,
+    /// The tokens now.
+    pub tokens_after: Tokens,
+}
+
+/// What must stay does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "what must stay of the prompt is about {least} tokens in {messages} messages, and {room} tokens are free"
+)]
+pub struct TooLong {
+    /// The tokens of what must stay.
+    pub least: Tokens,
+    /// How many messages that is.
+    pub messages: usize,
+    /// The tokens that there is room for.
+    pub room: Tokens,
+}
+
+/// A conversation at work.
+#[derive(Debug)]
+struct Conversation<'a> {
+    items: Vec<Item<'a>>,
+    room: Room,
+    counter: &'a dyn Counter,
+}
+
+/// A [`TokenCounter`] that can be shown.
+trait Counter: std::fmt::Debug {
+    fn count(&self, text: &str) -> u64;
+}
+
+/// The dearer of the two guesses: what is to fit should rather be smaller.
+struct Careful<'a>(&'a dyn TokenCounter);
+
+/// Makes `messages`, a JSON array of chat messages, fit into `room`.
+///
+/// `None` when they fit as they are. Otherwise the engine chooses what goes, and this holds:
+/// - every system and developer message stays as it is, and so does the last message with the calls
+///   that it answers, unless it alone is too long: then the middle of its text gives way to a
+///   mark;
+/// - the first user message stays, shortened when it is over a quarter of the room;
+/// - a tool call and its results stay or go together; arguments, reasoning blocks and images of
+///   what stays are not touched;
+/// - where user and assistant took turns they still do, but for the first and the last message;
+/// - the same input gives the same output, and compressing twice is compressing once.
+///
+/// Sizes are the larger of what `tokens` counts and estimates for each text, 4 for each message, 8
+/// for each call and 765 for each image. Linear in the size of the texts.
+///
+/// ```
+/// use waystation_core::{Json, Tokens};
+/// use waystation_plugins::{Engine, Room, compress};
+/// use waystation_tokens::ByteBounds;
+///
+/// let turn = |role, n| format!(r#"{{"role": "{role}", "content": "{} {n}"}}"#, "some words".repeat(9));
+/// let turns: Vec<String> = (0..20).flat_map(|n| [turn("user", n), turn("assistant", n)]).collect();
+/// let text = format!("[{}, {}]", turns.join(", "), turn("user", 99));
+/// let messages = Json::parse(text.as_bytes())?;
+/// let room = Room { tokens: Tokens::new(400), messages: None };
+/// let fits = compress(messages, room, Engine::MiddleOut, &ByteBounds)?.expect("it was too long");
+/// assert!(fits.after < 41 && fits.tokens_after <= room.tokens);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Source: API contract, section 7.4; the rule of two halves is OpenRouter's (guides, message
+/// transforms, 2026-08-22).
+///
+/// # Errors
+/// [`TooLong`] when what must stay does not fit.
+pub fn compress(
+    messages: Json<'_>,
+    room: Room,
+    engine: Engine,
+    tokens: &dyn TokenCounter,
+) -> Result<Option<Compressed>, TooLong> {
+    let counter = Careful(tokens);
+    let items = Item::all(messages, &counter);
+    let whole = Conversation {
+        items,
+        room,
+        counter: &counter,
+    };
+    if whole.fits() {
+        return Ok(None);
+    }
+    let (before, tokens_before) = (whole.items.len(), whole.size());
+    let fitted = match engine {
+        Engine::MiddleOut => middle::out(whole)?,
+        Engine::Extract => extract::out(whole)?,
+    };
+    Ok(Some(Compressed {
+        messages: fitted.written(),
+        before,
+        after: fitted.items.len(),
+        shortened: fitted.items.iter().filter(|item| item.is_cut()).count(),
+        tokens_before: Tokens::new(tokens_before),
+        tokens_after: Tokens::new(fitted.size()),
+    }))
+}
+
+/// The estimated size of `messages`, by the same measure as [`compress`]'s.
+#[must_use]
+pub fn size(messages: Json<'_>, tokens: &dyn TokenCounter) -> Tokens {
+    let counter = Careful(tokens);
+    let items = Item::all(messages, &counter);
+    Tokens::new(items.iter().map(|item| item.tokens).sum())
+}
+
+// === impl Conversation ===
+
+impl Conversation<'_> {
+    fn size(&self) -> u64 {
+        self.items.iter().map(|item| item.tokens).sum()
+    }
+
+    fn fits(&self) -> bool {
+        self.size() <= self.room.tokens.get()
+            && self
+                .room
+                .messages
+                .is_none_or(|most| self.items.len() <= most)
+    }
+
+    fn written(&self) -> RawJson {
+        let mut out = vec![b'['];
+        for (at, item) in self.items.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            item.write(&mut out);
+        }
+        out.push(b']');
+        RawJson::parse(&out.into()).unwrap_or_else(|_| RawJson::null())
+    }
+
+    /// The conversation in parts that stay or go as a whole.
+    fn groups(&self) -> Vec<Group> {
+        groups::of(&self.items)
+    }
+
+    /// Which messages stay when the marked groups and the operator's messages do.
+    fn mask(&self, groups: &[Group], kept: &[bool]) -> Vec<bool> {
+        let mut mask: Vec<bool> = self.items.iter().map(Item::is_fixed).collect();
+        for (group, _) in groups.iter().zip(kept).filter(|(_, kept)| **kept) {
+            if let Some(range) = mask.get_mut(group.range()) {
+                range.fill(true);
+            }
+        }
+        mask
+    }
+
+    /// Keeps the messages of the groups that are marked, and the operator's.
+    fn keep(&mut self, groups: &[Group], kept: &[bool]) {
+        let mut mask = self.mask(groups, kept).into_iter();
+        self.items.retain(|_| mask.next().unwrap_or_default());
+    }
+
+    fn too_long(&self) -> TooLong {
+        TooLong {
+            least: Tokens::new(self.size()),
+            messages: self.items.len(),
+            room: self.room.tokens,
+        }
+    }
+}
+
+// === impl Careful ===
+
+impl Counter for Careful<'_> {
+    fn count(&self, text: &str) -> u64 {
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let counted = self.0.count_till(text, Tokens::new(u64::MAX));
+        self.0.estimate(bytes).max(counted).get()
+    }
+}
+
+impl std::fmt::Debug for Careful<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Careful").finish_non_exhaustive()
+    }
+}
+
+/// Whether the role is the operator's.
+const fn is_operator(role: Option<Role>) -> bool {
+    matches!(role, Some(Role::System | Role::Developer))
+}
+
+/// The elements of a list of messages; nothing for any other kind.
+fn elements(messages: Json<'_>) -> impl Iterator<Item = Json<'_>> {
+    messages
+        .elements()
+        .filter(|message| message.kind() == Kind::Object)
+}

@@ -78,6 +78,23 @@ pub(crate) fn unwrapped(data: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Bytes as base64, padded.
+pub(crate) fn wrapped(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let held = (0..3).fold(0_usize, |held, at| {
+            held << 8 | three.get(at).copied().map_or(0, usize::from)
+        });
+        for digit in 0..4 {
+            let value = held >> (18 - 6 * digit) & 63;
+            let letter = DIGITS.get(value).copied().map_or('=', char::from);
+            out.push(if digit > three.len() { '=' } else { letter });
+        }
+    }
+    out
+}
+
 /// The bytes that percent encoding stands for.
 fn unescaped(data: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(data);
@@ -109,6 +126,20 @@ mod tests {
         assert_eq!((&*url.media, url.base64), ("image/jpeg", true));
         assert_eq!(url.data, br"aGk\/");
         assert!(DataUrl::of(b"https://example.com/,").is_none());
+    }
+
+    #[test]
+    fn base64_goes_both_ways() {
+        for (bytes, text) in [
+            ("", ""),
+            ("a", "YQ=="),
+            ("ab", "YWI="),
+            ("abc", "YWJj"),
+            ("\u{ff}?>", "w78/Pg=="),
+        ] {
+            assert_eq!(wrapped(bytes.as_bytes()), text);
+            assert_eq!(unwrapped(text.as_bytes()).unwrap(), bytes.as_bytes());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The table of dialects. One line a dialect; everything about it is in its own file.
 
 mod anthropic_messages;
+mod bedrock_converse;
 mod cohere_chat;
 mod gemini;
 mod openai_chat;
@@ -9,8 +10,9 @@ mod openai_responses;
 use waystation_core::{Codec, DialectId};
 
 pub use anthropic_messages::{ANTHROPIC_MESSAGES, AnthropicMessages};
-pub use gemini::{GEMINI, Gemini};
+pub use bedrock_converse::{BEDROCK_CONVERSE, BedrockConverse};
 pub use cohere_chat::{COHERE_CHAT, CohereChat};
+pub use gemini::{GEMINI, Gemini};
 pub use openai_chat::{OPENAI_CHAT, OpenAiChat};
 pub use openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
 
@@ -27,6 +29,7 @@ pub static DIALECTS: &[(&str, &dyn Codec)] = &[
     (ANTHROPIC_MESSAGES, &AnthropicMessages),
     (OPENAI_CHAT, &OpenAiChat),
     (OPENAI_RESPONSES, &OpenAiResponses),
+    (BEDROCK_CONVERSE, &BedrockConverse),
     (COHERE_CHAT, &CohereChat),
 ];
 

@@ -53,10 +53,46 @@ pub(crate) fn fault(
     body: &Bytes,
     secret: Option<&Secret>,
 ) -> UpstreamError {
+    // AWS names the error in a header, with an address behind it.
+    let named = head.and_then(|head| head.headers.get("x-amzn-errortype")?.to_str().ok());
+    let named = named.map(|name| name.split(':').next().unwrap_or(name));
+    let status = head.map(|head| head.status.as_u16());
+    read(head, status, named, (body, secret))
+}
+
+/// The error in `body`, which an event stream of AWS calls `name`: an error in band.
+pub(crate) fn exception(name: &str, body: &Bytes, secret: Option<&Secret>) -> UpstreamError {
+    /// What the same errors are as statuses. Source: API reference of Bedrock's `ConverseStream`,
+    /// 2026-08.
+    const STATUSES: &[(&str, u16)] = &[
+        ("validationException", 400),
+        ("modelTimeoutException", 408),
+        ("modelStreamErrorException", 424),
+        ("throttlingException", 429),
+        ("internalServerException", 500),
+        ("serviceUnavailableException", 503),
+    ];
+    let status = STATUSES.iter().find(|(known, _)| *known == name);
+    read(
+        None,
+        status.map(|(_, status)| *status),
+        Some(name),
+        (body, secret),
+    )
+}
+
+/// Reads an error: `named` is what it is called outside of its body.
+fn read(
+    head: Option<&ReplyHead>,
+    status: Option<u16>,
+    named: Option<&str>,
+    (body, secret): (&Bytes, Option<&Secret>),
+) -> UpstreamError {
     let body = unwrapped(body);
     let text = String::from_utf8_lossy(body);
-    let reason = Json::parse(body).map_or_else(|_| plain(&text), |json| Reason::of(json, 0));
-    let status = head.map(|head| head.status.as_u16()).or(reason.status);
+    let mut reason = Json::parse(body).map_or_else(|_| plain(&text), |json| Reason::of(json, 0));
+    reason.code = reason.code.or_else(|| named.map(str::to_owned));
+    let status = status.or(reason.status);
     let words = [&reason.code, &reason.inner, &reason.kind].map(|word| word.as_deref());
     let spoken = reason.message.as_deref().unwrap_or_default();
     let kind = reason

@@ -18,6 +18,8 @@ pub(crate) fn reason(word: &str, called: bool) -> FinishReason {
         ("tool_use", FinishReason::ToolCalls),
         ("tool_call", FinishReason::ToolCalls),
         ("function_call", FinishReason::ToolCalls),
+        ("guardrail_intervened", FinishReason::ContentFilter),
+        ("content_filtered", FinishReason::ContentFilter),
         ("safety", FinishReason::ContentFilter),
         ("recitation", FinishReason::ContentFilter),
         ("refusal", FinishReason::ContentFilter),
@@ -30,6 +32,8 @@ pub(crate) fn reason(word: &str, called: bool) -> FinishReason {
         ("abort", FinishReason::Error),
         ("network_error", FinishReason::Error),
         ("malformed_function_call", FinishReason::Error),
+        ("malformed_model_output", FinishReason::Error),
+        ("malformed_tool_use", FinishReason::Error),
         ("insufficient_system_resource", FinishReason::Error),
     ];
     let known = WORDS

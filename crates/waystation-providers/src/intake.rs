@@ -8,7 +8,11 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use waystation_core::{ChatEvent, ErrorType, Json, Reader, ReplyHead, Secret, UpstreamError};
 
-use crate::{SseEvent, SseParser, body::Body, fault::fault};
+use crate::{
+    FrameError, FrameParser, SseError, SseEvent, SseParser,
+    body::Body,
+    fault::{exception, fault},
+};
 
 /// The largest body of a failure that is read, in bytes.
 const MAX_FAULT: usize = 64 << 10;
@@ -84,6 +88,8 @@ enum Wire {
     Waiting { stream: bool },
     /// Server-sent events.
     Events(SseParser),
+    /// Frames of AWS.
+    Frames(FrameParser),
     /// One JSON value.
     Whole(Body),
     /// A failure, whose reason is collected.
@@ -113,14 +119,43 @@ impl<L: Listener> Intake<L> {
         }
     }
 
+    /// The next event that is complete. A frame is an event whose name and data are its type and
+    /// its payload; one of an error is that error.
+    fn next(&mut self) -> Result<Option<SseEvent>, UpstreamError> {
+        match &mut self.wire {
+            Wire::Events(sse) => sse.next_event().map_err(garbled),
+            Wire::Frames(frames) => {
+                let frame = frames.next_frame();
+                let Some(frame) = frame.map_err(broken)? else {
+                    return Ok(None);
+                };
+                let secret = self.secret.as_ref();
+                match frame.header(":message-type") {
+                    Some("exception") => {
+                        let name = frame.header(":exception-type").unwrap_or_default();
+                        return Err(exception(name, &frame.payload, secret));
+                    }
+                    Some("error") => {
+                        let name = frame.header(":error-code").unwrap_or_default();
+                        let message = frame.header(":error-message").unwrap_or_default();
+                        let message = Bytes::copy_from_slice(message.as_bytes());
+                        return Err(exception(name, &message, secret));
+                    }
+                    _ => {}
+                }
+                let name = frame.header(":event-type");
+                Ok(Some(SseEvent {
+                    name: name.map(|name| Bytes::copy_from_slice(name.as_bytes())),
+                    data: frame.payload,
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Takes the events that are complete.
     fn drain(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
-        while let Wire::Events(sse) = &mut self.wire {
-            let event = sse.next_event();
-            let event = event.map_err(|error| UpstreamError::garbage(error.to_string()))?;
-            let Some(event) = event else {
-                return Ok(());
-            };
+        while let Some(event) = self.next()? {
             self.hear(&event, out)?;
         }
         Ok(())
@@ -140,11 +175,15 @@ impl<L: Listener> Intake<L> {
 
     /// The stream is over.
     fn end_events(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
-        let Wire::Events(sse) = &mut self.wire else {
-            return Ok(());
+        let last = match &mut self.wire {
+            Wire::Events(sse) => sse.finish().map_err(garbled)?,
+            Wire::Frames(frames) => {
+                frames.finish().map_err(broken)?;
+                None
+            }
+            _ => None,
         };
-        let last = sse.finish();
-        if let Some(event) = last.map_err(|error| UpstreamError::garbage(error.to_string()))? {
+        if let Some(event) = last {
             self.hear(&event, out)?;
         }
         if matches!(self.wire, Wire::Done) {
@@ -189,6 +228,8 @@ impl<L: Listener> Reader for Intake<L> {
             let kind = kind.trim_start().to_ascii_lowercase();
             if kind.starts_with("text/event-stream") {
                 self.wire = Wire::Waiting { stream: true };
+            } else if kind.starts_with("application/vnd.amazon.eventstream") {
+                self.wire = Wire::Frames(FrameParser::default());
             } else if kind.starts_with("application/json") {
                 self.wire = Wire::Waiting { stream: false };
             }
@@ -211,6 +252,10 @@ impl<L: Listener> Reader for Intake<L> {
                 sse.push(&bytes);
                 self.drain(out)
             }
+            Wire::Frames(frames) => {
+                frames.push(&bytes);
+                self.drain(out)
+            }
             Wire::Whole(body) => {
                 if body.push(&bytes, MAX_WHOLE) {
                     return Ok(());
@@ -231,7 +276,7 @@ impl<L: Listener> Reader for Intake<L> {
             Wire::Waiting { .. } => Err(UpstreamError::garbage(
                 "expected a reply, found an empty body",
             )),
-            Wire::Events(_) => self.end_events(out),
+            Wire::Events(_) | Wire::Frames(_) => self.end_events(out),
             Wire::Whole(body) => {
                 let body = body.take();
                 self.whole(&body, out)
@@ -243,6 +288,16 @@ impl<L: Listener> Reader for Intake<L> {
             Wire::Done => Ok(()),
         }
     }
+}
+
+/// A stream of events that is none.
+fn garbled(error: SseError) -> UpstreamError {
+    UpstreamError::garbage(error.to_string())
+}
+
+/// A stream of frames that is none.
+fn broken(error: FrameError) -> UpstreamError {
+    UpstreamError::garbage(error.to_string())
 }
 
 /// How a body is read that starts with `first`: JSON and HTML start like no event does, and nothing

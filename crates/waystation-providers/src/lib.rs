@@ -10,6 +10,7 @@ mod citation;
 mod data_url;
 mod demand;
 mod dialect;
+mod eventstream;
 mod fault;
 mod field;
 mod finish;
@@ -18,7 +19,9 @@ mod sse;
 mod thought;
 
 pub use dialect::{
-    ANTHROPIC_MESSAGES, AnthropicMessages, COHERE_CHAT, CohereChat, DIALECTS, GEMINI, Gemini,
-    OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat, OpenAiResponses, codec,
+    ANTHROPIC_MESSAGES, AnthropicMessages, BEDROCK_CONVERSE, BedrockConverse, COHERE_CHAT,
+    CohereChat, DIALECTS, GEMINI, Gemini, OPENAI_CHAT, OPENAI_RESPONSES, OpenAiChat,
+    OpenAiResponses, codec,
 };
+pub use eventstream::{Frame, FrameError, FrameParser, MAX_FRAME_BYTES};
 pub use sse::{MAX_EVENT_BYTES, SseError, SseEvent, SseParser};

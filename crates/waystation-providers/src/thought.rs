@@ -46,6 +46,8 @@ pub(crate) struct Block<'a> {
     pub(crate) signature: Option<Json<'a>>,
     /// The id, with its quotes.
     pub(crate) id: Option<Json<'a>>,
+    /// Whose it is, with its quotes.
+    pub(crate) format: Option<Json<'a>>,
     index: Option<u64>,
 }
 
@@ -98,9 +100,17 @@ impl<'a> Block<'a> {
     /// The blocks of a message whose format is `format`, in their order, pieces joined. Blocks of
     /// other formats are passed by: their maker alone can read them.
     pub(crate) fn all(message: Json<'a>, format: &str) -> Vec<Self> {
+        Self::any_of(message, &[format])
+    }
+
+    /// The same for several formats.
+    pub(crate) fn any_of(message: Json<'a>, formats: &[&str]) -> Vec<Self> {
         let details = message.get("reasoning_details");
         let mut blocks: Vec<Self> = Vec::new();
-        let ours = |detail: &Json<'a>| detail.get("format").is_some_and(|found| found.is(format));
+        let ours = |detail: &Json<'a>| {
+            let found = detail.get("format");
+            found.is_some_and(|found| formats.iter().any(|format| found.is(format)))
+        };
         for detail in details.into_iter().flat_map(Json::elements).filter(ours) {
             let Some(block) = Self::of(detail) else {
                 continue;
@@ -125,6 +135,7 @@ impl<'a> Block<'a> {
             text: Cow::Borrowed(text.unwrap_or_default()),
             signature: string("signature"),
             id: string("id"),
+            format: string("format"),
             index: detail.get("index").and_then(Json::u64),
         })
     }
@@ -136,6 +147,7 @@ impl<'a> Block<'a> {
             && self.index.is_some()
             && self.index == next.index
             && self.id == next.id
+            && self.format == next.format
     }
 
     fn join(&mut self, next: &Self) {

@@ -4,6 +4,8 @@
 //! difference before committing it. `target.json` says what the catalogue says of the host.
 #![cfg(test)]
 
+#[path = "support/frame.rs"]
+mod frame;
 #[path = "support/reply.rs"]
 mod reply;
 #[path = "support/target.rs"]
@@ -14,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use frame::frame;
 use reply::{head, read};
 use serde_json::{Map, Value, json};
 use target::{Host, chat};
@@ -67,14 +70,31 @@ impl Fixture {
         assert_eq!(found, self.file(name), "{}", path.display());
     }
 
-    fn read(
-        &self,
-        status: u16,
-        body: &str,
-        size: usize,
-    ) -> (Vec<ChatEvent>, Option<UpstreamError>) {
+    /// The stream: `stream.sse`, or frames of AWS made of `stream.jsonl`, one event a line.
+    fn stream(&self) -> (Vec<u8>, &'static str) {
+        if self.folder.join("stream.sse").exists() {
+            return (self.file("stream.sse").into(), "text/event-stream");
+        }
+        let lines = self.file("stream.jsonl");
+        let frames = lines.lines().flat_map(|line| {
+            let (name, payload) = line.split_once(' ').unwrap();
+            let headers = [(":message-type", "event"), (":event-type", name)];
+            frame(&headers, payload)
+        });
+        (frames.collect(), "application/vnd.amazon.eventstream")
+    }
+
+    fn hear(&self, size: usize) -> (Vec<ChatEvent>, Option<UpstreamError>) {
         let reader = self.host.encode(&chat(&self.file("chat.json"))).reader;
-        let (events, ended) = read(reader, &head(status, &[]), body.as_bytes().chunks(size));
+        let (bytes, kind) = self.stream();
+        let head = head(200, &[("content-type", kind)]);
+        let (events, ended) = read(reader, &head, bytes.chunks(size));
+        (events, ended.err())
+    }
+
+    fn read(&self, status: u16, body: &str) -> (Vec<ChatEvent>, Option<UpstreamError>) {
+        let reader = self.host.encode(&chat(&self.file("chat.json"))).reader;
+        let (events, ended) = read(reader, &head(status, &[]), [body.as_bytes()]);
         (events, ended.err())
     }
 }
@@ -93,7 +113,7 @@ fn hosts_are_sent_what_they_take() {
 #[test]
 fn whole_replies_are_read() {
     for fixture in fixtures() {
-        let (events, failed) = fixture.read(200, &fixture.file("chat.reply.json"), usize::MAX);
+        let (events, failed) = fixture.read(200, &fixture.file("chat.reply.json"));
         assert_eq!(failed, None);
         fixture.expect("chat.response.json", &pretty(&answer(&Answer::of(events))));
     }
@@ -102,15 +122,14 @@ fn whole_replies_are_read() {
 #[test]
 fn streams_are_read_and_fold_to_the_whole_reply() {
     for fixture in fixtures() {
-        let sse = fixture.file("stream.sse");
-        let (events, failed) = fixture.read(200, &sse, usize::MAX);
+        let (events, failed) = fixture.hear(usize::MAX);
         assert_eq!(failed, None);
         let listed: Vec<Value> = events.iter().map(event).collect();
         fixture.expect("stream.events.json", &pretty(&Value::Array(listed)));
         for size in [1, 3, 7, 64] {
-            assert_eq!(fixture.read(200, &sse, size).0, events, "pieces of {size}");
+            assert_eq!(fixture.hear(size).0, events, "pieces of {size}");
         }
-        let (whole, _) = fixture.read(200, &fixture.file("chat.reply.json"), usize::MAX);
+        let (whole, _) = fixture.read(200, &fixture.file("chat.reply.json"));
         assert_eq!(answer(&Answer::of(events)), answer(&Answer::of(whole)));
     }
 }
@@ -119,7 +138,7 @@ fn streams_are_read_and_fold_to_the_whole_reply() {
 fn a_limit_on_the_rate_sends_the_request_elsewhere() {
     for fixture in fixtures() {
         let body = fixture.file("error.429.json");
-        let (events, failed) = fixture.read(429, &body, usize::MAX);
+        let (events, failed) = fixture.read(429, &body);
         let failed = failed.unwrap();
         assert!(events.is_empty());
         assert_eq!(failed.kind, ErrorType::RateLimitExceeded);

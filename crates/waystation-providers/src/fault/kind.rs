@@ -61,6 +61,24 @@ const CODES: &[(&str, ErrorType)] = &[
     ("engine_overloaded_error", ErrorType::ProviderOverloaded),
     ("server_overloaded", ErrorType::ProviderOverloaded),
     ("service_unavailable", ErrorType::ProviderOverloaded),
+    ("unrecognizedclientexception", ErrorType::Authentication),
+    ("invalidsignatureexception", ErrorType::Authentication),
+    ("expiredtokenexception", ErrorType::Authentication),
+    (
+        "missingauthenticationtokenexception",
+        ErrorType::Authentication,
+    ),
+    ("throttlingexception", ErrorType::RateLimitExceeded),
+    (
+        "servicequotaexceededexception",
+        ErrorType::RateLimitExceeded,
+    ),
+    ("modelnotreadyexception", ErrorType::ProviderOverloaded),
+    ("serviceunavailableexception", ErrorType::ProviderOverloaded),
+    ("modelerrorexception", ErrorType::ProviderUnavailable),
+    ("modelstreamerrorexception", ErrorType::ProviderUnavailable),
+    ("internalserverexception", ErrorType::ProviderUnavailable),
+    ("modeltimeoutexception", ErrorType::Timeout),
 ];
 
 /// Phrases, in lower case, that hosts without useful codes use.
@@ -128,6 +146,7 @@ pub(super) fn of(status: Option<u16>, codes: [Option<&str>; 3], message: &str) -
         Some(401) => ErrorType::Authentication,
         Some(402) => ErrorType::PaymentRequired,
         Some(403) => is(coded, ErrorType::ContentPolicyViolation)
+            .or_else(|| is(coded, ErrorType::Authentication))
             .or_else(|| is(told(), ErrorType::PaymentRequired))
             .unwrap_or(ErrorType::PermissionDenied),
         Some(404) => ErrorType::NotFound,

@@ -1,0 +1,103 @@
+//! Amazon Bedrock's Converse: one wire for the models of many makers. Here is where requests go;
+//! bodies are written in `request`, `turn`, `media` and `tool`, replies read in `reply`.
+//!
+//! Wire reference:
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html>
+//! (2026-08-22), and recorded traffic.
+
+mod block;
+mod field;
+mod media;
+mod model;
+mod reply;
+mod request;
+mod tool;
+mod turn;
+mod usage;
+
+use http::header::ACCEPT;
+use waystation_core::{Call, ChatRequest, Codec, EncodeError, HttpRequest, Target};
+
+use self::model::Family;
+use crate::{
+    address::{authorise, percent},
+    demand::Demand,
+    intake::Intake,
+};
+
+/// The id of this dialect, as catalogue rows and configs name it.
+pub const BEDROCK_CONVERSE: &str = "bedrock-converse";
+
+/// Members that the gateway answers for: neither unknown members nor a provider's options say them.
+const RESERVED: &[&str] = &["model", "modelId", "messages", "stream", "stream_options"];
+
+/// The codec of Amazon Bedrock's Converse.
+///
+/// # What leaves
+/// - Instructions make `system`; the other messages make turns that alternate, results of tools at
+///   the head of the user's. Blank texts, which the wire refuses, stay; a conversation that does not
+///   begin with the user gets a beginning.
+/// - Images, PDF, office and text files, and video leave as blocks with their data, or with their
+///   place in S3. The host fetches no addresses.
+/// - Tools make `toolConfig`; where only earlier calls speak of tools, their names do.
+/// - Signed reasoning goes back before what it led to: Claude's is of the format
+///   `anthropic-claude-v1`, like Anthropic's own. Sealed blocks of Bedrock are of the format
+///   `bedrock-anthropic-claude-v1`, since their data are spelled in another way there.
+/// - A schema becomes `outputConfig.textFormat`; bare JSON an instruction, with a note.
+/// - Limits and sampling make `inferenceConfig`; what only some makers take, such as the wish to
+///   reason, goes to `additionalModelRequestFields`, as their models spell it.
+/// - `cache_control` becomes a `cachePoint` for models that cache: Claude and Nova.
+/// - Members that no vocabulary knows go to `additionalModelRequestFields`, those of Converse itself
+///   (`guardrailConfig`, `requestMetadata`) to where they belong; `provider.options[slug]` likewise.
+///
+/// # Where it goes
+/// `{base_url}/model/{model}/converse`, or `/converse-stream`. The credential is a bearer key, or
+/// signs the request.
+///
+/// # What comes back
+/// Events in frames whose two checksums are checked. The end waits for the counts, which come behind
+/// the stop reason. `prompt` counts what was read from and written to the cache too, which the wire
+/// counts apart. Tools that the host runs are no calls. Citations are annotations of the block that
+/// they stand in.
+///
+/// # Errors
+/// Encoding fails for content that the wire cannot say (audio, images by address), an address that
+/// is none, and a credential that does not fit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BedrockConverse;
+
+impl Codec for BedrockConverse {
+    fn encode(&self, chat: &ChatRequest, to: &Target<'_>) -> Result<Call, EncodeError> {
+        let mut notes = Vec::new();
+        let demand = Demand::of(chat, to, RESERVED, &mut notes);
+        let family = Family::of(to.endpoint);
+        let body = request::write(&demand, family, &mut notes)?;
+        let accept = if chat.stream() {
+            "application/vnd.amazon.eventstream"
+        } else {
+            "application/json"
+        };
+        let request = HttpRequest::post_json(&url(chat, to), body)?.header(ACCEPT, accept);
+        let request = authorise(request, to.upstream.auth, to.lease)?;
+        let reply = reply::Reply::expecting(family, demand.hides_reasoning());
+        let reader = Intake::new(reply, chat.stream(), to.lease.secret.clone());
+        Ok(Call {
+            request,
+            reader: Box::new(reader),
+            notes,
+        })
+    }
+}
+
+/// The address. The model is one segment of it, colons and slashes of its name encoded.
+fn url(chat: &ChatRequest, to: &Target<'_>) -> String {
+    let mut url = to.upstream.base_url.trim_end_matches('/').to_owned();
+    url.push_str("/model/");
+    percent(&to.endpoint.upstream_model, &mut url);
+    url.push_str(if chat.stream() {
+        "/converse-stream"
+    } else {
+        "/converse"
+    });
+    url
+}

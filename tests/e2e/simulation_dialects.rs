@@ -269,3 +269,12 @@ async fn anthropic_messages() {
     serves("anthropic-messages", "/v1/messages", "/v1/messages").await;
     fails("anthropic-messages").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn gemini() {
+    let at = "/v1beta/models/polyglot-1";
+    let whole = format!("{at}:generateContent");
+    let streamed = format!("{at}:streamGenerateContent?alt=sse");
+    serves("gemini", &whole, &streamed).await;
+    fails("gemini").await;
+}

@@ -8,6 +8,7 @@ mod answer;
 mod anthropic_messages;
 mod body;
 mod envelope;
+mod gemini;
 mod logprob;
 mod openai_chat;
 mod openai_responses;
@@ -59,6 +60,7 @@ const DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("openai-chat", &openai_chat::OpenAiChat),
     ("openai-responses", &openai_responses::OpenAiResponses),
     ("anthropic-messages", &anthropic_messages::AnthropicMessages),
+    ("gemini", &gemini::Gemini),
 ];
 
 /// What answers where no wire serves: with errors that most clients can read.

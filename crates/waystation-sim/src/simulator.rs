@@ -54,6 +54,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) method: &'a Method,
     /// Without query.
     pub(crate) path: &'a str,
+    /// What stands behind the `?`; empty when nothing does.
+    pub(crate) query: &'a str,
     /// From the address, else from the `host` header; without port.
     pub(crate) host: &'a str,
     /// The body, checked once.
@@ -162,6 +164,7 @@ impl<'a> Arrival<'a> {
         Self {
             method: &request.method,
             path: request.url.path(),
+            query: request.url.query().unwrap_or_default(),
             host: request.url.host().unwrap_or(named),
             body: Json::parse(&request.body),
             seed: simulator.seed,

@@ -21,7 +21,7 @@ pub(super) const CREATED: u64 = 1_767_225_600;
 /// One answer to one question.
 pub(super) struct Answer<'a> {
     /// What was asked.
-    pub(super) asked: Asked<'a>,
+    pub(super) asked: &'a Asked<'a>,
     /// What is said.
     pub(super) said: Said,
     /// Numbers for the reply's names.
@@ -38,19 +38,19 @@ pub(super) struct Flow {
 // === impl Answer ===
 
 impl<'a> Answer<'a> {
-    /// Answers `asked`.
-    pub(super) fn to(asked: Asked<'a>) -> Self {
+    /// Answers `asked`; each `choice`, counted from 0, in other words.
+    pub(super) fn to(asked: &'a Asked<'a>, choice: u64) -> Self {
         Self {
-            said: mind::answer(&asked, 0),
-            id: Draw::new(asked.key).next(),
             asked,
+            said: mind::answer(asked, choice),
+            id: Draw::new(asked.key.wrapping_add(choice)).next(),
         }
     }
 
     /// The same for wires that carry arguments as objects: what is broken off by the limit cannot
     /// be written, and becomes an empty one, streamed or whole.
-    pub(super) fn in_objects(asked: Asked<'a>) -> Self {
-        let mut answer = Self::to(asked);
+    pub(super) fn in_objects(asked: &'a Asked<'a>, choice: u64) -> Self {
+        let mut answer = Self::to(asked, choice);
         for call in &mut answer.said.calls {
             let arguments = Json::parse(call.arguments.as_bytes()).map(Json::kind);
             if arguments != Ok(Kind::Object) {

@@ -62,7 +62,7 @@ impl Dialect for AnthropicMessages {
             Err(refusal) => return self.error(refusal.status, &refusal.told()),
         };
         let tempo = arrival.tempo(&asked.model);
-        let answer = Answer::in_objects(asked);
+        let answer = Answer::in_objects(&asked, 0);
         let reply = Reply { answer, shown };
         let written = if self.streams(arrival) {
             reply.stream(tempo)

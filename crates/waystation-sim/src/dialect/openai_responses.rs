@@ -65,7 +65,7 @@ impl Dialect for OpenAiResponses {
         };
         let tempo = arrival.tempo(&asked.model);
         let reply = Reply {
-            answer: Answer::to(asked),
+            answer: Answer::to(&asked, 0),
             question: shape,
         };
         let written = if reply.question.stream {

@@ -140,9 +140,10 @@ impl<'a> Facets<'a> {
 // === impl Type ===
 
 impl Type {
-    /// The type of that name; nothing for a value that names none.
+    /// The type of that name, in capitals too, as Gemini's own schemas have it; nothing for a value
+    /// that names none.
     fn named(json: Json<'_>) -> Option<Self> {
-        match &*json.string()? {
+        match &*json.string()?.to_ascii_lowercase() {
             "null" => Some(Self::Null),
             "boolean" => Some(Self::Boolean),
             "integer" => Some(Self::Integer),

@@ -114,20 +114,15 @@ fn url(to: &Target<'_>) -> String {
 /// Whose sealed reasoning this is: the host, and the model's family where the host is not its maker.
 /// Another host could not open it, another family not use it. Source: API contract, section 1.4.
 ///
-/// The host is the last word of the provider's slug (`bedrock` of `amazon-bedrock`).
+/// The host is the last word of the provider's slug (`bedrock` of `amazon-bedrock`), the family the
+/// author of the model's id without dashes.
 fn reasoning_format(to: &Target<'_>) -> String {
-    const FAMILIES: &[(&str, &str)] = &[
-        ("openai", "openai"),
-        ("x-ai", "xai"),
-        ("meta", "meta"),
-        ("meta-llama", "meta"),
-    ];
     let slug = to.endpoint.provider.as_str();
     let host = slug.rsplit('-').next().unwrap_or(slug);
-    let author = to.endpoint.model.author();
-    let family = FAMILIES.iter().find(|(name, _)| *name == author);
-    match family {
-        Some((_, family)) if *family != host => format!("{host}-{family}-responses-v1"),
-        _ => format!("{host}-responses-v1"),
+    let family = to.endpoint.model.author().replace('-', "");
+    if family.is_empty() || family.starts_with(host) {
+        format!("{host}-responses-v1")
+    } else {
+        format!("{host}-{family}-responses-v1")
     }
 }

@@ -111,18 +111,25 @@ fn url(to: &Target<'_>) -> String {
     url
 }
 
-/// Whose sealed reasoning this is: the host, and the model's family where the host is not its maker.
-/// Another host could not open it, another family not use it. Source: API contract, section 1.4.
+/// Whose sealed reasoning this is: the host, and the model's family where the vocabulary tells
+/// families of a host apart. Another host could not open it, another family not use it. Source: API
+/// contract, section 1.4.
 ///
 /// The host is the last word of the provider's slug (`bedrock` of `amazon-bedrock`), the family the
 /// author of the model's id without dashes.
 fn reasoning_format(to: &Target<'_>) -> String {
+    const OF_FAMILIES: &[&str] = &[
+        "azure-openai-responses-v1",
+        "bedrock-openai-responses-v1",
+        "bedrock-xai-responses-v1",
+    ];
     let slug = to.endpoint.provider.as_str();
     let host = slug.rsplit('-').next().unwrap_or(slug);
     let family = to.endpoint.model.author().replace('-', "");
-    if family.is_empty() || family.starts_with(host) {
-        format!("{host}-responses-v1")
+    let told_apart = format!("{host}-{family}-responses-v1");
+    if OF_FAMILIES.contains(&&*told_apart) {
+        told_apart
     } else {
-        format!("{host}-{family}-responses-v1")
+        format!("{host}-responses-v1")
     }
 }

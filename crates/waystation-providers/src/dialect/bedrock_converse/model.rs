@@ -19,23 +19,21 @@ pub(super) enum Family {
 
 impl Family {
     /// The family by the host's name of the model (`us.anthropic.claude-sonnet-4-6`), else, for
-    /// profiles with names of their own, by the author in the catalogue.
+    /// profiles with names of their own, by the model's id in the catalogue.
     pub(super) fn of(endpoint: &Endpoint) -> Self {
-        let named = &endpoint.upstream_model;
-        let by_name = [
-            ("anthropic.", Self::Claude),
-            ("amazon.nova", Self::Nova),
-            ("openai.", Self::OpenAi),
+        const WORDS: [(&str, Family); 3] = [
+            ("claude", Family::Claude),
+            ("nova", Family::Nova),
+            ("gpt", Family::OpenAi),
         ];
-        if let Some((_, family)) = by_name.iter().find(|(part, _)| named.contains(part)) {
-            return *family;
-        }
-        match endpoint.model.author() {
-            "anthropic" => Self::Claude,
-            "amazon" if endpoint.model.slug().contains("nova") => Self::Nova,
-            "openai" => Self::OpenAi,
-            _ => Self::Other,
-        }
+        let named = |name: &str| {
+            let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+            let known = |word: &str| WORDS.into_iter().find(|(known, _)| *known == word);
+            words.find_map(known).map(|(_, family)| family)
+        };
+        named(&endpoint.upstream_model)
+            .or_else(|| named(endpoint.model.slug()))
+            .unwrap_or(Self::Other)
     }
 
     /// Whether prompts can be marked for the cache.

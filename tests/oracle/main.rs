@@ -1,0 +1,9 @@
+//! The routing engine held against a second one, and what clients see of its decisions. The second
+//! engine is written from the contract alone: slow, in one line of thought, and without a line in
+//! common with the first.
+
+mod decision;
+mod metadata;
+mod operator;
+mod sticky;
+mod tools;

@@ -251,6 +251,9 @@ fn write_pipeline(stages: &[StageReport], task: Option<&str>, object: &mut Objec
             .string("name", stage.plugin.as_str())
             .string("summary", &stage.summary)
             .raw("cost_usd", stage.fee.to_string().as_bytes());
+        if let Some(data) = &stage.data {
+            one.json("data", data);
+        }
         one.close();
     }
     out.push(b']');

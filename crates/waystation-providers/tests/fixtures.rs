@@ -47,6 +47,9 @@ impl Fixture {
         let target: Value =
             serde_json::from_slice(&fs::read(folder.join("target.json")).unwrap()).unwrap();
         let mut host = Host::new(&slug, target["model"].as_str().unwrap());
+        if let Some(id) = target["id"].as_str() {
+            host.endpoint.model = id.parse().unwrap();
+        }
         host.endpoint.dialect = target["dialect"].as_str().unwrap().parse().unwrap();
         host.upstream.base_url = target["base_url"].as_str().unwrap().into();
         host.upstream.auth = serde_json::from_value(target["auth"].clone()).unwrap();

@@ -159,6 +159,7 @@ async fn a_refused_credential_is_never_the_clients_401() {
         );
         // The key is marked: the next request does not begin there again.
         assert_eq!(station.chat(ask(json!({}))).await.content(), "From B");
+        assert_eq!(station.asked(), ["a", "b", "b"], "{status}");
     }
     let all =
         ReplayTransport::answering(|_, _| fixtures::error(401, "bad key key-of-a-do-not-tell"));

@@ -306,7 +306,7 @@ async fn endpoints_that_are_too_small_are_left_out() {
         [[models.endpoints]]
         provider = "a"
         model = "s"
-        context_length = 1000
+        context_length = 10000
         max_output_tokens = 100
         price = { prompt = "1", completion = "1" }
         [[models.endpoints]]
@@ -325,7 +325,7 @@ async fn endpoints_that_are_too_small_are_left_out() {
     };
     assert_eq!(who(json!({})).await, "A");
     assert_eq!(who(json!({"max_tokens": 101})).await, "B");
-    let long = "word ".repeat(4000);
+    let long = "word ".repeat(40_000);
     assert_eq!(
         who(json!({"messages": [{"role": "user", "content": long}]})).await,
         "B"

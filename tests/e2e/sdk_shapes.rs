@@ -103,6 +103,51 @@ async fn a_chunk_has_every_key() {
     }
 }
 
+/// What a row of `/models` must have.
+const MODEL: &[&str] = &[
+    "architecture",
+    "canonical_slug",
+    "context_length",
+    "created",
+    "default_parameters",
+    "id",
+    "links",
+    "name",
+    "per_request_limits",
+    "pricing",
+    "supported_parameters",
+    "supported_voices",
+    "top_provider",
+];
+
+/// What its architecture must have.
+const ARCHITECTURE: &[&str] = &["input_modalities", "modality", "output_modalities"];
+
+/// What a row of `/models/{author}/{slug}/endpoints` must have.
+const ENDPOINT: &[&str] = &[
+    "context_length",
+    "latency_last_30m",
+    "max_completion_tokens",
+    "max_prompt_tokens",
+    "model_id",
+    "model_name",
+    "name",
+    "native_tools",
+    "pricing",
+    "provider_name",
+    "quantization",
+    "service_tier",
+    "supported_parameters",
+    "supports_diarization",
+    "supports_implicit_caching",
+    "supports_tool_choice",
+    "tag",
+    "throughput_last_30m",
+    "uptime_last_1d",
+    "uptime_last_30m",
+    "uptime_last_5m",
+];
+
 /// Section 13: rows of `/models` and of `/endpoints`.
 #[tokio::test(start_paused = true)]
 async fn lists_have_every_key() {
@@ -112,73 +157,17 @@ async fn lists_have_every_key() {
     let list = station.get("/v1/models").await.ok();
     has(&list, &["data", "links", "total_count"]);
     for row in list["data"].as_array().unwrap() {
-        has(
-            row,
-            &[
-                "architecture",
-                "canonical_slug",
-                "context_length",
-                "created",
-                "default_parameters",
-                "id",
-                "links",
-                "name",
-                "per_request_limits",
-                "pricing",
-                "supported_parameters",
-                "supported_voices",
-                "top_provider",
-            ],
-        );
-        has(
-            &row["architecture"],
-            &["input_modalities", "modality", "output_modalities"],
-        );
+        has(row, MODEL);
+        has(&row["architecture"], ARCHITECTURE);
         has(&row["pricing"], &["prompt", "completion"]);
         has(&row["top_provider"], &["is_moderated"]);
     }
-    let got = station
-        .get("/v1/models/openai/gpt-5.4/endpoints")
-        .await
-        .ok();
-    has(
-        &got["data"],
-        &[
-            "architecture",
-            "created",
-            "description",
-            "endpoints",
-            "id",
-            "name",
-        ],
-    );
-    for endpoint in got["data"]["endpoints"].as_array().unwrap() {
-        has(
-            endpoint,
-            &[
-                "context_length",
-                "latency_last_30m",
-                "max_completion_tokens",
-                "max_prompt_tokens",
-                "model_id",
-                "model_name",
-                "name",
-                "native_tools",
-                "pricing",
-                "provider_name",
-                "quantization",
-                "service_tier",
-                "supported_parameters",
-                "supports_diarization",
-                "supports_implicit_caching",
-                "supports_tool_choice",
-                "tag",
-                "throughput_last_30m",
-                "uptime_last_1d",
-                "uptime_last_30m",
-                "uptime_last_5m",
-            ],
-        );
+    let path = "/v1/models/openai/gpt-5.4/endpoints";
+    let data = station.get(path).await.ok()["data"].clone();
+    has(&data, &["architecture", "created", "description"]);
+    has(&data, &["endpoints", "id", "name"]);
+    for endpoint in data["endpoints"].as_array().unwrap() {
+        has(endpoint, ENDPOINT);
     }
 }
 

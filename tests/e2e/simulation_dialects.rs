@@ -278,3 +278,9 @@ async fn gemini() {
     serves("gemini", &whole, &streamed).await;
     fails("gemini").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn cohere_chat() {
+    serves("cohere-chat", "/v2/chat", "/v2/chat").await;
+    fails("cohere-chat").await;
+}

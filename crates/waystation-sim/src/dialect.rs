@@ -7,6 +7,7 @@
 mod answer;
 mod anthropic_messages;
 mod body;
+mod cohere_chat;
 mod envelope;
 mod gemini;
 mod logprob;
@@ -61,6 +62,7 @@ const DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("openai-responses", &openai_responses::OpenAiResponses),
     ("anthropic-messages", &anthropic_messages::AnthropicMessages),
     ("gemini", &gemini::Gemini),
+    ("cohere-chat", &cohere_chat::CohereChat),
 ];
 
 /// What answers where no wire serves: with errors that most clients can read.

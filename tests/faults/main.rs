@@ -7,3 +7,4 @@ mod exchange;
 mod fault;
 mod matrix;
 mod scripts;
+mod secrets;

@@ -16,6 +16,8 @@ use crate::fault::{
     no_done, no_finish, no_words, nothing, page, role_then_silence, stall, whole,
 };
 
+/// What is replied to who asked for a stream, or not.
+type Replies = fn(bool) -> Reply;
 /// A fault and its name.
 type Named<F> = (&'static str, F);
 
@@ -275,7 +277,7 @@ async fn sloppy_streams_are_read_for_what_they_mean() {
 
 #[tokio::test(start_paused = true)]
 async fn a_200_that_is_no_answer_is_a_failed_attempt() {
-    let faults: [Named<fn(bool) -> Reply>; 14] = [
+    let faults: [Named<Replies>; 14] = [
         ("an empty body", nothing),
         ("an answer of no words", no_words),
         ("a page", |_| {

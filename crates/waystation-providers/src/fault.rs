@@ -22,6 +22,8 @@ const MAX_RAW: usize = 4 << 10;
 const MAX_MESSAGE: usize = 2 << 10;
 /// How deep errors are dug out of errors that quote them.
 const MAX_QUOTES: u32 = 3;
+/// What is shown in place of a text that spells out the credential.
+const WITHHELD: &str = "[withheld: it repeats the credential]";
 
 /// What one error body says. Every member is the upstream's own word, in no way checked: only
 /// [`fault`] decides what becomes of it.
@@ -104,7 +106,15 @@ fn read(
         (Some(message), None) => message.clone(),
         (None, _) => unspoken(status, &text),
     };
-    let clean = |text: &str, max: usize| cut(&struck(text, secret), max);
+    let clean = |text: &str, max: usize| {
+        let text = struck(text, secret);
+        let shown = if spells(&text, secret) {
+            WITHHELD
+        } else {
+            &text
+        };
+        cut(shown, max)
+    };
     UpstreamError {
         kind,
         message: clean(message.trim(), MAX_MESSAGE),
@@ -165,6 +175,53 @@ fn struck<'a>(text: &'a str, secret: Option<&Secret>) -> Cow<'a, str> {
         }
         _ => Cow::Borrowed(text),
     }
+}
+
+/// Whether `text` holds the credential as a JSON string may spell it, with `\/` or `\u002b`, also
+/// in a string within a string. Such a text is not shown at all: there is no one place to strike.
+fn spells(text: &str, secret: Option<&Secret>) -> bool {
+    let Some(secret) = secret
+        .map(Secret::expose)
+        .filter(|secret| secret.len() >= 4)
+    else {
+        return false;
+    };
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..=MAX_QUOTES {
+        if !text.contains('\\') {
+            return false;
+        }
+        let plain = unescaped(&text);
+        if plain.contains(secret) {
+            return true;
+        }
+        text = Cow::Owned(plain);
+    }
+    false
+}
+
+/// `text` with one level of JSON's escapes undone, wherever they stand.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let code = behind.strip_prefix('u').and_then(|hex| hex.get(..4));
+        let spelled = code.and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        rest = match spelled.and_then(char::from_u32) {
+            Some(letter) => {
+                plain.push(letter);
+                behind.get(5..).unwrap_or_default()
+            }
+            None => {
+                let mut letters = behind.chars();
+                plain.extend(letters.next());
+                letters.as_str()
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// The longest start of `text` of at most `max` bytes.

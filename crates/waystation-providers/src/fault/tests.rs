@@ -200,6 +200,28 @@ fn the_credential_never_comes_back() {
 }
 
 #[test]
+fn the_credential_is_known_in_the_spellings_of_json() {
+    let secret = Secret::new("sk/very+secret");
+    let plain = r#"{"error":{"message":"bad key sk/very+secret"}}"#;
+    let once = plain.replace('/', r"\/").replace('+', r"\u002B");
+    let twice = format!(r#"{{"raw":{:?}}}"#, once.clone());
+    for body in [&once, &twice, &format!("{plain} {once}")] {
+        let error = fault(Some(&head(400)), &body.clone().into(), Some(&secret));
+        assert_eq!(
+            error.raw.as_deref(),
+            Some("[withheld: it repeats the credential]")
+        );
+        assert!(!error.message.contains("very"), "{error:?}");
+    }
+    let other = fault(
+        Some(&head(400)),
+        &r#"{"message":"a\/b \u00e9"}"#.into(),
+        Some(&secret),
+    );
+    assert_eq!(other.raw.as_deref(), Some(r#"{"message":"a\/b \u00e9"}"#));
+}
+
+#[test]
 fn waits_come_from_headers_bodies_and_words() {
     let mut with = head(429);
     let wait =

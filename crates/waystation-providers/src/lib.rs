@@ -15,6 +15,8 @@ mod fault;
 mod field;
 mod finish;
 mod intake;
+#[cfg(feature = "bedrock")]
+mod sigv4;
 mod sse;
 mod thought;
 

@@ -366,3 +366,31 @@ fn what_the_host_cannot_fetch_is_refused() {
         );
     }
 }
+
+#[test]
+#[cfg(feature = "bedrock")]
+fn requests_are_signed_where_the_provider_wants_it() {
+    let ask = chat(r#"{"messages":[{"role":"user","content":"Hi"}]}"#);
+    let mut host = host("anthropic.claude-sonnet-4-5-v1:0");
+    host.upstream.auth = waystation_core::AuthScheme::Sigv4;
+    let refused = host.try_encode(&ask).unwrap_err().to_string();
+    assert!(refused.contains("ID:KEY"), "{refused}");
+    host.lease.secret = Some(waystation_core::Secret::new("AKID:key:token"));
+    let signed = |host: &Host| {
+        let request = host.encode(&ask).request;
+        request.headers["authorization"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    // The region of the address, unless the operator names one.
+    let scope = "Credential=AKID/19700101/us-east-1/bedrock/aws4_request, \
+                 SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature=";
+    assert!(signed(&host).contains(scope), "{}", signed(&host));
+    host.upstream.settings.region = Some("eu-west-3".into());
+    assert!(signed(&host).contains("/eu-west-3/bedrock/"));
+    host.upstream.settings.region = None;
+    host.upstream.base_url = "https://gateway.example".into();
+    let refused = host.try_encode(&ask).unwrap_err().to_string();
+    assert!(refused.starts_with("region is not usable"), "{refused}");
+}

@@ -16,6 +16,8 @@ mod turn;
 mod usage;
 
 use http::header::ACCEPT;
+#[cfg(feature = "bedrock")]
+use waystation_core::AuthScheme;
 use waystation_core::{Call, ChatRequest, Codec, EncodeError, HttpRequest, Target};
 
 use self::model::Family;
@@ -78,7 +80,7 @@ impl Codec for BedrockConverse {
             "application/json"
         };
         let request = HttpRequest::post_json(&url(chat, to), body)?.header(ACCEPT, accept);
-        let request = authorise(request, to.upstream.auth, to.lease)?;
+        let request = credential(request, to)?;
         let reply = reply::Reply::expecting(family, demand.hides_reasoning());
         let reader = Intake::new(reply, chat.stream(), to.lease.secret.clone());
         Ok(Call {
@@ -100,4 +102,41 @@ fn url(chat: &ChatRequest, to: &Target<'_>) -> String {
         "/converse"
     });
     url
+}
+
+/// Adds the credential: a key as a header, or a signature over everything that was written. Without
+/// the feature `bedrock`, schemes that sign are refused.
+fn credential(request: HttpRequest, to: &Target<'_>) -> Result<HttpRequest, EncodeError> {
+    #[cfg(feature = "bedrock")]
+    if let (AuthScheme::Sigv4, Some(secret)) = (to.upstream.auth, &to.lease.secret) {
+        let region = region(to).ok_or(EncodeError::Address {
+            setting: "region",
+            reason: "expected an AWS region such as \"us-east-1\", found none".into(),
+        })?;
+        let scope = crate::sigv4::Scope {
+            region,
+            service: SERVICE,
+            now: to.now,
+        };
+        return crate::sigv4::sign(request, secret, scope);
+    }
+    authorise(request, to.upstream.auth, to.lease)
+}
+
+/// The name under which Bedrock checks signatures.
+#[cfg(feature = "bedrock")]
+const SERVICE: &str = "bedrock";
+
+/// The region that a signature is for: the operator's, else the one in the address,
+/// `bedrock-runtime.{region}.amazonaws.com`.
+#[cfg(feature = "bedrock")]
+fn region<'a>(to: &Target<'a>) -> Option<&'a str> {
+    if let Some(region) = to.upstream.settings.region.as_deref() {
+        return Some(region);
+    }
+    let (_, host) = to.upstream.base_url.split_once("://")?;
+    let mut labels = host.split(['/', ':']).next()?.split('.');
+    let service = labels.next()?;
+    let region = labels.next()?;
+    (service.starts_with("bedrock") && labels.next() == Some("amazonaws")).then_some(region)
 }

@@ -5,15 +5,15 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Endpoint, EndpointId, ErrorType, Lease, ModelId, NoCredential,
-    RawJson, Retry, Run, Sent, StageReport, Tick, UpstreamError,
+    ChatRequest, CredentialId, Cx, Endpoint, EndpointId, ErrorType, Lease, ModelId, RawJson, Retry,
+    Run, Sent, StageReport, Tick, UpstreamError,
 };
 use waystation_router::{Admit, HealthTable, Outcome, Plan, Planned};
 
 use crate::{
     AttemptReport, AttemptsFailed, GatewayError, Parts, Route, Snapshot,
     attempt::{Attempt, Committed, Failed},
-    rest::{Rest, Rests, Use},
+    rest::{self, Rests, Use},
     settle::Record,
 };
 
@@ -267,7 +267,7 @@ impl Fallback<'_> {
             Ok(lease) => lease,
             Err(_) if !used.is_empty() => return Err(None),
             Err(error) => {
-                let error = no_lease(&resting_or(error, &resting, started));
+                let error = rest::no_lease(&rest::resting_or(error, &resting, started));
                 return Err(Some(self.report(planned, (&provider, started), error)));
             }
         };
@@ -453,35 +453,6 @@ impl Fallback<'_> {
         let silent = late && only.sent == Sent::Maybe;
         let wait = only.error.retry_after.unwrap_or_default();
         (lone && !silent && wait <= LONGEST_WAIT).then(|| wait + self.jitter())
-    }
-}
-
-/// Why no credential could be had, as the failure that it comes to.
-fn no_lease(error: &NoCredential) -> UpstreamError {
-    let message = error.to_string();
-    match error {
-        NoCredential::Resting {
-            wait,
-            limited: true,
-            ..
-        } => {
-            let mut error = UpstreamError::new(ErrorType::RateLimitExceeded, message);
-            error.retry_after = Some(*wait);
-            error
-        }
-        _ => UpstreamError::new(ErrorType::Authentication, message),
-    }
-}
-
-/// The credential that can be had again first, where all that are left rest.
-fn resting_or(error: NoCredential, resting: &[(CredentialId, Rest)], now: Tick) -> NoCredential {
-    match (error, resting.iter().min_by_key(|(_, rest)| rest.until)) {
-        (NoCredential::None { provider }, Some((_, rest))) => NoCredential::Resting {
-            provider,
-            wait: rest.until.since(now),
-            limited: rest.limited,
-        },
-        (error, _) => error,
     }
 }
 

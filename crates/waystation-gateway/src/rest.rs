@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use waystation_core::{CredentialId, ErrorType, ModelId, ProviderSlug, Tick, UpstreamError};
+use waystation_core::{
+    CredentialId, ErrorType, ModelId, NoCredential, ProviderSlug, Tick, UpstreamError,
+};
 
 /// The longest rest after a 429, however long its `Retry-After` is.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -137,6 +139,39 @@ impl Resting {
         self.provider == *by.provider
             && self.credential == *by.credential
             && self.model.as_ref().is_none_or(|of| of == by.model)
+    }
+}
+
+/// Why no credential could be had, as the failure that it comes to.
+pub(crate) fn no_lease(error: &NoCredential) -> UpstreamError {
+    let message = error.to_string();
+    match error {
+        NoCredential::Resting {
+            wait,
+            limited: true,
+            ..
+        } => {
+            let mut error = UpstreamError::new(ErrorType::RateLimitExceeded, message);
+            error.retry_after = Some(*wait);
+            error
+        }
+        _ => UpstreamError::new(ErrorType::Authentication, message),
+    }
+}
+
+/// The credential that can be had again first, where all that are left rest.
+pub(crate) fn resting_or(
+    error: NoCredential,
+    resting: &[(CredentialId, Rest)],
+    now: Tick,
+) -> NoCredential {
+    match (error, resting.iter().min_by_key(|(_, rest)| rest.until)) {
+        (NoCredential::None { provider }, Some((_, rest))) => NoCredential::Resting {
+            provider,
+            wait: rest.until.since(now),
+            limited: rest.limited,
+        },
+        (error, _) => error,
     }
 }
 

@@ -7,6 +7,7 @@ mod limits;
 mod parser;
 mod text;
 mod value;
+mod word;
 
 use std::borrow::Cow;
 

@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    cmp::Reverse,
     collections::{HashMap, HashSet},
     ops::Range,
 };
@@ -273,79 +272,76 @@ fn choose_groups(talk: &Conversation<'_>, groups: &[Group], sentences: &[Sentenc
 /// Cuts the texts of the kept groups down to their best sentences.
 fn cut(talk: &mut Conversation<'_>, groups: &[Group], kept: &[bool], sentences: &[Sentence]) {
     let mask = talk.mask(groups, kept);
-    let there = |sentence: &Sentence| mask.get(sentence.item) == Some(&true);
+    let there: Vec<&Sentence> = sentences
+        .iter()
+        .filter(|sentence| mask.get(sentence.item) == Some(&true))
+        .collect();
+    let chosen = best(&there, sentence_room(talk, &mask, &there));
+    let mut by_item: HashMap<usize, Vec<(&Sentence, bool)>> = HashMap::new();
+    for (sentence, chosen) in there.into_iter().zip(chosen) {
+        by_item
+            .entry(sentence.item)
+            .or_default()
+            .push((sentence, chosen));
+    }
     let counter = talk.counter;
-    let nothing = counter.count(NOTHING) + 1;
-    let said: u64 = sentences
-        .iter()
-        .filter(|sentence| there(sentence))
-        .map(|s| s.tokens)
-        .sum();
-    let stay = talk.items.iter().zip(&mask).filter(|(_, stays)| **stays);
-    let size: u64 = stay.map(|(item, _)| item.tokens).sum();
-    let mut texts: HashSet<(usize, usize)> = HashSet::new();
-    texts.extend(
-        sentences
-            .iter()
-            .filter(|s| there(s))
-            .map(|s| (s.item, s.text)),
-    );
-    let signs = u64::try_from(texts.len())
-        .unwrap_or(u64::MAX)
-        .saturating_mul(nothing);
-    let fixed = size.saturating_sub(said) + signs;
-    let mut left = talk.room.tokens.get().saturating_sub(fixed);
-    let mut order: Vec<usize> = (0..sentences.len()).collect();
-    order.sort_by(|a, b| {
-        let of = |at: &usize| sentences.get(*at).map_or(0.0, |sentence| sentence.score);
-        of(b).total_cmp(&of(a)).then(Reverse(*a).cmp(&Reverse(*b)))
-    });
-    let mut chosen = vec![false; sentences.len()];
-    for at in order {
-        let Some(sentence) = sentences.get(at).filter(|sentence| there(sentence)) else {
-            continue;
-        };
-        if let Some(slot) = chosen.get_mut(at).filter(|_| sentence.tokens <= left) {
-            *slot = true;
-            left -= sentence.tokens;
-        }
-    }
-    let mut by_item: HashMap<usize, Vec<(usize, bool, Range<usize>)>> = HashMap::new();
-    for (sentence, chosen) in sentences
-        .iter()
-        .zip(chosen)
-        .filter(|(sentence, _)| there(sentence))
-    {
-        let entry = (sentence.text, chosen, sentence.range.clone());
-        by_item.entry(sentence.item).or_default().push(entry);
-    }
     for (at, parts) in by_item {
-        if parts.iter().all(|(_, chosen, _)| *chosen) {
+        if parts.iter().all(|(_, chosen)| *chosen) {
             continue;
         }
         let Some(item) = talk.items.get_mut(at) else {
             continue;
         };
-        let texts: Vec<String> = item
-            .texts()
-            .iter()
-            .enumerate()
-            .map(|(text, said)| {
-                let of = parts.iter().filter(|(of, _, _)| *of == text);
-                let kept = runs(of.map(|(_, chosen, range)| (*chosen, range)));
-                let kept: Vec<&str> = kept
-                    .into_iter()
-                    .filter_map(|range| said.get(range))
-                    .collect();
-                if kept.is_empty() && !said.is_empty() {
-                    NOTHING.to_owned()
-                } else {
-                    kept.join("\n")
-                }
-            })
-            .collect();
+        let before = item.texts();
+        let texts = before.iter().enumerate().map(|(text, said)| {
+            let of = parts.iter().filter(|(sentence, _)| sentence.text == text);
+            let kept = runs(of.map(|(sentence, chosen)| (*chosen, &sentence.range)));
+            let kept: Vec<&str> = kept
+                .into_iter()
+                .filter_map(|range| said.get(range))
+                .collect();
+            if kept.is_empty() && !said.is_empty() {
+                NOTHING.to_owned()
+            } else {
+                kept.join("\n")
+            }
+        });
+        let texts: Vec<String> = texts.collect();
         item.set(texts, counter);
     }
+}
+
+/// The tokens that there are for sentences: the room, less what stays of the messages anyhow, and
+/// less a sign for every text that may lose all of its sentences.
+fn sentence_room(talk: &Conversation<'_>, mask: &[bool], there: &[&Sentence]) -> u64 {
+    let said: u64 = there.iter().map(|sentence| sentence.tokens).sum();
+    let stay = talk.items.iter().zip(mask).filter(|(_, stays)| **stays);
+    let size: u64 = stay.map(|(item, _)| item.tokens).sum();
+    let texts: HashSet<(usize, usize)> = there.iter().map(|s| (s.item, s.text)).collect();
+    let texts = u64::try_from(texts.len()).unwrap_or(u64::MAX);
+    let signs = texts.saturating_mul(talk.counter.count(NOTHING) + 1);
+    let fixed = size.saturating_sub(said) + signs;
+    talk.room.tokens.get().saturating_sub(fixed)
+}
+
+/// Marks the best sentences that `room` is enough for; of equals, the later.
+fn best(sentences: &[&Sentence], room: u64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..sentences.len()).collect();
+    order.sort_by(|a, b| {
+        let of = |at: &usize| sentences.get(*at).map_or(0.0, |sentence| sentence.score);
+        of(b).total_cmp(&of(a)).then(b.cmp(a))
+    });
+    let mut chosen = vec![false; sentences.len()];
+    let mut left = room;
+    for at in order {
+        let Some((sentence, slot)) = sentences.get(at).zip(chosen.get_mut(at)) else {
+            continue;
+        };
+        if let Some(rest) = left.checked_sub(sentence.tokens) {
+            (*slot, left) = (true, rest);
+        }
+    }
+    chosen
 }
 
 /// Neighbouring sentences that stay are one piece, with what stands between them.

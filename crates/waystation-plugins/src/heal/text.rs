@@ -1,5 +1,5 @@
-//! Strings and unquoted words, whose ends have to be guessed: a quote ends a string when what
-//! stands behind it could follow a string there. It reads no brackets.
+//! Strings, whose ends have to be guessed: a quote ends a string when what stands behind it could
+//! follow a string there. Unquoted words are [`super::word`]'s; it reads no brackets.
 
 use super::{
     parser::{Open, Parser, Place, blank},
@@ -261,84 +261,8 @@ impl Parser<'_> {
         out
     }
 
-    /// An unquoted word or sentence, up to where the next member or element begins.
-    pub(super) fn bare(&mut self, place: Place) -> Option<Value> {
-        let start = self.at;
-        let (end, next) = self
-            .bare_end(place, true)
-            .or_else(|| self.bare_end(place, false))?;
-        let text = self.text.get(start..end)?.trim();
-        self.at = next;
-        let whole = literal(text).is_some() || super::value::number(text).is_some();
-        if next == self.text.len() && place != Place::Root && !whole {
-            self.doubts.cut = true;
-        }
-        (!text.is_empty()).then(|| Value::Bare(text.to_owned()))
-    }
-
-    /// Where the word ends, and where to go on. `None` when brackets were followed (`nest`) and
-    /// one stayed open.
-    fn bare_end(&mut self, place: Place, nest: bool) -> Option<(usize, usize)> {
-        let (text, mut depth) = (self.rest(), 0_usize);
-        let start = self.at;
-        let mut before = ' ';
-        for (offset, c) in text.char_indices() {
-            let at = start + offset;
-            let after = at + c.len_utf8();
-            let rest = text.get(offset..).unwrap_or_default();
-            match c {
-                '{' | '[' | '(' if nest && place != Place::Key => depth += 1,
-                '}' | ']' | ')' if depth > 0 => depth -= 1,
-                '}' | ']' => return Some((at, at)),
-                ')' if self.within(Open::Tuple) => return Some((at, at)),
-                _ if depth > 0 => {}
-                ':' | '=' if place == Place::Key => return Some((at, at)),
-                ',' | ';' if place != Place::Member => return Some((at, at)),
-                ',' | ';' if self.key_follows(after) => return Some((at, at)),
-                '\n' if place != Place::Member || self.line_ends(after) => return Some((at, at)),
-                '"' | '”' | '“' => {
-                    if let Some(next) = self.quote_in_word(at, after, place, before) {
-                        return Some((at, next));
-                    }
-                }
-                '/' if rest.starts_with("/*") => return Some((at, at)),
-                '/' if rest.starts_with("//") && before.is_whitespace() => return Some((at, at)),
-                '#' if rest.starts_with("# ") && before.is_whitespace() => return Some((at, at)),
-                '`' if rest.starts_with("```") => return Some((at, at)),
-                '<' if rest.starts_with("<|") => return Some((at, at)),
-                _ => {}
-            }
-            before = c;
-        }
-        (depth == 0).then_some((self.text.len(), self.text.len()))
-    }
-
-    /// What a quote in an unquoted word means: its end (with where to go on), or nothing.
-    fn quote_in_word(
-        &mut self,
-        at: usize,
-        after: usize,
-        place: Place,
-        before: char,
-    ) -> Option<usize> {
-        let rest = self.text.get(after..).unwrap_or_default();
-        let item = place == Place::Item && rest.trim_start().starts_with([',', ']']);
-        if item || self.ends(after, place) {
-            return Some(after);
-        }
-        let apart = before.is_whitespace();
-        (apart && (place == Place::Item || self.key_follows(at))).then_some(at)
-    }
-
-    /// Whether the line that begins at `at` belongs to something else than the word before it.
-    fn line_ends(&mut self, at: usize) -> bool {
-        let rest = self.text.get(at..).unwrap_or_default();
-        let next = rest.get(blank(rest)..).unwrap_or_default();
-        next.is_empty() || next.starts_with(['}', ']', '`']) || self.key_follows(at)
-    }
-
     /// Whether a string may end right before `after`: whether what follows could follow a string.
-    fn ends(&mut self, after: usize, place: Place) -> bool {
+    pub(super) fn ends(&mut self, after: usize, place: Place) -> bool {
         let (mut at, mut depth) = (after, self.open.len());
         loop {
             let rest = self.text.get(at..).unwrap_or_default();
@@ -436,7 +360,7 @@ impl Parser<'_> {
     }
 
     /// Whether a key, or the end of the object, begins at `at`.
-    fn key_follows(&mut self, at: usize) -> bool {
+    pub(super) fn key_follows(&mut self, at: usize) -> bool {
         let rest = self.text.get(at..).unwrap_or_default();
         let rest = rest.get(blank(rest)..).unwrap_or_default();
         let Some(c) = rest.chars().next() else {

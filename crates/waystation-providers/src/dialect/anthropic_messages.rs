@@ -37,6 +37,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 ///
 /// ```
 /// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
 /// use waystation_core::*;
 /// use waystation_providers::{ANTHROPIC_MESSAGES, codec};
 ///
@@ -76,10 +77,24 @@ const FORMAT: &str = "anthropic-claude-v1";
 /// let body = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]}"#;
 /// let chat = ChatRequest::parse(&Bytes::from(body))?;
 /// let codec = codec(&endpoint.dialect).ok_or("no such dialect")?;
-/// let call = codec.encode(&chat, &to)?;
+/// let mut call = codec.encode(&chat, &to)?;
 /// assert_eq!(call.request.url, "https://api.anthropic.com/v1/messages");
 /// let sent = r#"{"model":"claude-haiku-4-5","max_tokens":4096,"system":[{"type":"text","text":"Be brief."}],"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}"#;
 /// assert_eq!(call.request.body, sent);
+///
+/// // A whole reply is the message itself; thinking stands in a block of its own, with its signature.
+/// let reply = r#"{"type": "message", "id": "msg_1", "model": "claude-haiku-4-5", "content": [
+///     {"type": "thinking", "thinking": "A greeting.", "signature": "c2ln"},
+///     {"type": "text", "text": "Hello"}],
+///     "stop_reason": "end_turn", "usage": {"input_tokens": 9, "cache_read_input_tokens": 20, "output_tokens": 4}}"#;
+/// let mut events = Vec::new();
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.push(&Bytes::from(reply), &mut events)?;
+/// call.reader.finish(&mut events)?;
+/// let answer = Answer::of(events);
+/// assert_eq!(answer.choices[0].content().unwrap().decode(), "Hello");
+/// assert_eq!(answer.choices[0].finish.as_ref().unwrap().reason, FinishReason::Stop);
+/// assert_eq!(answer.usage.unwrap().prompt.get(), 29);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

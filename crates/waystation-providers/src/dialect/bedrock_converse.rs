@@ -65,6 +65,72 @@ const RESERVED: &[&str] = &["model", "modelId", "messages", "stream", "stream_op
 /// # Errors
 /// Encoding fails for content that the wire cannot say (audio, images by address), an address that
 /// is none, and a credential that does not fit.
+///
+/// # Limits
+/// 16 MiB a frame, 64 MiB a whole reply, 64 KiB of a failure's body, 1024 citations a block.
+///
+/// # Example
+/// A whole reply. What was read from the cache stands beside `inputTokens` on the wire and inside the
+/// prompt here, as everywhere in the vocabulary.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use waystation_core::*;
+/// use waystation_providers::{BEDROCK_CONVERSE, codec};
+///
+/// # let upstream = Upstream {
+/// #     slug: "amazon-bedrock".parse()?,
+/// #     name: "Amazon Bedrock".into(),
+/// #     base_url: "https://bedrock-runtime.us-east-1.amazonaws.com".into(),
+/// #     auth: AuthScheme::Bearer,
+/// #     quirks: Quirks::default(),
+/// #     settings: Settings::default(),
+/// # };
+/// # let model: ModelId = "amazon/nova-lite-v1".parse()?;
+/// # let endpoint = Endpoint {
+/// #     id: EndpointId::new(&model, &"amazon-bedrock".parse()?),
+/// #     model,
+/// #     provider: "amazon-bedrock".parse()?,
+/// #     tag: "amazon-bedrock".parse()?,
+/// #     dialect: BEDROCK_CONVERSE.parse()?,
+/// #     upstream_model: "amazon.nova-lite-v1:0".into(),
+/// #     price: Price::default(),
+/// #     context_length: None,
+/// #     max_output: None,
+/// #     parameters: ParameterSet::ALL,
+/// #     input: Modalities::TEXT,
+/// #     output: Modalities::TEXT,
+/// #     quantization: None,
+/// #     trust: Trust::Firm,
+/// #     policy: DataPolicy::default(),
+/// #     variant: None,
+/// #     service_tier: None,
+/// #     billed_by_upstream: false,
+/// # };
+/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
+/// let body = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}], "max_tokens": 9}"#;
+/// let chat = ChatRequest::parse(&Bytes::from(body))?;
+/// let mut call = codec(&endpoint.dialect).ok_or("no such dialect")?.encode(&chat, &to)?;
+/// let url = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse";
+/// assert_eq!(call.request.url, url);
+/// let sent = r#"{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"system":[{"text":"Be brief."}],"inferenceConfig":{"maxTokens":9}}"#;
+/// assert_eq!(call.request.body, sent);
+///
+/// let reply = r#"{"output": {"message": {"role": "assistant", "content": [{"text": "Hello"}]}}, "stopReason": "max_tokens",
+///     "usage": {"inputTokens": 2, "cacheReadInputTokens": 100, "outputTokens": 9, "totalTokens": 111}}"#;
+/// let mut events = Vec::new();
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.push(&Bytes::from(reply), &mut events)?;
+/// call.reader.finish(&mut events)?;
+/// let answer = Answer::of(events);
+/// assert_eq!(answer.choices[0].content().unwrap().decode(), "Hello");
+/// assert_eq!(answer.choices[0].finish.as_ref().unwrap().reason, FinishReason::Length);
+/// let usage = answer.usage.unwrap();
+/// assert_eq!((usage.prompt.get(), usage.cached), (102, Some(Tokens::new(100))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BedrockConverse;
 

@@ -47,6 +47,82 @@ const RESERVED: &[&str] = &["model", "messages", "stream", "stream_options"];
 /// # Errors
 /// Encoding fails for content that the dialect cannot say (files, audio, video), an address that is
 /// none, and a credential that no header can carry.
+///
+/// # Limits
+/// 64 MiB a whole reply, 64 KiB of a failure's body; 1024 text blocks, thinking blocks and calls each,
+/// behind which further ones are not told apart.
+///
+/// # Example
+/// A forced stop word, a cap on `p`, and a stream that plans before it answers: the citation's range
+/// counts from the start of its text block, the annotation's from the start of the content.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use waystation_core::*;
+/// use waystation_providers::{COHERE_CHAT, codec};
+///
+/// # let upstream = Upstream {
+/// #     slug: "cohere".parse()?,
+/// #     name: "Cohere".into(),
+/// #     base_url: "https://api.cohere.com".into(),
+/// #     auth: AuthScheme::Bearer,
+/// #     quirks: Quirks::default(),
+/// #     settings: Settings::default(),
+/// # };
+/// # let model: ModelId = "cohere/command-a".parse()?;
+/// # let endpoint = Endpoint {
+/// #     id: EndpointId::new(&model, &"cohere".parse()?),
+/// #     model,
+/// #     provider: "cohere".parse()?,
+/// #     tag: "cohere".parse()?,
+/// #     dialect: COHERE_CHAT.parse()?,
+/// #     upstream_model: "command-a-03-2025".into(),
+/// #     price: Price::default(),
+/// #     context_length: None,
+/// #     max_output: None,
+/// #     parameters: ParameterSet::ALL,
+/// #     input: Modalities::TEXT,
+/// #     output: Modalities::TEXT,
+/// #     quantization: None,
+/// #     trust: Trust::Firm,
+/// #     policy: DataPolicy::default(),
+/// #     variant: None,
+/// #     service_tier: None,
+/// #     billed_by_upstream: false,
+/// # };
+/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
+/// let body = r#"{"messages": [{"role": "user", "content": "Hi"}], "top_p": 1, "stop": "END", "stream": true}"#;
+/// let chat = ChatRequest::parse(&Bytes::from(body))?;
+/// let mut call = codec(&endpoint.dialect).ok_or("no such dialect")?.encode(&chat, &to)?;
+/// assert_eq!(call.request.url, "https://api.cohere.com/v2/chat");
+/// let sent = r#"{"model":"command-a-03-2025","messages":[{"role":"user","content":"Hi"}],"stream":true,"p":0.99,"stop_sequences":["END"]}"#;
+/// assert_eq!(call.request.body, sent);
+/// assert_eq!(call.notes[0].field, "top_p");
+///
+/// let stream = r#"data: {"type": "message-start", "id": "m1"}
+///
+/// data: {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "Plan. "}}}
+///
+/// data: {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Oslo"}}}}
+///
+/// data: {"type": "citation-start", "delta": {"message": {"citations": {"start": 0, "end": 4, "sources": [{"id": "doc:1"}]}}}}
+///
+/// data: {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {"tokens": {"input_tokens": 3, "output_tokens": 1}}}}
+///
+/// "#;
+/// let mut events = Vec::new();
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.push(&Bytes::from(stream), &mut events)?;
+/// call.reader.finish(&mut events)?;
+/// let answer = Answer::of(events);
+/// assert_eq!(answer.choices[0].content().unwrap().decode(), "Plan. Oslo");
+/// let finish = answer.choices[0].finish.as_ref().unwrap();
+/// assert_eq!((finish.reason, &*finish.native.as_ref().unwrap().decode()), (FinishReason::Stop, "COMPLETE"));
+/// assert_eq!(answer.usage.unwrap().prompt.get(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CohereChat;
 

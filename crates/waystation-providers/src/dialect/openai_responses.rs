@@ -57,6 +57,89 @@ const RESERVED: &[&str] = &["model", "messages", "input", "stream", "stream_opti
 /// # Errors
 /// Encoding fails for content that the dialect cannot say (video), an address that is none, and a
 /// credential that no header can carry.
+///
+/// # Limits
+/// 64 MiB a whole reply, 64 KiB of a failure's body; 4096 items of a reply, and 4096 parts of an item,
+/// behind which further ones are passed by.
+///
+/// # Example
+/// A call that a stream tells three times: as an item that begins, as a delta, and once more in the
+/// final response. The client hears it once, with the id that its result has to name.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use waystation_core::*;
+/// use waystation_providers::{OPENAI_RESPONSES, codec};
+///
+/// # let upstream = Upstream {
+/// #     slug: "openai".parse()?,
+/// #     name: "OpenAI".into(),
+/// #     base_url: "https://api.openai.com/v1".into(),
+/// #     auth: AuthScheme::Bearer,
+/// #     quirks: Quirks::default(),
+/// #     settings: Settings::default(),
+/// # };
+/// # let model: ModelId = "openai/gpt-5-nano".parse()?;
+/// # let endpoint = Endpoint {
+/// #     id: EndpointId::new(&model, &"openai".parse()?),
+/// #     model,
+/// #     provider: "openai".parse()?,
+/// #     tag: "openai".parse()?,
+/// #     dialect: OPENAI_RESPONSES.parse()?,
+/// #     upstream_model: "gpt-5-nano".into(),
+/// #     price: Price::default(),
+/// #     context_length: None,
+/// #     max_output: None,
+/// #     parameters: ParameterSet::ALL,
+/// #     input: Modalities::TEXT,
+/// #     output: Modalities::TEXT,
+/// #     quantization: None,
+/// #     trust: Trust::Firm,
+/// #     policy: DataPolicy::default(),
+/// #     variant: None,
+/// #     service_tier: None,
+/// #     billed_by_upstream: false,
+/// # };
+/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
+/// let body = r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 99, "stream": true, "stop": "END"}"#;
+/// let chat = ChatRequest::parse(&Bytes::from(body))?;
+/// let mut call = codec(&endpoint.dialect).ok_or("no such dialect")?.encode(&chat, &to)?;
+/// assert_eq!(call.request.url, "https://api.openai.com/v1/responses");
+/// let sent = r#"{"model":"gpt-5-nano","input":[{"role":"user","content":"Hi"}],"stream":true,"store":false,"include":["reasoning.encrypted_content"],"max_output_tokens":99}"#;
+/// assert_eq!(call.request.body, sent);
+///
+/// let stream = r#"data: {"type": "response.created", "response": {"id": "resp_1", "model": "gpt-5-nano"}}
+///
+/// data: {"type": "response.output_item.added", "output_index": 1, "item": {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "now"}}
+///
+/// data: {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": "{}"}
+///
+/// data: {"type": "response.output_item.done", "output_index": 1, "item": {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "now", "arguments": "{}"}}
+///
+/// data: {"type": "response.completed", "response": {"status": "completed", "output": [], "usage": {"input_tokens": 7, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 4}}}}
+///
+/// "#;
+/// let mut events = Vec::new();
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.push(&Bytes::from(stream), &mut events)?;
+/// call.reader.finish(&mut events)?;
+/// let told: Vec<_> = events
+///     .iter()
+///     .filter_map(|event| match event {
+///         ChatEvent::Delta(delta) => delta.tool_calls.first(),
+///         _ => None,
+///     })
+///     .collect();
+/// assert_eq!(told.len(), 2);
+/// assert_eq!((told[0].index, &*told[0].id.as_ref().unwrap().decode()), (0, "call_1"));
+/// assert_eq!(told[1].arguments.decode(), "{}");
+/// let answer = Answer::of(events);
+/// assert_eq!(answer.choices[0].finish.as_ref().unwrap().reason, FinishReason::ToolCalls);
+/// assert_eq!(answer.usage.unwrap().reasoning, Some(Tokens::new(4)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenAiResponses;
 

@@ -2,18 +2,21 @@
 //! of them asked alone. What a client sees is the same whichever wire is behind it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use waystation_core::{HttpRequest, HttpStream, SendLimits, Transport, TransportError};
+use waystation_core::{HttpRequest, HttpStream, Modality, SendLimits, Transport, TransportError};
 use waystation_server::app::App;
 use waystation_sim::{Pacing, ReplayTransport, SimTransport, Simulator, faults::Script};
 use waystation_tests::{Setup, Station, asking};
 
 const MODEL: &str = "acme/polyglot";
+/// What upstreams call it.
+const NAME: &str = "polyglot-1";
 
 /// A simulated upstream that remembers where it was asked.
 struct Watched {
@@ -62,7 +65,7 @@ impl fmt::Debug for Watched {
 
 impl Rig {
     /// A gateway whose model is served in this dialect alone.
-    fn of(dialect: &'static str, script: &str) -> Self {
+    fn of(dialect: &'static str, upstream: &str, script: &str) -> Self {
         let config = format!(
             r#"
             [catalog]
@@ -79,7 +82,7 @@ impl Rig {
             supported_parameters = ["max_tokens", "temperature", "stop", "tools", "tool_choice", "reasoning", "response_format", "structured_outputs"]
             [[models.endpoints]]
             provider = "{dialect}"
-            model = "polyglot-1"
+            model = "{upstream}"
             price = {{ prompt = "1", completion = "2" }}
             "#
         );
@@ -174,8 +177,8 @@ fn tools() -> Value {
 }
 
 /// Words, a call and its result, JSON of a schema, reasoning, the limit: whole and streamed.
-async fn serves(dialect: &'static str, whole: &str, streamed: &str) {
-    let rig = Rig::of(dialect, "");
+async fn serves(dialect: &'static str, upstream: &str, whole: &str, streamed: &str) {
+    let rig = Rig::of(dialect, upstream, "");
     let body = rig.both("What is a waystation?", json!({})).await;
     let choice = &body["choices"][0];
     assert_eq!(choice["finish_reason"], "stop");
@@ -248,6 +251,7 @@ async fn serves(dialect: &'static str, whole: &str, streamed: &str) {
 async fn fails(dialect: &'static str) {
     let rig = Rig::of(
         dialect,
+        NAME,
         "[[rule]]\nmatch = { first = 1 }\nstatus = 400\n[[rule]]\ncut_after_events = 4",
     );
     let got = rig.station.chat(rig.body("Hello", json!({}))).await;
@@ -260,13 +264,13 @@ async fn fails(dialect: &'static str) {
 
 #[tokio::test(start_paused = true)]
 async fn openai_responses() {
-    serves("openai-responses", "/responses", "/responses").await;
+    serves("openai-responses", NAME, "/responses", "/responses").await;
     fails("openai-responses").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn anthropic_messages() {
-    serves("anthropic-messages", "/v1/messages", "/v1/messages").await;
+    serves("anthropic-messages", NAME, "/v1/messages", "/v1/messages").await;
     fails("anthropic-messages").await;
 }
 
@@ -275,12 +279,62 @@ async fn gemini() {
     let at = "/v1beta/models/polyglot-1";
     let whole = format!("{at}:generateContent");
     let streamed = format!("{at}:streamGenerateContent?alt=sse");
-    serves("gemini", &whole, &streamed).await;
+    serves("gemini", NAME, &whole, &streamed).await;
     fails("gemini").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn cohere_chat() {
-    serves("cohere-chat", "/v2/chat", "/v2/chat").await;
+    serves("cohere-chat", NAME, "/v2/chat", "/v2/chat").await;
     fails("cohere-chat").await;
+}
+
+/// The host's names of models say how they are asked to reason.
+#[tokio::test(start_paused = true)]
+async fn bedrock_converse() {
+    let (name, at) = (
+        "anthropic.claude-sonnet-4-v1:0",
+        "/model/anthropic.claude-sonnet-4-v1%3A0",
+    );
+    let (whole, streamed) = (format!("{at}/converse"), format!("{at}/converse-stream"));
+    serves("bedrock-converse", name, &whole, &streamed).await;
+    fails("bedrock-converse").await;
+}
+
+/// Every provider of the bundled catalogue answers for the first of its models that answers in text,
+/// once for each dialect in which it is asked.
+#[tokio::test(start_paused = true)]
+async fn every_provider_of_the_catalogue_answers_in_each_of_its_dialects() {
+    let resolved = Setup::empty().resolve().unwrap();
+    let mut asked = BTreeMap::new();
+    let spoken = |id: &str| waystation_sim::dialects().any(|spoken| spoken == id);
+    for model in resolved.catalog.models() {
+        for endpoint in &model.endpoints {
+            let dialect = endpoint.dialect.as_str();
+            let writes = model.output.has(Modality::Text);
+            if writes && spoken(dialect) {
+                let key = (endpoint.provider.to_string(), dialect.to_owned());
+                let tag = endpoint.tag.to_string();
+                asked.entry(key).or_insert((model.id.to_string(), tag));
+            }
+        }
+    }
+    assert!(asked.len() > 50, "{asked:?}");
+    let simulator = Simulator::new(1).with_pacing(Pacing::Instant);
+    let app = App::new(resolved, Arc::new(SimTransport::new(simulator)));
+    let station = Station::new(app, Arc::new(ReplayTransport::queue([])));
+    for ((provider, dialect), (model, tag)) in asked {
+        let body = asking(&model, json!({"provider": {"only": [tag]}}));
+        let got = station.chat(body.clone()).await;
+        assert_eq!(
+            got.status,
+            200,
+            "{provider} {dialect} {model}: {}",
+            got.text()
+        );
+        let text = got.content();
+        assert!(text.contains("simulated"), "{provider} {dialect}: {text}");
+        let streamed = station.stream(body).await;
+        assert_eq!(streamed.content(), text, "{provider} {dialect}");
+    }
 }

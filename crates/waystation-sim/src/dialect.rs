@@ -6,6 +6,7 @@
 
 mod answer;
 mod anthropic_messages;
+mod bedrock_converse;
 mod body;
 mod cohere_chat;
 mod envelope;
@@ -63,6 +64,7 @@ const DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("anthropic-messages", &anthropic_messages::AnthropicMessages),
     ("gemini", &gemini::Gemini),
     ("cohere-chat", &cohere_chat::CohereChat),
+    ("bedrock-converse", &bedrock_converse::BedrockConverse),
 ];
 
 /// What answers where no wire serves: with errors that most clients can read.

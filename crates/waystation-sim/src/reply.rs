@@ -13,6 +13,10 @@ use crate::Pacing;
 /// Names the reply as simulated, wherever it is seen.
 pub const SIMULATED_HEADER: HeaderName = HeaderName::from_static("x-waystation-simulated");
 
+/// The type of a body of AWS's event-stream frames.
+/// Source: <https://smithy.io/2.0/aws/amazon-eventstream.html> (2026-08).
+pub(crate) const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+
 /// One reply of a simulated or scripted upstream, complete and inert.
 ///
 /// Builders change a reply in the order in which they are called: `cut_after(10).chunked(3)` cuts
@@ -205,11 +209,27 @@ impl SimReply {
                 .sum::<Duration>()
     }
 
-    /// Whether the body is an event stream.
+    /// Whether the body is a stream of events, each a piece: server-sent ones, or frames of AWS.
+    ///
+    /// ```
+    /// use waystation_sim::SimReply;
+    ///
+    /// assert!(SimReply::sse(["hi"]).is_stream());
+    /// assert!(!SimReply::json(http::StatusCode::OK, "{}").is_stream());
+    /// ```
     #[must_use]
     pub fn is_stream(&self) -> bool {
+        self.is_sse() || self.is_of_kind(EVENT_STREAM)
+    }
+
+    /// Whether the body is a stream of server-sent events.
+    pub(crate) fn is_sse(&self) -> bool {
+        self.is_of_kind("text/event-stream")
+    }
+
+    fn is_of_kind(&self, wanted: &str) -> bool {
         let kind = self.head.headers.get(header::CONTENT_TYPE);
-        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(wanted.as_bytes()))
     }
 
     /// The reply as a [`Transport`](waystation_core::Transport) gives it: returns when the head is

@@ -9,7 +9,9 @@ use std::{
 };
 
 use waystation_catalog::{Catalog, CatalogError, Changes};
-use waystation_core::{Clock, CredentialId, Credentials, DialectId, ProviderSlug, Upstream};
+use waystation_core::{
+    AuthScheme, Clock, CredentialId, Credentials, DialectId, ProviderSlug, Upstream,
+};
 
 use super::{
     complete::{self, Context, Flags},
@@ -296,7 +298,8 @@ fn reach(
     })
 }
 
-/// Every provider, under a name that says that it is simulated.
+/// Every provider, under a name that says that it is simulated. Nobody checks credentials there, so
+/// that nothing is signed, and a Google project need not exist.
 fn everybody_simulated(
     config: &Config,
     catalog: &Catalog,
@@ -305,6 +308,14 @@ fn everybody_simulated(
         let mut upstream = Upstream::clone(upstream);
         upstream.name = format!("{} (simulated)", upstream.name).into();
         upstream.base_url = upstream.base_url.replace(['{', '}'], "");
+        match upstream.auth {
+            AuthScheme::Sigv4 => upstream.auth = AuthScheme::Bearer,
+            AuthScheme::GoogleOauth => {
+                let project = &mut upstream.settings.project;
+                project.get_or_insert_with(|| "simulated".into());
+            }
+            _ => {}
+        }
         Arc::new(upstream)
     };
     let all = catalog.providers().map(|provider| {

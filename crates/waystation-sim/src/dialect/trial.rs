@@ -79,6 +79,20 @@ pub(super) fn events(reply: &SimReply) -> Vec<(String, Value)> {
     pieces.collect()
 }
 
+/// `body` with further members, which replace those of the same name.
+pub(super) fn with(mut body: Value, more: Value) -> Value {
+    let Value::Object(more) = more else {
+        panic!("expected an object, found {more}")
+    };
+    body.as_object_mut().unwrap().extend(more);
+    body
+}
+
+/// An object with one member.
+pub(super) fn under(key: &str, value: Value) -> Value {
+    Value::Object([(key.to_owned(), value)].into_iter().collect())
+}
+
 /// A schema for answers.
 pub(super) fn person() -> Value {
     json!({"type": "object", "additionalProperties": false, "required": ["name", "age"],

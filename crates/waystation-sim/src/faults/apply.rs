@@ -82,16 +82,27 @@ impl<'a> Fault<'a> {
     }
 }
 
-/// Breaks the JSON of the `nth` event, counted from 1; of the whole body when there are no events.
+/// Breaks the `nth` event, counted from 1; the whole body when there are no events. The JSON of a
+/// text event ends early; a frame keeps its length, and one of its bytes is another, so that its
+/// checksum fails and those behind it can be read.
 fn malform(reply: &mut SimReply, nth: usize) {
     let streamed = reply.is_stream();
+    let framed = streamed && !reply.is_sse();
     let at = if streamed { nth.saturating_sub(1) } else { 0 };
     let Some((_, piece)) = reply.pieces.get_mut(at) else {
         return;
     };
-    let mut broken = piece.slice(..piece.len() / 2).to_vec();
-    if streamed {
-        broken.extend_from_slice(b"\n\n");
+    let middle = piece.len() / 2;
+    let mut broken = piece.to_vec();
+    if framed {
+        if let Some(byte) = broken.get_mut(middle) {
+            *byte ^= 1;
+        }
+    } else {
+        broken.truncate(middle);
+        if streamed {
+            broken.extend_from_slice(b"\n\n");
+        }
     }
     *piece = broken.into();
 }

@@ -2,17 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success};
+use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success, with};
 
 const URL: &str = "https://sim.invalid/v1/messages";
 
 fn ask(prompt: &str, more: Value) -> Value {
-    let mut body = json!({"model": "claude-1", "max_tokens": 4096,
+    let body = json!({"model": "claude-1", "max_tokens": 4096,
         "system": [{"type": "text", "text": "Be brief."}],
         "messages": [{"role": "user", "content": [{"type": "text", "text": prompt}]}]});
-    let members = body.as_object_mut().unwrap();
-    members.extend(more.as_object().unwrap().clone());
-    body
+    with(body, more)
 }
 
 fn weather() -> Value {

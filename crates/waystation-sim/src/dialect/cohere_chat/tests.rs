@@ -2,17 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success};
+use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success, with};
 
 const URL: &str = "https://sim.invalid/v2/chat";
 
 fn ask(prompt: &str, more: Value) -> Value {
-    let mut body = json!({"model": "command-1", "messages": [
+    let body = json!({"model": "command-1", "messages": [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": prompt}]}]});
-    let members = body.as_object_mut().unwrap();
-    members.extend(more.as_object().unwrap().clone());
-    body
+    with(body, more)
 }
 
 fn weather() -> Value {

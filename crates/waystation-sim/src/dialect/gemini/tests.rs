@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success};
+use crate::dialect::trial::{
+    Heard, events, faults_work, person, place, send, success, under, with,
+};
 
 const WHOLE: &str = "https://sim.invalid/v1beta/models/gemini-2.5-flash:generateContent";
 const STREAM: &str =
     "https://sim.invalid/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse";
 
 fn ask(prompt: &str, more: Value) -> Value {
-    let mut body = json!({"systemInstruction": {"parts": [{"text": "Be brief."}]},
+    let body = json!({"systemInstruction": {"parts": [{"text": "Be brief."}]},
         "contents": [{"role": "user", "parts": [{"text": prompt}]}]});
-    let members = body.as_object_mut().unwrap();
-    members.extend(more.as_object().unwrap().clone());
-    body
+    with(body, more)
 }
 
 fn config(more: Value) -> Value {
-    json!({"generationConfig": more})
+    under("generationConfig", more)
 }
 
 fn weather() -> Value {

@@ -2,17 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success};
+use crate::dialect::trial::{Heard, events, faults_work, person, place, send, success, with};
 
 const URL: &str = "https://sim.invalid/v1/responses";
 
 fn ask(prompt: &str, more: Value) -> Value {
-    let mut body = json!({"model": "acme-1", "store": false,
+    let body = json!({"model": "acme-1", "store": false,
         "input": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": prompt}]});
-    body.as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
-    body
+    with(body, more)
 }
 
 fn weather() -> Value {

@@ -1,4 +1,9 @@
-//! Data URLs, taken apart as they stand between the quotes of a JSON string. Fetches nothing.
+//! Data URLs, taken apart as they stand between the quotes of a JSON string, and base64 both ways.
+//! Fetches nothing, and does not look into what the data are.
+//!
+//! Source: RFC 2397 and RFC 4648, section 4. Lenient in what is read: media types in capitals, slashes
+//! that a writer of JSON escaped, the other alphabet, missing padding; `image/jpg` is `image/jpeg`, and
+//! data without a type, or `application/x-pdf`, are a PDF, which is what clients mean by them.
 
 use std::borrow::Cow;
 

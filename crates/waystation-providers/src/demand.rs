@@ -1,6 +1,11 @@
 //! What a request asks for, apart from any dialect: which parameters the endpoint takes, which tools
 //! leave, what form the answer is to have, how much to think, and what goes through untouched. For
 //! dialects that write a body of their own; how each thing is spelled is theirs to know.
+//!
+//! Three rules hold for all of them. A parameter of the vocabulary that the endpoint does not list is
+//! left out, silently (API contract, section 1.1). A member that no vocabulary knows goes to the
+//! provider as it came. What stands in `provider.options[slug]` is said instead of what would be
+//! written, except for what the gateway answers for.
 
 use std::borrow::Cow;
 

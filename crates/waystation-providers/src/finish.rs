@@ -1,5 +1,8 @@
 //! Why a choice ended: the words of hosts, and what they come to. Source: API contract, section
 //! 1.7, and recorded traffic. The host's own word goes on to the client beside it, untouched.
+//!
+//! Words are compared without regard to case. One that nobody has seen yet means that the model was
+//! done; a stop beside calls means that it calls.
 
 use waystation_core::FinishReason;
 

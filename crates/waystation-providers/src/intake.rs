@@ -1,6 +1,15 @@
 //! Takes in the bytes of a reply: tells a stream from a whole reply and from a failure, collects
 //! what must be collected, and hands events and bodies to a dialect. What they say is the dialect's
 //! to know; how a failure is read is `fault`'s.
+//!
+//! | what comes | how it is read |
+//! |---|---|
+//! | a status that is no success | collected up to 64 KiB, then an error |
+//! | `text/event-stream`, or a body that begins like an event | server-sent events |
+//! | `application/vnd.amazon.eventstream` | frames, each an event; exceptions are errors |
+//! | `application/json`, or a body that begins like JSON or HTML | collected up to 64 MiB, then read at once |
+//!
+//! Hosts that stream unasked, or do not stream when asked, are read all the same.
 
 use std::fmt;
 

@@ -1,5 +1,20 @@
 //! Which of the gateway's error types an upstream's status, codes and words come to. A table of
 //! codes, a table of phrases, and the plain meaning of the status; no reading of bodies.
+//!
+//! | what an upstream says | comes to |
+//! |---|---|
+//! | 401; a refused key in 400 or 403 | `authentication` |
+//! | 402; a used-up balance in 403 or 429 | `payment_required` |
+//! | 403 | `permission_denied`, or `content_policy_violation` where a code says so |
+//! | 404 | `not_found` |
+//! | 408, 504, 524 | `timeout` |
+//! | 429 | `rate_limit_exceeded` |
+//! | 503, 529 | `provider_overloaded` |
+//! | 400, 413, 422 and other 4xx | by code, then by phrase, else by the status |
+//! | 5xx | `provider_unavailable`, unless it speaks of the context's length or of load |
+//! | in band, without a status | by code, then by phrase, else `provider_unavailable` |
+//!
+//! Names of AWS's exceptions are codes like others.
 
 use waystation_core::ErrorType;
 

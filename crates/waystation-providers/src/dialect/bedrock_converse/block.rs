@@ -1,4 +1,16 @@
 //! Single blocks of content. Which turn they stand in is `turn`'s to know.
+//!
+//! | of a message | becomes |
+//! |---|---|
+//! | a text | `text` |
+//! | an image, a file, a video | what `media` makes of it |
+//! | a part of Converse's own type (`guardContent`, `searchResult`) | the member of that name |
+//! | reasoning with a signature | `reasoningContent.reasoningText` |
+//! | sealed reasoning of Bedrock | `reasoningContent.redactedContent` as it came |
+//! | sealed reasoning of Anthropic's own wire | the same, in base64 once more |
+//! | reasoning without a signature | nothing: hosts refuse what they cannot check |
+//! | a call | `toolUse`, with its arguments as an object |
+//! | ids of calls | as they are, or made fit: 64 letters, digits, underscores and dashes |
 
 use std::borrow::Cow;
 

@@ -1,5 +1,17 @@
 //! Images, documents and video as blocks: their data as they came, or their place in S3. Nothing is
 //! fetched, here or by the host.
+//!
+//! | of a part | becomes |
+//! |---|---|
+//! | a data URL in base64 | `source.bytes`, the data untouched |
+//! | `s3://bucket/key` | `source.s3Location`; the format by the end of the name |
+//! | an https address | an error that names the part: the host fetches none |
+//! | the media type | `format`, by the tables below |
+//! | `filename` | `name` of a document, made fit and unlike the others |
+//! | `file_id` | an error: the wire keeps no files |
+//!
+//! Formats are those of the API reference of `ImageBlock`, `DocumentBlock` and `VideoBlock`
+//! (2026-08-22). What a model takes of them is its own affair.
 
 use waystation_core::{Json, Kind, ObjectWriter};
 

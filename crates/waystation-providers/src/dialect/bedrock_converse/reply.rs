@@ -1,5 +1,24 @@
 //! Reads replies: events of a stream, or a whole reply, which is read as the blocks that a stream
 //! would have brought. The end waits for the counts, which come last.
+//!
+//! | event | what comes of it |
+//! |---|---|
+//! | `messageStart` | the reply begins; the wire gives neither id nor model |
+//! | `contentBlockStart` | a call is told with its id and name |
+//! | `contentBlockDelta` | a piece of content, reasoning, arguments or a citation |
+//! | `contentBlockStop` | arguments where none came, annotations with the block's place in the content |
+//! | `messageStop` | kept: the counts come behind it |
+//! | `metadata` | the end, then the counts |
+//! | exceptions | an error: `intake` sees to them |
+//! | others, `p`, results of tools that the host runs | nothing |
+//!
+//! | stop reason | comes to |
+//! |---|---|
+//! | `end_turn`, `stop_sequence` | `stop` |
+//! | `max_tokens`, `model_context_window_exceeded` | `length` |
+//! | `tool_use` | `tool_calls` |
+//! | `guardrail_intervened`, `content_filtered` | `content_filter` |
+//! | `malformed_model_output`, `malformed_tool_use` | `error` |
 
 use bytes::Bytes;
 use waystation_core::{

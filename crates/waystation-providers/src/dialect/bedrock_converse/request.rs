@@ -1,4 +1,21 @@
-//! The request's body. Messages are written in `turn`, tools in `tool`.
+//! The request's body, member by member. Messages are written in `turn`, tools in `tool`.
+//!
+//! | of the request | becomes |
+//! |---|---|
+//! | `messages` | `system` and `messages` |
+//! | `max_tokens`, `temperature`, `top_p`, `stop` | `inferenceConfig` |
+//! | `top_k` | `additionalModelRequestFields`, for Claude as `top_k`, for Nova as `inferenceConfig.topK` |
+//! | `reasoning` and its kin | the same place: `thinking` and `output_config` of Claude, `reasoningConfig` of Nova, `reasoning_effort` of OpenAI's |
+//! | `response_format` with a schema | `outputConfig.textFormat`, the schema as text |
+//! | `response_format: json_object` | an instruction, with a note: the wire has schemas only |
+//! | `service_tier` | `serviceTier.type` |
+//! | `web_search_options` | the system tool `nova_grounding`, for Nova |
+//! | `guardrailConfig`, `requestMetadata`, `performanceConfig` and others of Converse | the same |
+//! | other members that no vocabulary knows | `additionalModelRequestFields` |
+//! | `seed` `n` `logprobs` `logit_bias` `parallel_tool_calls`, penalties | nothing: the wire has none |
+//!
+//! What Claude's generations exclude (sampling beside thinking, thinking beside a forced tool, both
+//! kinds of sampling) is decided as for Anthropic's own wire, with the same notes.
 
 use bytes::Bytes;
 use waystation_core::{

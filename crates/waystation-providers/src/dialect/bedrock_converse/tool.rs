@@ -1,4 +1,15 @@
 //! Tools and the choice among them.
+//!
+//! | of the request | becomes |
+//! |---|---|
+//! | functions | `toolSpec`; a blank description, which the wire refuses, is left out |
+//! | tools with `toolSpec`, `systemTool` or `cachePoint` | the same: they are written for Converse |
+//! | other tools | nothing, with a note |
+//! | `cache_control` of a tool | a `cachePoint` behind it, for Claude |
+//! | `tool_choice` `"auto"`, `"required"` | `{auto: {}}`, `{any: {}}` |
+//! | `tool_choice` of a function | `{tool: {name}}` |
+//! | `tool_choice` `"none"` | no tools; where earlier turns called some, they stay, with a note |
+//! | no tools, but earlier calls | tools of those names, with a note: the wire wants them there |
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,18 @@
 //! The conversation as Converse wants it: instructions apart, turns that alternate and begin with the
 //! user, results of tools at the head of the user's turn, reasoning at the head of the assistant's.
 //! Blank texts, which the wire refuses, are the only thing that stays.
+//!
+//! | of the conversation | becomes |
+//! |---|---|
+//! | `system`, `developer`, wherever they stand | blocks of `system`; parts that are no text are the user's |
+//! | several messages of one speaker | one turn |
+//! | `name` | words before the message: the wire has no member for it |
+//! | `tool`, `function` | `toolResult` blocks at the head of the user's turn |
+//! | a turn of which nothing is left | `(empty)`: the wire wants a block |
+//! | a document without words beside it | `(a document)` beside it: the wire wants words |
+//! | no beginning by the user | `(start)`, with a note |
+//! | `cache_control` of a part | a `cachePoint` behind its block |
+//! | `cache_control` of the request | a `cachePoint` at the end of the last turn |
 
 use std::{borrow::Cow, collections::BTreeSet};
 

@@ -1,4 +1,12 @@
-//! Token counts. Converse counts the prompt without what was read from the cache and written to it.
+//! Token counts. Converse counts the prompt without what was read from the cache and written to it;
+//! here the prompt is all of it. Some models repeat the counts under names that end in `Count`.
+//!
+//! | count | where it stands |
+//! |---|---|
+//! | prompt | `inputTokens` + `cacheReadInputTokens` + `cacheWriteInputTokens` |
+//! | cached, written | `cacheReadInputTokens`, `cacheWriteInputTokens` |
+//! | written for an hour | `cacheDetails[]` with `ttl: "1h"` |
+//! | answer, total | `outputTokens`, `totalTokens` |
 
 use waystation_core::{Json, Tokens, Usage};
 

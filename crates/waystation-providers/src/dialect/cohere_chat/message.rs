@@ -1,4 +1,16 @@
 //! Messages under Cohere's names. Every message leaves, in its order.
+//!
+//! | of a message | becomes |
+//! |---|---|
+//! | `system`, `developer` | `system` |
+//! | `name` | words before the message: the dialect has no member for it |
+//! | `image_url` parts | the same, by address or as data |
+//! | files, audio, video | an error that names the part: the dialect has no place for them |
+//! | words of the assistant beside calls | `tool_plan` |
+//! | `reasoning_details` of this dialect | `thinking` parts before the words |
+//! | `tool_calls` | the same; blank arguments are `{}` |
+//! | `tool` | a string, texts, or `document` parts as they came, which the answer can cite |
+//! | images in results | a message of the user behind the results |
 
 use waystation_core::{Content, Elements, EncodeError, Json, Kind, Message, ObjectWriter, Role};
 

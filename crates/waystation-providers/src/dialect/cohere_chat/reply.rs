@@ -1,4 +1,25 @@
 //! Reads replies: events of a stream, or a whole reply. A stream ends with `message-end`.
+//!
+//! | event | what comes of it |
+//! |---|---|
+//! | `message-start` | the reply's id; the wire names no model |
+//! | `tool-plan-delta` | content: the plan is what the model says before it calls |
+//! | `content-start`, `content-delta` | content, or reasoning, by the type of the block |
+//! | `tool-call-start`, `tool-call-delta` | calls, counted from 0 |
+//! | `citation-start` | annotations, one for each source |
+//! | `message-end` | the end and the counts, or an error with Cohere's reason |
+//! | `content-end`, `tool-call-end`, `citation-end`, others | nothing |
+//!
+//! | finish reason | comes to |
+//! |---|---|
+//! | `COMPLETE`, `STOP_SEQUENCE` | `stop` |
+//! | `MAX_TOKENS` | `length` |
+//! | `TOOL_CALL` | `tool_calls` |
+//! | `ERROR_TOXIC` | `content_filter` |
+//! | `ERROR` | an error, though the status was 200 |
+//!
+//! Citations count characters of the block that they stand in; annotations count those of the whole
+//! content, the plan included.
 
 use bytes::Bytes;
 use waystation_core::{

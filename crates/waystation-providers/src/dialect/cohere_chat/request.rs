@@ -1,4 +1,20 @@
-//! The request's body. Messages are written in `message`.
+//! The request's body, member by member. Messages are written in `message`.
+//!
+//! | of the request | becomes |
+//! |---|---|
+//! | `temperature`, `seed`, penalties, `logprobs` | the same |
+//! | `top_p`, `top_k`, `stop` | `p` (0.99 at most, with a note), `k`, `stop_sequences` |
+//! | `max_tokens`, `max_completion_tokens` | `max_tokens` |
+//! | `response_format` with a schema | `{type: json_object, json_schema}`; beside tools an instruction, with a note |
+//! | `response_format: json_object` | the same; beside tools an instruction, with a note |
+//! | `tools` | functions alone; others are left out, with a note |
+//! | `strict` of every function | `strict_tools` |
+//! | `tool_choice` `"required"`, `"none"` | `REQUIRED`, `NONE` |
+//! | `tool_choice` of a function | that function alone leaves, and `REQUIRED`, with a note |
+//! | `parallel_tool_calls` | nothing: the dialect cannot say it |
+//! | `reasoning` and its kin | `thinking`, with a `token_budget` where a level or a budget was asked for |
+//! | `n` `logit_bias` `prediction` `verbosity` `service_tier` `top_logprobs` | nothing: the dialect has none |
+//! | members that no vocabulary knows | the same: `documents`, `citation_options`, `safety_mode`, `priority` |
 
 use bytes::Bytes;
 use waystation_core::{EncodeError, Json, JsonText, Kind, Note, ObjectWriter, Parameter};

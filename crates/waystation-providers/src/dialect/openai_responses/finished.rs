@@ -1,5 +1,14 @@
 //! Items that have come whole: what of them no delta told is told now, so that a stream without
 //! deltas, a stream with all of them and a whole response come to the same.
+//!
+//! | item | what comes of it |
+//! |---|---|
+//! | `message` | parts that were not heard: content and refusals; citations that were not heard |
+//! | `reasoning` | parts that were not heard, then the seal, which only a whole item has for good |
+//! | `function_call`, `custom_tool_call` | a call that was not told, or arguments that no delta brought |
+//! | `web_search_call` | counted |
+//! | `image_generation_call` | an image |
+//! | other tools that the host runs | nothing: their results are in the words |
 
 use bytes::Bytes;
 use waystation_core::{ChatEvent, Delta, Json, JsonText, RawJson};

@@ -1,5 +1,23 @@
 //! Messages as input items. Every message leaves, in its order; what an assistant did is an item for
 //! each block of reasoning, for its words and for each of its calls.
+//!
+//! | of a message | becomes |
+//! |---|---|
+//! | `system`, `developer` | a message of that role; `developer` is `system` where the host wants it |
+//! | `user` | a message; texts, images, files and audio as `input_text`, `input_image`, `input_file` and as they came |
+//! | `name` | words before the message: the dialect has no member for it |
+//! | `reasoning_details` of this host | `reasoning` items: `summary`, `content`, `encrypted_content`, before the words and calls |
+//! | `reasoning_details` of others, `reasoning` | nothing: only their maker can read the one, nobody takes the other |
+//! | words of the assistant | a message whose content is a string |
+//! | `refusal` | the same, where there are no other words beside it |
+//! | `tool_calls` | `function_call` items; `custom_tool_call` where the tool was declared as one |
+//! | `tool`, `function` | `function_call_output` or `custom_tool_call_output`, with parts where parts were sent |
+//! | `images` of the assistant | nothing, with a note |
+//! | `annotations`, `audio`, cache markers | nothing |
+//!
+//! The order matters to the host: a `reasoning` item without the item that it led to is a 400. A seal
+//! ends an item, and so does another id: hosts give several items one id, and one item several
+//! summaries.
 
 use std::{borrow::Cow, collections::HashSet};
 

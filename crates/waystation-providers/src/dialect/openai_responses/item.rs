@@ -1,5 +1,8 @@
 //! What is known of one item of an output while it comes: which call it is, and which of its parts
 //! were heard, so that what an event repeats is not said twice.
+//!
+//! Nothing of what the parts say is kept, only that they said it. An item is found by its place in the
+//! output, a part by what it holds and its own place.
 
 /// One item.
 #[derive(Debug, Default)]

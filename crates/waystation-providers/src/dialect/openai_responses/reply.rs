@@ -1,5 +1,25 @@
 //! Reads replies: events of a stream, or a whole response, which is read as the items that a stream
 //! would have finished with. What is given out is kept nowhere; what was heard is, as flags.
+//!
+//! | event | what comes of it |
+//! |---|---|
+//! | `response.created`, `.in_progress` | what the reply is, once |
+//! | `response.output_item.added` | a call is told with its id and name; other items wait for words |
+//! | `response.output_text.delta` | content, with its log probabilities |
+//! | `response.refusal.delta` | refusal |
+//! | `response.reasoning_text.delta`, `.reasoning_summary_text.delta` | reasoning, as text and as a piece of a block |
+//! | `response.function_call_arguments.delta`, `.custom_tool_call_input.delta` | arguments |
+//! | `response.output_text.annotation.added` | an annotation |
+//! | `response.output_item.done` | what of the item was not told yet, and the seal of reasoning |
+//! | `response.completed`, `.incomplete` | items that no event told of; then the end and the counts |
+//! | `response.failed`, `error` | an error with the host's reason |
+//! | others: parts, searches, interpreters, `mcp`, `keepalive` | nothing |
+//!
+//! Hosts differ in what they send: vLLM numbers the parts of its deltas otherwise than those of its
+//! items, xAI gives whole arguments at once, DeepSeek no summaries but the thinking itself, and some
+//! repeat citations only in the end. Whatever comes first is told, and once. The end is given out when
+//! the stream is over: fixtures of many steps hold several responses, one behind the other, and the
+//! last one's reason and counts stand.
 
 use bytes::Bytes;
 use waystation_core::{

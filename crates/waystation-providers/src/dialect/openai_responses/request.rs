@@ -1,4 +1,26 @@
-//! The request's body. Items are written in `input`, tools in `tool`.
+//! The request's body, member by member. Items are written in `input`, tools in `tool`.
+//!
+//! | of the request | becomes |
+//! |---|---|
+//! | `model` | what the host calls it; on Azure the operator's deployment |
+//! | `messages` | `input` |
+//! | `max_tokens`, `max_completion_tokens` | `max_output_tokens` |
+//! | `temperature`, `top_p` | the same |
+//! | `logprobs`, `top_logprobs` | `include: ["message.output_text.logprobs"]`, `top_logprobs` |
+//! | `response_format`, `verbosity` | `text.format`, `text.verbosity`; `xhigh` and `max` are `high`, with a note |
+//! | `reasoning` and its kin | `reasoning.effort`; a budget becomes the nearest level |
+//! | `reasoning.summary`, `.context`, `.mode` | the same, inside `reasoning` |
+//! | `web_search_options` | one more tool, `web_search` |
+//! | `prompt_cache_key` | the same: it helps the host, and tells it nothing |
+//! | `service_tier` | the endpoint's own tier, else a word that is the host's own |
+//! | `stop` `seed` `n` `logit_bias` `prediction`, penalties, `top_k` and its kin | nothing: the dialect has none |
+//! | `user` `metadata` `session_id` and what only a gateway understands | nothing: they are the gateway's |
+//! | members that no vocabulary knows | the same: `truncation`, `store`, `previous_response_id`, `safety_identifier` |
+//! | `include` | the client's list, and what the gateway needs |
+//!
+//! Nothing is stored at the host unless the client says so: `store` is false, and sealed reasoning
+//! comes back in the reply instead, to be sent again with the next turn. Models without reasoning
+//! refuse that wish with a 400, so it goes only to endpoints that list reasoning.
 
 use bytes::Bytes;
 use waystation_core::{EncodeError, Json, Note, ObjectWriter, Parameter, ReasoningRequest};

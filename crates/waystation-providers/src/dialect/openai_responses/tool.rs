@@ -1,5 +1,17 @@
 //! Tools and the choice among them. Functions and custom tools lose their wrapper; tools of the
 //! host's own go as they came.
+//!
+//! | of the request | becomes |
+//! |---|---|
+//! | `{type: function, function: {..}}` | `{type: function, ..}`, with `strict: false` and empty `parameters` where nothing is said |
+//! | `{type: custom, custom: {..}}` | `{type: custom, ..}`; a grammar loses its wrapper too |
+//! | `web_search`, `file_search`, `mcp`, `code_interpreter` and others | the same |
+//! | `openrouter:*`, `waystation:*` | nothing: the gateway runs them |
+//! | `web_search_options` | `{type: web_search}` with size and place |
+//! | `tool_choice` `"any"` | `"required"` |
+//! | `tool_choice` of a function or custom tool | without its wrapper |
+//! | `tool_choice` `allowed_tools` | without its wrapper, and so the tools in it |
+//! | `parallel_tool_calls` | the same, where a tool leaves |
 
 use waystation_core::{Json, Kind, ObjectWriter};
 

@@ -1,4 +1,13 @@
 //! Token counts. What a request costs by them is reckoned elsewhere.
+//!
+//! | count | where it stands |
+//! |---|---|
+//! | prompt, cached, written to the cache | `input_tokens`, `input_tokens_details.cached_tokens`, `.cache_write_tokens` |
+//! | answer, reasoning | `output_tokens`, `output_tokens_details.reasoning_tokens` |
+//! | searches | `server_side_tool_usage_details.web_search_calls` of xAI, else the searches in the output |
+//! | charge | `cost_in_usd_ticks` of xAI |
+//!
+//! Cached tokens lie inside the prompt and reasoning inside the answer, at every recorded host.
 
 use waystation_core::{Json, Tokens, Usage, Usd};
 

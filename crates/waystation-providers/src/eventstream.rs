@@ -2,9 +2,34 @@
 //! and payloads, no JSON, no exceptions and no provider.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html> and
-//! `application/vnd.amazon.eventstream` as Bedrock sends it (2026-08-22). A frame is its total
-//! length, the length of its headers and the CRC-32 of these eight bytes; then headers, payload, and
-//! the CRC-32 of everything before it. Numbers are big-endian.
+//! `application/vnd.amazon.eventstream` as Bedrock sends it (2026-08-22). Numbers are big-endian.
+//!
+//! | bytes | of a frame |
+//! |---|---|
+//! | 4 | its total length, these bytes included |
+//! | 4 | the length of its headers |
+//! | 4 | the CRC-32 of the eight bytes before |
+//! | as told | headers, one behind the other |
+//! | the rest but four | payload, which Bedrock fills with JSON |
+//! | 4 | the CRC-32 of everything before |
+//!
+//! | bytes | of a header |
+//! |---|---|
+//! | 1 | the length of its name |
+//! | as told | its name, with the colon in front that the protocol's own have |
+//! | 1 | its kind: 0 true, 1 false, 2 to 5 whole numbers, 6 bytes, 7 text, 8 a time, 9 an id |
+//! | by kind | its value; behind a length of two bytes for bytes and text |
+//!
+//! The first checksum stands alone so that a length can be trusted before anybody waits for that many
+//! bytes: a flipped bit would otherwise be a frame of gigabytes whose end never comes.
+//!
+//! | header | Bedrock says with it |
+//! |---|---|
+//! | `:message-type` | `event`, `exception`, `error` |
+//! | `:event-type` | the name of an event: `messageStart`, `contentBlockDelta`, `metadata` |
+//! | `:exception-type` | the name of an exception, whose payload is `{"message"}` |
+//! | `:error-code`, `:error-message` | an error of the transport, which has no payload |
+//! | `:content-type` | `application/json`; not read |
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -20,8 +45,9 @@ const TRAILER: usize = 4;
 /// frame lies in one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Frame {
+    /// As they stand on the wire: most frames are asked for two of them, so none is taken apart before.
     headers: Bytes,
-    /// What the frame carries.
+    /// What the frame carries, at most [`MAX_FRAME_BYTES`] less 16; may be empty.
     pub payload: Bytes,
 }
 
@@ -138,7 +164,12 @@ impl FrameParser {
     }
 }
 
-/// The length of the frame that `bytes` start with, once its prelude is there and holds.
+/// The length of the frame that `bytes` start with, in bytes and with its checksums; `None` until its
+/// prelude is there.
+///
+/// # Errors
+/// [`FrameError::Checksum`] of the prelude, whose numbers say nothing then, and
+/// [`FrameError::Length`] when they contradict each other or are beyond the limit.
 fn length(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
     let Some(mut prelude) = bytes.get(..PRELUDE) else {
         return Ok(None);
@@ -179,12 +210,32 @@ impl Frame {
         })
     }
 
-    /// The header `name`, if there is one and it is text.
+    /// The header `name`, if there is one and it is text. Names are compared byte for byte; of two of
+    /// one name the first counts. Headers of other kinds are passed by, by their length; one of a kind
+    /// that nobody knows ends the walk, since its length is not known either.
     ///
     /// ```
-    /// use waystation_providers::Frame;
+    /// use bytes::Bytes;
+    /// use waystation_providers::{Frame, FrameParser};
     ///
     /// assert_eq!(Frame::default().header(":event-type"), None);
+    ///
+    /// // How Bedrock fails in the middle of a stream.
+    /// let bytes = b"\x00\x00\x00,\x00\x00\x00\x1a\x9cq\xe4\x16\x0d:message-type\x07\x00\x09exception{}\xd3\x91\xbel";
+    /// let mut parser = FrameParser::default();
+    /// parser.push(&Bytes::from_static(bytes));
+    /// let frame = parser.next_frame()?.unwrap();
+    /// assert_eq!(frame.header(":message-type"), Some("exception"));
+    /// assert_eq!(frame.payload, "{}");
+    ///
+    /// // One bit of the payload is another: the checksum tells, and nothing is given out.
+    /// let mut harmed = bytes.to_vec();
+    /// let place = harmed.len() - 5;
+    /// harmed[place] ^= 1;
+    /// let mut parser = FrameParser::default();
+    /// parser.push(&Bytes::from(harmed));
+    /// assert!(parser.next_frame().is_err());
+    /// # Ok::<(), waystation_providers::FrameError>(())
     /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -202,7 +253,8 @@ impl Frame {
 /// A header's name, its value if that is text or bytes, and what stands behind it.
 type Header<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
 
-/// Reads the header that `bytes` start with.
+/// Reads the header that `bytes` start with; `None` at their end, and when the header is cut or of a
+/// kind that the protocol does not have.
 fn header(bytes: &[u8]) -> Option<Header<'_>> {
     let (length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;

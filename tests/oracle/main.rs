@@ -2,8 +2,11 @@
 //! engine is written from the contract alone: slow, in one line of thought, and without a line in
 //! common with the first.
 
+mod agreement;
 mod decision;
 mod metadata;
 mod operator;
 mod sticky;
+mod straight;
 mod tools;
+mod world;

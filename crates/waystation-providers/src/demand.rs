@@ -306,9 +306,10 @@ impl<'a> Demand<'a> {
             .filter(|(name, _)| !self.reserved.contains(&&**name))
     }
 
-    /// Writes a member, unless the provider's own options say it.
+    /// Writes a member, unless the client says it in the provider's own words, as an option or as a
+    /// member that no vocabulary knows: no member leaves twice.
     pub(crate) fn put(&self, object: &mut ObjectWriter<'_>, name: &str, value: &[u8]) {
-        if !self.overridden(name) {
+        if self.own(name).is_none() {
             object.raw(name, value);
         }
     }

@@ -204,6 +204,23 @@ fn a_schema_beside_tools_is_an_instruction() {
 }
 
 #[test]
+fn the_clients_own_words_are_said_once() {
+    let body = json!({"messages": [{"role": "user", "content": "Hi"}], "top_p": 0.5, "p": 0.6, "stop": "x",
+        "stop_sequences": ["y"], "reasoning_effort": "low", "thinking": {"type": "disabled"}});
+    let call = host().encode(&chat(&body.to_string()));
+    let text = std::str::from_utf8(&call.request.body).unwrap();
+    for member in [
+        "\"p\":0.6",
+        "\"stop_sequences\":[\"y\"]",
+        "\"thinking\":{\"type\":\"disabled\"}",
+    ] {
+        assert!(text.contains(member), "{text}");
+        let key = member.split_once(':').unwrap().0;
+        assert_eq!(text.matches(key).count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn images_of_results_follow_them() {
     let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});
     let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}});

@@ -53,8 +53,9 @@ const RESERVED: &[&str] = &["model", "modelId", "messages", "stream", "stream_op
 ///   (`guardrailConfig`, `requestMetadata`) to where they belong; `provider.options[slug]` likewise.
 ///
 /// # Where it goes
-/// `{base_url}/model/{model}/converse`, or `/converse-stream`. The credential is a bearer key, or
-/// signs the request.
+/// `{base_url}/model/{model}/converse`, or `/converse-stream`. The credential is a bearer key;
+/// or, by the scheme `sigv4`, an access key written `id:key` or `id:key:token`, which signs the
+/// request for the operator's region, else for the region in the address (feature `bedrock`).
 ///
 /// # What comes back
 /// Events in frames whose two checksums are checked. The end waits for the counts, which come behind

@@ -81,7 +81,7 @@ fn sampling(demand: &Demand<'_>, object: &mut ObjectWriter<'_>, notes: &mut Vec<
         }
     }
     if let Some(stop) = demand.get(Parameter::Stop)
-        && !demand.overridden("stop_sequences")
+        && demand.own("stop_sequences").is_none()
     {
         let out = object.key("stop_sequences");
         if stop.kind() == Kind::Array {
@@ -175,7 +175,10 @@ fn function(function: Json<'_>, mut object: ObjectWriter<'_>) {
 
 /// The wish to reason: on or off, with a budget where the client says how much.
 fn thinking(demand: &Demand<'_>, object: &mut ObjectWriter<'_>) {
-    let Some(wish) = demand.reasoning.filter(|_| !demand.overridden("thinking")) else {
+    let Some(wish) = demand
+        .reasoning
+        .filter(|_| demand.own("thinking").is_none())
+    else {
         return;
     };
     let Some(wanted) = wish.wanted() else {

@@ -106,3 +106,75 @@ fn nitro_and_floor_are_accepted_on_every_model_that_is_listed() {
         }
     }
 }
+
+/// The tags of `model` under these provider members, everybody having keys.
+fn tags(catalog: &Catalog, model: &str, change: impl Fn(&mut Ask)) -> Vec<String> {
+    let mut ask = Ask::default();
+    ask.models = vec![model.parse().unwrap()];
+    change(&mut ask);
+    let world = World {
+        catalog,
+        health: &HealthView::default(),
+        now: Now::default(),
+        usable: &|_| true,
+        dialects: &dialects(catalog),
+        policy: &RoutingPolicy::default(),
+    };
+    let plan = plan(&ask, &world, Seed::new(1)).unwrap();
+    let tags = plan
+        .attempts
+        .iter()
+        .map(|p| p.endpoint.provider.to_string());
+    tags.collect()
+}
+
+/// Display names as people write them, a model that the vendor serves, and the slugs that are meant.
+const VENDORS: [(&str, &str, &[&str]); 7] = [
+    ("OpenAI", "openai/gpt-5.4", &["openai"]),
+    ("Anthropic", "anthropic/claude-sonnet-4.6", &["anthropic"]),
+    (
+        "Google",
+        "google/gemini-3.1-pro-preview",
+        &["google-ai-studio", "google-vertex"],
+    ),
+    ("xAI", "x-ai/grok-4.20", &["xai"]),
+    ("Qwen", "qwen/qwen3.5-plus", &["alibaba"]),
+    ("Moonshot", "moonshotai/kimi-k2", &["moonshotai"]),
+    ("Azure", "openai/gpt-5.4", &["azure"]),
+];
+
+fn meant(slugs: &[&str], provider: &str) -> bool {
+    slugs.iter().any(|slug| provider.starts_with(slug))
+}
+
+#[test]
+fn the_vendors_names_match_in_order() {
+    let catalog = Catalog::bundled().unwrap();
+    for (name, model, slugs) in VENDORS {
+        let tags = tags(&catalog, model, |ask| ask.wishes.order = vec![name.into()]);
+        assert!(meant(slugs, &tags[0]), "{name}: {tags:?}");
+    }
+}
+
+#[test]
+fn the_vendors_names_match_in_only() {
+    let catalog = Catalog::bundled().unwrap();
+    for (name, model, slugs) in VENDORS {
+        let tags = tags(&catalog, model, |ask| {
+            ask.wishes.only = Some(vec![name.into()]);
+        });
+        assert!(tags.iter().all(|tag| meant(slugs, tag)), "{name}: {tags:?}");
+    }
+}
+
+#[test]
+fn the_vendors_names_match_in_ignore() {
+    let catalog = Catalog::bundled().unwrap();
+    for (name, model, slugs) in VENDORS {
+        let tags = tags(&catalog, model, |ask| ask.wishes.ignore = vec![name.into()]);
+        assert!(
+            !tags.iter().any(|tag| meant(slugs, tag)),
+            "{name}: {tags:?}"
+        );
+    }
+}

@@ -343,3 +343,21 @@ fn in_strict_mode_a_name_that_matches_nothing_is_refused() {
     assert_eq!(none.kind, ErrorType::InvalidRequest);
     assert!(none.message.starts_with(note), "{}", none.message);
 }
+
+#[test]
+fn a_variant_that_nobody_has_is_a_name_that_matches_nothing() {
+    let town = Town::abc().serve("acme/big", "b/turbo", "1");
+    let notes = |names: &str| {
+        town.plan(&format!(
+            r#""model": "{M}", "provider": {{"ignore": [{names}]}}"#
+        ))
+    };
+    let typo = notes(r#""b/trubo""#);
+    assert_eq!(typo.trace.unmatched, ["b/trubo"]);
+    assert_eq!(
+        typo.trace.notes,
+        ["provider.ignore: 'b/trubo' matches no endpoint"]
+    );
+    // Another model's variant is no typo.
+    assert!(notes(r#""b/turbo", "c""#).trace.unmatched.is_empty());
+}

@@ -327,3 +327,41 @@ fn a_model_without_credentials_names_the_variables_to_set() {
         "maker/big-2: 2 endpoints, none has credentials; set MAKER_API_KEY or OTHER_API_KEY"
     );
 }
+
+#[test]
+fn an_id_without_its_author_stands_for_the_one_model_of_that_slug() {
+    let mut town = Town::empty();
+    town.policy.bare_ids = true;
+    let catalog = rows();
+    let models = |model: &str| {
+        let ask = town.ask(&format!(r#""model": "{model}""#));
+        let plan = town.plan_in(&catalog, &ask, 3)?;
+        Ok::<_, Box<waystation_router::NoRoute>>(plan.attempts[0].model.to_string())
+    };
+    assert_eq!(models("big-2").unwrap(), "maker/big-2");
+    // By an alias, with a suffix, with a static variant.
+    assert_eq!(models("big-two").unwrap(), "maker/big-2");
+    assert_eq!(models("Big-2:floor").unwrap(), "maker/big-2");
+    assert_eq!(models("big-2:free").unwrap(), "maker/big-2:free");
+    assert_eq!(
+        models("huge-9").unwrap_err().kind,
+        ErrorType::InvalidRequest
+    );
+}
+
+#[test]
+fn an_id_without_its_author_that_may_mean_two_models_names_both() {
+    let mut town = Town::empty()
+        .serve("acme/fast", "a", "1")
+        .serve("other/fast", "a", "1");
+    town.policy.bare_ids = true;
+    let none = town.refused(r#""model": "fast""#);
+    assert_eq!(none.kind, ErrorType::InvalidRequest);
+    assert!(
+        none.message.contains("acme/fast or other/fast"),
+        "{}",
+        none.message
+    );
+    town.policy.bare_ids = false;
+    assert!(!town.refused(r#""model": "fast""#).message.contains(" or "));
+}

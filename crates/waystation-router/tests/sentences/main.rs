@@ -13,5 +13,6 @@ mod fallbacks;
 mod filters;
 mod ids;
 mod laws;
+mod measured;
 mod ordering;
 mod town;

@@ -1,5 +1,8 @@
 //! Default balancing, sorts, `order`, thresholds, partitions. Contract, section 3.5 and 3.6.
 
+use waystation_catalog::{Catalog, source::Rows};
+use waystation_router::RoutingPolicy;
+
 use crate::town::{M, Town, ids, tags};
 
 const OTHER: &str = "acme/big";
@@ -251,4 +254,98 @@ fn a_sticky_endpoint_goes_first_while_it_works_and_no_order_is_given() {
         "a"
     );
     assert_ne!(sticky(&Town::abc().outage(M, "c"), ""), "c");
+}
+
+#[test]
+fn a_conversation_that_stays_is_not_explored_away() {
+    let mut town = Town::abc().speed(M, "a", 50.0, 40.0);
+    town.policy.explore_ppm = 1_000_000;
+    let mut ask = town.ask(&format!(r#""model": "{M}:nitro""#));
+    ask.sticky = Some("acme/fast|a".parse().unwrap());
+    for seed in 0..20 {
+        assert_eq!(tags(&town.plan_of(&ask, seed).unwrap())[0], "a");
+    }
+}
+
+/// Two models at their maker and at a cheaper aggregator.
+const HUB: &str = r#"
+[[provider]]
+slug = "hub"
+name = "Hub"
+dialect = "openai-chat"
+base_url = "https://hub.example/v1"
+auth = "bearer"
+env = ["HUB_API_KEY"]
+aggregator = true
+[[provider]]
+slug = "own"
+name = "Own"
+dialect = "openai-chat"
+base_url = "https://own.example/v1"
+auth = "bearer"
+env = ["OWN_API_KEY"]
+[[model]]
+id = "acme/fast"
+name = "Fast"
+input = ["text"]
+output = ["text"]
+parameters = ["temperature"]
+seen = "2026-11-01"
+[[model.endpoint]]
+provider = "hub"
+model = "fast"
+confidence = "high"
+price = { prompt = "1", completion = "1" }
+[[model.endpoint]]
+provider = "own"
+model = "fast"
+confidence = "high"
+price = { prompt = "2", completion = "2" }
+[[model]]
+id = "acme/big"
+name = "Big"
+input = ["text"]
+output = ["text"]
+parameters = ["temperature"]
+seen = "2026-11-01"
+[[model.endpoint]]
+provider = "hub"
+model = "big"
+confidence = "high"
+price = { prompt = "0.5", completion = "0.5" }
+[[model.endpoint]]
+provider = "own"
+model = "big"
+confidence = "high"
+price = { prompt = "3", completion = "3" }
+"#;
+
+/// The tags of a plan over those rows.
+fn at_hub(policy: RoutingPolicy, members: &str) -> Vec<String> {
+    let catalog = Catalog::from_rows(&Rows::from_toml(HUB).unwrap()).unwrap();
+    let mut town = Town::empty();
+    town.policy = policy;
+    tags(&town.plan_in(&catalog, &town.ask(members), 7).unwrap())
+}
+
+#[test]
+fn trust_orders_what_a_service_tier_sorts() {
+    // Neither sells the tier; the aggregator is cheaper, and still goes behind.
+    let flex = format!(r#""model": "{M}", "service_tier": "flex""#);
+    assert_eq!(at_hub(RoutingPolicy::default(), &flex), ["own", "hub"]);
+    let floor = format!(r#""model": "{M}:floor""#);
+    assert_eq!(at_hub(RoutingPolicy::default(), &floor), ["hub", "own"]);
+}
+
+#[test]
+fn own_keys_go_before_aggregators_within_each_model_where_the_operator_wishes_so() {
+    let policy = RoutingPolicy {
+        byok_first: true,
+        ..RoutingPolicy::default()
+    };
+    for wish in [r#""sort": "price""#, r#""order": ["hub"]"#] {
+        let members = format!(r#""models": ["{M}", "{OTHER}"], "provider": {{{wish}}}"#);
+        let tags = at_hub(policy.clone(), &members);
+        assert_eq!(tags, ["own", "hub", "own", "hub"], "{wish}");
+    }
 }

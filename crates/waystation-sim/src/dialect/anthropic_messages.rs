@@ -4,6 +4,35 @@
 //! Source: <https://platform.claude.com/docs/en/api/messages> (2026-08),
 //! <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude> (2026-08) and
 //! recorded replies.
+//!
+//! # What is read
+//!
+//! | member | what comes of it |
+//! |---|---|
+//! | `max_tokens` | has to be there; the limit on thinking and words together |
+//! | `messages` | turns of `user` and `assistant`; results of tools are blocks of a user's turn |
+//! | `system` | counted as input, and no more |
+//! | `tools` | those without a `type`, or with `custom`; the others are Anthropic's to run |
+//! | `tool_choice` | `auto`, `any`, `none` or `tool` with a `name`; `disable_parallel_tool_use` |
+//! | `thinking` | `enabled` with `budget_tokens`, `adaptive`, `disabled`; `display: omitted` hides the text |
+//! | `output_config.format` | its `schema` decides the words |
+//! | `stop_sequences`, `stream` | as they say |
+//!
+//! # What is written
+//!
+//! A stream has `message_start` (with the input's count), then for each block `content_block_start`,
+//! `content_block_delta`s and `content_block_stop`, then `message_delta` with the reason and the final
+//! counts, then `message_stop`. Each event has its name twice: in the line `event:` and in `type`.
+//! Blocks come in the order thinking, text, `tool_use`; `index` counts all of them. Thinking ends
+//! with exactly one `signature_delta`, and a call's first `partial_json` is empty.
+//! Source of the order: <https://platform.claude.com/docs/en/build-with-claude/streaming> (2026-08).
+//!
+//! Usage counts input apart from what caches gave (always 0 here); the count in `message_start` is 1,
+//! the one in `message_delta` covers everything, thinking included.
+//!
+//! Errors are `{"type":"error","error":{"type","message"},"request_id"}`. The wire has no place for
+//! the offending member, so that the message names it. A scripted status gets the word that belongs
+//! to it: 429 `rate_limit_error`, 529 `overloaded_error`. Scripts count `ping` as an event.
 
 mod block;
 mod request;

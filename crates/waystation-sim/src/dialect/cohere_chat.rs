@@ -2,6 +2,34 @@
 //! log probabilities.
 //!
 //! Source: <https://docs.cohere.com/reference/chat> (2026-08) and recorded replies.
+//!
+//! # What is read
+//!
+//! | member | what comes of it |
+//! |---|---|
+//! | `messages` | roles `system`, `developer`, `user`, `assistant`, `tool`; a tool's result needs `tool_call_id` |
+//! | `documents` | counted as input; nothing is cited |
+//! | `tools` | functions; an absent schema means no arguments |
+//! | `tool_choice` | `REQUIRED` (which needs `tools`) or `NONE`; absent, the model decides |
+//! | `response_format` | JSON, with a schema or without |
+//! | `thinking` | `enabled`, unless `token_budget` is 0, or `disabled` |
+//! | `max_tokens`, `stop_sequences`, `stream` | as they say |
+//!
+//! # What is written
+//!
+//! A stream is `message-start`, then `tool-plan-delta`s, then each part of the content as
+//! `content-start`, `content-delta`s and `content-end`, then each call as `tool-call-start`,
+//! `tool-call-delta`s and `tool-call-end`, then `message-end` with `finish_reason` and `usage`, then
+//! `data: [DONE]`. Parts and calls count their `index` apart.
+//! Source: <https://docs.cohere.com/docs/streaming> (2026-08).
+//!
+//! Before it calls tools, a model that does not think says what it plans; the plan is left out where
+//! the limit has no room for it. Beside calls there is no text; thoughts alone make a `content`.
+//!
+//! Usage comes twice: `billed_units`, and `tokens`, which the gateway counts; here both are the same,
+//! except that only `tokens` tells reasoning apart.
+//!
+//! Errors are `{"id","message"}`, and nothing more: the status alone says what kind they are.
 
 mod request;
 

@@ -2,6 +2,37 @@
 //! Google's own.
 //!
 //! Source: <https://ai.google.dev/api/generate-content> (2026-08) and recorded replies of both hosts.
+//!
+//! # What is read
+//!
+//! | member | what comes of it |
+//! |---|---|
+//! | `contents` | roles `user` (or none), `model`, `function`; `functionResponse` parts are results |
+//! | `systemInstruction` | counted as input |
+//! | `tools[].functionDeclarations` | functions, with `parametersJsonSchema` or else `parameters` |
+//! | `toolConfig.functionCallingConfig` | `mode`, and `allowedFunctionNames`, which leave only those |
+//! | `generationConfig` | `candidateCount` (1 to 8), `maxOutputTokens`, `stopSequences`, `responseMimeType`, schemas, `responseLogprobs`, `thinkingConfig` |
+//!
+//! Each in camel case or in snake case, as Google's own servers take them.
+//!
+//! # What is written
+//!
+//! Every chunk of a stream is a response of its own: one candidate with one part, and the counts so
+//! far, so that the last chunk has the final ones. Several candidates take turns.
+//! With `alt=sse` they are events with CRLF line ends, without names and without `[DONE]`; otherwise
+//! one JSON array that grows, `[{…}`, `,{…}`, `]`. The candidate's last chunk has `finishReason`.
+//! Source: <https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent> (2026-08).
+//!
+//! Calls come whole, never in pieces, and end in `STOP` like everything else: a client tells by the
+//! parts. Models of the third generation give their calls ids; all that thought sign a part with
+//! `thoughtSignature`.
+//!
+//! `candidatesTokenCount` leaves out `thoughtsTokenCount`; `totalTokenCount` has both.
+//!
+//! Errors are `{"error":{"code","message","status"}}`, `status` being Google's word for the code.
+//!
+//! A script treats the growing array as a whole reply, since it is one JSON document to its readers:
+//! `cut_after_events` leaves half of its first piece.
 
 mod candidate;
 mod request;

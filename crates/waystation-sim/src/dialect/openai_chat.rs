@@ -3,6 +3,34 @@
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/chat> (2026-06) and recorded replies.
 //! Keys are not checked: what a simulated upstream accepts is no business of its credentials.
+//!
+//! # What is read
+//!
+//! | member | what comes of it |
+//! |---|---|
+//! | `messages` | the last user's text is the prompt; the last role decides who spoke |
+//! | `tools`, `tool_choice`, `parallel_tool_calls` | calls; tools without `function` are the host's business |
+//! | `response_format` | `json_object` and `json_schema`; other types mean plain text |
+//! | `max_completion_tokens`, `max_tokens` | the limit; the first counts when both are there |
+//! | `reasoning`, `reasoning_effort`, `thinking`, `enable_thinking` | hosts' spellings of one wish, in this order |
+//! | `n`, `stop`, `logprobs`, `top_logprobs` | 1 to 128 choices; texts; up to 20 alternatives |
+//! | `stream`, `stream_options.include_usage` | a stream, and where its usage goes |
+//!
+//! Everything else (`temperature`, `seed`, `user`) changes nothing but the hash of the question, and
+//! with it the wording.
+//!
+//! # What is written
+//!
+//! A stream begins with a chunk that has the role, then come deltas, then for each choice a chunk with
+//! an empty `delta` and its `finish_reason`, then perhaps a usage chunk with `choices: []`, then
+//! `[DONE]`. Choices take turns. A call's first delta has `id`, `type` and `name`, the others only
+//! arguments; beside calls `content` is `null`.
+//! Source: <https://platform.openai.com/docs/api-reference/chat-streaming> (2026-06).
+//!
+//! Reasoning is in `reasoning_content`, as most hosts write it; in `reasoning` for those who asked with
+//! a `reasoning` object; nowhere with `exclude: true`, though `reasoning_tokens` still count it.
+//!
+//! Errors are `{"error":{"message","type","param","code"}}`; the envelope is shared with Responses.
 
 mod request;
 mod stream;

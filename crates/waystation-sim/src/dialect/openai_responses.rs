@@ -2,6 +2,36 @@
 //! responses, so that none can be gone on from.
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/responses> (2026-08) and recorded replies.
+//!
+//! # What is read
+//!
+//! | member | what comes of it |
+//! |---|---|
+//! | `input` | a text, or items: messages, calls, results, reasoning |
+//! | `instructions` | counted as input, and repeated in the response |
+//! | `tools` | those of type `function`; the others are the host's own business |
+//! | `tool_choice` | a word, a function, or `allowed_tools`, which leaves only those |
+//! | `reasoning` | wanted unless `effort` is `none`; `summary` shows it |
+//! | `include` | `reasoning.encrypted_content` seals reasoning, `message.output_text.logprobs` adds numbers |
+//! | `text.format` | `text`, `json_object`, `json_schema` |
+//! | `max_output_tokens`, `parallel_tool_calls`, `top_logprobs`, `stream` | as they say |
+//! | `previous_response_id` | refused with 404: nothing is kept |
+//!
+//! # What is written
+//!
+//! The output is a list of items in the order reasoning, message, calls. A stream tells each with
+//! `response.output_item.added`, what belongs to it, and `response.output_item.done`; around them stand
+//! `response.created`, `response.in_progress` and the end. `sequence_number` counts all events from 0.
+//! The events `response.completed` and `response.incomplete` hold the whole response with its usage, so
+//! that a client may ignore all others. There is no `[DONE]`.
+//! Source: <https://platform.openai.com/docs/api-reference/responses-streaming> (2026-08).
+//!
+//! There is no finish reason: `status` is `completed` whether tools are called or not, and `incomplete`
+//! with `incomplete_details.reason` `max_output_tokens` where the limit came. A result of a tool names
+//! the `call_id` (`call_…`), never the item's `id` (`fc_…`).
+//!
+//! Errors are those of chat completions, with `param` and `code`. A scripted cut before the last event
+//! leaves a client without usage and without an end, which is the case worth testing.
 
 mod item;
 mod request;

@@ -1,4 +1,9 @@
 //! The blocks of a message's content: whole, as they begin, and in pieces.
+//!
+//! Knows nothing of places: the index of a block is counted where the stream is written. What a block
+//! says whole is what its deltas say together, which is how clients join them; `input` is an object
+//! when whole and JSON text in pieces, and a call without arguments has no piece but the empty one.
+//! Source: <https://platform.claude.com/docs/en/build-with-claude/streaming> (2026-08).
 
 use crate::{
     dialect::answer::object,

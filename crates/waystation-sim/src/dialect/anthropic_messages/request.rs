@@ -131,6 +131,9 @@ fn tools(body: Body<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
 }
 
 /// `tool_choice`, and whether several calls at once are fine.
+///
+/// A tool that is named has to be declared. The choice is checked even where there are no tools, since
+/// a wrong word is wrong with or without them.
 fn choice(body: Body<'_>, tools: &[Tool<'_>]) -> Result<(Choice, bool), Refusal> {
     let Some(choice) = body.object("tool_choice", "tool_choice.")? else {
         return Ok((Choice::Auto, true));
@@ -154,6 +157,11 @@ fn choice(body: Body<'_>, tools: &[Tool<'_>]) -> Result<(Choice, bool), Refusal>
 }
 
 /// Whether thinking is wanted, and whether its text is shown.
+///
+/// A budget has to be at least 1024 and less than `max_tokens`; `adaptive` needs none. Hidden thinking
+/// is made and counted all the same: its block has a signature and an empty text, which clients have
+/// to send back as it is.
+/// Source: <https://platform.claude.com/docs/en/build-with-claude/extended-thinking> (2026-08).
 fn thinking(body: Body<'_>, limit: u64) -> Result<(bool, bool), Refusal> {
     let Some(thinking) = body.object("thinking", "thinking.")? else {
         return Ok((false, false));

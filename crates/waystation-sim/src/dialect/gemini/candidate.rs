@@ -1,4 +1,8 @@
 //! One candidate: its parts, whole or in pieces, and how it ended.
+//!
+//! The signature stands on the first of the calls; without calls, on the last part, which is where the
+//! hosts put it. Clients send it back on the same part.
+//! Source: <https://ai.google.dev/gemini-api/docs/thought-signatures> (2026-08).
 
 use waystation_core::{FinishReason, ObjectWriter};
 
@@ -60,7 +64,8 @@ impl Candidate<'_> {
         }
         let calls = said.calls.iter().enumerate();
         pieces.extend(calls.map(|(nth, call)| piece(Holds::Call(nth, call))));
-        if pieces.is_empty() {
+        // Behind calls a stream ends with a chunk of its own.
+        if pieces.is_empty() || (cut && !said.calls.is_empty()) {
             pieces.push(piece(Holds::Text("")));
         }
         if self.is_signed() {

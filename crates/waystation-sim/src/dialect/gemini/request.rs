@@ -198,6 +198,10 @@ fn choice(body: Body<'_>, tools: &mut Vec<Tool<'_>>) -> Result<Choice, Refusal> 
 }
 
 /// Whether thinking is wanted, and whether it is shown.
+///
+/// A `thinkingBudget` of 0 turns it off, -1 leaves the amount to the model. The level `minimal` means
+/// hardly any, so that there is none unless `includeThoughts` asks to see it.
+/// Source: <https://ai.google.dev/gemini-api/docs/thinking> (2026-08).
 fn thinking(config: Option<Body<'_>>) -> Result<(bool, bool), Refusal> {
     let Some(config) = config else {
         return Ok((false, false));

@@ -1,5 +1,15 @@
 //! Writes a chat completion as a stream: role chunk, deltas, finish chunk for each choice, usage
 //! chunk, `[DONE]`.
+//!
+//! Where usage goes depends on `stream_options`, because hosts differ and a gateway meets them all:
+//!
+//! | `stream_options` | usage |
+//! |---|---|
+//! | `{"include_usage": true}` | in a chunk of its own with `choices: []`; every other chunk says `usage: null` |
+//! | absent | on the last finish chunk |
+//! | `{"include_usage": false}` or `{}` | nowhere |
+//!
+//! Cut by a script after `k` events, a stream has `k` chunks; `[DONE]` counts as one event.
 
 use std::time::Duration;
 

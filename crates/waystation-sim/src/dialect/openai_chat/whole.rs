@@ -1,4 +1,8 @@
 //! Writes a whole chat completion.
+//!
+//! It says what the stream of the same request says, joined: the same words, ids of calls, reasons and
+//! counts. `choices` are in the order of their `index`, and the reply is due when the longest of them
+//! would have been finished, since a host makes them side by side.
 
 use http::StatusCode;
 use waystation_core::ObjectWriter;

@@ -1,5 +1,9 @@
 //! The items of an output: reasoning, the message, each call. Written empty when they begin, and
 //! whole when they end and in the response.
+//!
+//! An id is made of the answer's number and the item's place, so that the same item has the same id in
+//! every event and in the response. Reasoning without `summary` is an item with an empty list: it is
+//! counted, and clients send it back before its calls.
 
 use waystation_core::ObjectWriter;
 

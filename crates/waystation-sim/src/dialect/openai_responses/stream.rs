@@ -1,5 +1,15 @@
 //! Writes a response as a stream: its beginning, each item with its parts and their pieces, its end.
 //! The end is `response.completed` or `response.incomplete`; there is no `[DONE]`.
+//!
+//! | item | events between `output_item.added` and `output_item.done` |
+//! |---|---|
+//! | reasoning with a summary | `reasoning_summary_part.added`, `reasoning_summary_text.delta`s and `.done`, `reasoning_summary_part.done` |
+//! | reasoning without one | none |
+//! | message | `content_part.added`, `output_text.delta`s and `.done`, `content_part.done` |
+//! | call | `function_call_arguments.delta`s and `.done` |
+//!
+//! Each name stands behind `response.`. Deltas take time by their bytes; every other event comes at
+//! once behind the one before it.
 
 use waystation_core::ObjectWriter;
 

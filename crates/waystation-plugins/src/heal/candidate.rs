@@ -2,9 +2,15 @@
 //! finds places; whether there is JSON is the parser's to say.
 
 /// How many places are looked at.
+///
+/// A reply of nothing but braces would otherwise be read from each of them.
 const MOST: usize = 16;
 
 /// A reply without what is certainly not the answer: byte order mark, thinking, control tokens.
+///
+/// Thinking is cut off behind its last closing tag, and only where something that may be JSON
+/// follows: a model that thinks behind its answer keeps the answer. Control tokens are cut off at
+/// the end only.
 pub(super) fn answer(text: &str) -> &str {
     let mut rest = text.trim_start_matches('\u{feff}').trim();
     for tag in ["think", "thinking", "reasoning", "thought"] {
@@ -22,6 +28,9 @@ pub(super) fn answer(text: &str) -> &str {
 }
 
 /// The insides of code fences, in order. A fence that is not closed reaches to the end.
+///
+/// A fence counts as closed where three marks begin a line: a fence inside a string of the JSON
+/// does not end it. At most 16 are looked at.
 pub(super) fn fences(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -56,12 +65,18 @@ pub(super) fn fences(text: &str) -> Vec<&str> {
 }
 
 /// Bytes at which an object or an array may begin, from `from` on.
+///
+/// Brackets in prose are found too; the parser calls those hopeless, and the search goes on one
+/// byte behind them.
 pub(super) fn opener(text: &str, from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     rest.find(['{', '[']).map(|at| from + at)
 }
 
 /// A reply in which every quote is escaped, or is an entity, as it was before that was done to it.
+///
+/// Only where the first thing behind the brackets is `\"` or `&quot;`: a text in which some quote is
+/// escaped is no such reply. Entities are taken back in the order that keeps `&amp;lt;` as `&lt;`.
 pub(super) fn unescaped(text: &str) -> Option<String> {
     let body = text
         .strip_prefix(['{', '['])?

@@ -8,6 +8,9 @@ use super::value::Value;
 
 /// Whether `value` keeps to the bounds that `schema` sets for its kind. What is not understood
 /// (formats, patterns in a foreign spelling) bounds nothing.
+///
+/// Lengths of strings are counted in characters, not in bytes. Bounds only refuse: a value is never
+/// clipped, padded or rounded to keep to them.
 pub(super) fn keeps_to(schema: Json<'_>, value: &Value) -> bool {
     let count = |key: &str| {
         let bound = schema.get(key).and_then(Json::u64);
@@ -28,6 +31,8 @@ pub(super) fn keeps_to(schema: Json<'_>, value: &Value) -> bool {
     }
 }
 
+/// Whether a number is within `minimum`, `maximum`, their exclusive forms and `multipleOf`. Compared
+/// as floating point: only the comparison is inexact beyond 2^53, the digits stay.
 fn in_range(schema: Json<'_>, digits: &str) -> bool {
     let Ok(number) = digits.parse::<f64>() else {
         return true;
@@ -40,6 +45,9 @@ fn in_range(schema: Json<'_>, digits: &str) -> bool {
         && bound("multipleOf").is_none_or(|step| step <= 0.0 || (number / step).fract() == 0.0)
 }
 
+/// Whether a text has the `pattern` anywhere in it, as JSON Schema means it. A pattern that this
+/// engine does not know (look-around, back references) bounds nothing; matching is linear, so that
+/// no pattern of a request can stall a reply.
 fn matches(schema: Json<'_>, text: &str) -> bool {
     let pattern = schema.get("pattern").and_then(Json::string);
     let pattern = pattern.and_then(|pattern| Regex::new(&pattern).ok());

@@ -9,7 +9,9 @@ const MAX_DEPTH: usize = 128;
 /// What kind of bracket is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Open {
+    /// Braces.
     Object,
+    /// Square brackets.
     List,
     /// A Python tuple.
     Tuple,
@@ -40,11 +42,19 @@ pub(super) struct Doubts {
 }
 
 /// Reads one value of `text`.
+///
+/// It never goes back over more than one string, and looks ahead only as far as its fuel reaches:
+/// the work is bounded by a constant times the length of the text. Each of its methods leaves
+/// `at` on the boundary of a character.
 #[derive(Debug)]
 pub(super) struct Parser<'a> {
+    /// The whole reply, or the inside of one fence.
     pub(super) text: &'a str,
+    /// The byte that is read next.
     pub(super) at: usize,
+    /// The brackets around it, outermost first; at most [`MAX_DEPTH`].
     pub(super) open: Vec<Open>,
+    /// What is to be said against the value that was read; gathered, never taken back.
     pub(super) doubts: Doubts,
     /// Steps left for looking ahead, so that hostile texts stay linear.
     pub(super) fuel: usize,
@@ -69,6 +79,7 @@ impl<'a> Parser<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// The character that is next; `None` at the end.
     pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
@@ -82,6 +93,7 @@ impl<'a> Parser<'a> {
         next
     }
 
+    /// Goes over one character, whatever it is: so does a loop that made no headway.
     fn skip_char(&mut self) {
         self.at += self.peek().map_or(0, char::len_utf8);
     }
@@ -107,11 +119,15 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Whether such a bracket is open at any level.
     fn inside(&self, open: Open) -> bool {
         self.open.contains(&open)
     }
 
     /// One value; `None` where none begins.
+    ///
+    /// A closing bracket or a comma begins no value and is not gone over: who asked knows what it
+    /// closes.
     pub(super) fn value(&mut self, place: Place) -> Option<Value> {
         self.blank();
         match self.peek()? {
@@ -163,6 +179,9 @@ impl<'a> Parser<'a> {
 
     /// An object, or what stands in braces instead of one: `{"a", "b"}` is a list, and braces
     /// around one object are nothing.
+    ///
+    /// Where brackets are crossed, the outer one wins: in `{"a": [{"b": 1]}` the `]` closes the array,
+    /// and with it the object that was left open.
     fn object(&mut self) -> Value {
         let mut members = Vec::new();
         let mut alone = Vec::new();
@@ -249,6 +268,9 @@ impl<'a> Parser<'a> {
     }
 
     /// One `key: value`, or a value that has no name.
+    ///
+    /// Between key and value `:`, `=` and `=>` are understood. A key without a value is left out, and
+    /// that counts as a doubt: nothing is put in its place.
     fn member(&mut self, members: &mut Vec<(String, Value)>, alone: &mut Vec<Value>) {
         let quoted = self.peek().and_then(super::text::Quote::opens).is_some();
         let key = if quoted {
@@ -304,6 +326,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes over "```json".
+    /// A fence inside of brackets was written by a model that paused there; it means nothing.
     fn fence_mark(&mut self) {
         let rest = self.rest().trim_start_matches('`');
         let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric());

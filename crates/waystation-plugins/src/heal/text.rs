@@ -12,6 +12,8 @@ const LONGEST_KEY: usize = 200;
 /// A pair of quotes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quote {
+    /// The marks that may close it, the usual one first. Models open with one kind and close with
+    /// another: `“b"` is a string too.
     closers: &'static [char],
 }
 
@@ -31,6 +33,7 @@ impl Quote {
         Some(Self { closers })
     }
 
+    /// Whether `c` may end what these quotes began. That it does is [`Parser::ends`]' to say.
     fn closes(self, c: char) -> bool {
         self.closers.contains(&c)
     }
@@ -151,6 +154,8 @@ impl Parser<'_> {
         }
     }
 
+    /// The code point of an escape, behind its `\u`: a pair of surrogates is one character, half a
+    /// pair is U+FFFD, and what has no four digits stays as it is.
     fn unicode(&mut self, out: &mut String) {
         let hex = |text: &str| u32::from_str_radix(text.get(..4)?, 16).ok();
         let rest = self.rest();
@@ -320,6 +325,8 @@ impl Parser<'_> {
         next.is_empty() || next.starts_with(['{', '['])
     }
 
+    /// Behind a key there is a colon, an equals sign, or, where the colon was forgotten, the quote of
+    /// its value; a comma only where the braces hold a set.
     fn ends_key(&mut self, at: usize, c: char, gap: usize) -> bool {
         match c {
             ':' | '=' => true,
@@ -328,6 +335,9 @@ impl Parser<'_> {
         }
     }
 
+    /// Behind a value there is a comma with a key (in an array: an element) behind it, a fence, a
+    /// control token, or the next key where the comma was forgotten. `apart` and `line` say whether
+    /// space or a line break came before; `popped` that brackets were closed on the way.
     fn ends_value(
         &mut self,
         at: usize,
@@ -416,6 +426,7 @@ impl Parser<'_> {
     }
 }
 
+/// The bracket that closes this kind.
 const fn closer(open: Open) -> char {
     match open {
         Open::Object => '}',
@@ -424,10 +435,12 @@ const fn closer(open: Open) -> char {
     }
 }
 
+/// Whether `c` may stand in an unquoted key or word.
 fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '$' | '-' | '.')
 }
 
+/// Whether `text` could be an unquoted key.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_word_char)
 }

@@ -4,6 +4,9 @@
 use waystation_core::{Json, JsonText, Kind};
 
 /// A value on its way to being JSON.
+///
+/// Numbers are never read into floating point, so that `12345678901234567890` and `1.10` come out
+/// digit by digit as they went in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// `null`.
@@ -44,6 +47,9 @@ impl Value {
     }
 
     /// Decides every unquoted word: a literal, a number, or else a string.
+    ///
+    /// `True` becomes `true`, `.5` becomes `0.5`, `ready` becomes `"ready"`. Called once a schema had
+    /// its say: an unquoted `1` is the string `"1"` where a string is wanted.
     pub(super) fn settled(self) -> Self {
         match self {
             Self::Bare(word) => literal(&word)
@@ -81,6 +87,7 @@ impl Value {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// Appends the text to `out`: `", "` between elements and `": "` behind keys, as most models write.
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.extend_from_slice(b"null"),
@@ -123,6 +130,7 @@ pub(super) fn put(members: &mut Vec<(String, Value)>, key: String, value: Value)
     }
 }
 
+/// Appends `text` as a JSON string, escaping what has to be and nothing else.
 fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(JsonText::of(text).escaped());
@@ -130,6 +138,9 @@ fn quote(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The value that a word of JSON, Python or JavaScript spells, in any of the usual cases.
+///
+/// `NaN` and `undefined` have no place in JSON and become `null`, as `JSON.stringify` makes them.
+/// Source: ECMA-262, `SerializeJSONProperty`.
 pub(super) fn literal(word: &str) -> Option<Value> {
     Some(match word {
         "true" | "True" | "TRUE" => Value::Bool(true),
@@ -141,6 +152,9 @@ pub(super) fn literal(word: &str) -> Option<Value> {
 
 /// The number that `word` spells, in JSON's spelling: `+3`, `.5`, `2.` and `0x1f` are understood,
 /// `007` is not a number.
+///
+/// A word that is not wholly a number is none: `1/3`, `3px` and `1,5` stay text. Hexadecimal is
+/// understood up to 128 bits; more than that stays text rather than lose digits.
 pub(super) fn number(word: &str) -> Option<Value> {
     let (sign, digits) = match word.strip_prefix('-') {
         Some(digits) => ("-", digits),

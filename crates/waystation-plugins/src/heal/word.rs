@@ -10,6 +10,9 @@ use super::{
 
 impl Parser<'_> {
     /// An unquoted word or sentence, up to where the next member or element begins.
+    ///
+    /// A word that reaches to the end of the text may have lost its end, and counts as cut, unless it
+    /// is a literal or a number.
     pub(super) fn bare(&mut self, place: Place) -> Option<Value> {
         let start = self.at;
         let (end, next) = self
@@ -26,6 +29,10 @@ impl Parser<'_> {
 
     /// Where the word ends, and where to go on. `None` when brackets were followed (`nest`) and
     /// one stayed open.
+    ///
+    /// What ends a word depends on where it stands: a colon ends a key, a comma ends an element, and in
+    /// a value the comma is text unless a key stands behind it. `{a: one, two, b: 3}` is read as
+    /// `{"a": "one, two", "b": 3}`. Comments, fences and control tokens end every word.
     fn bare_end(&mut self, place: Place, nest: bool) -> Option<(usize, usize)> {
         let (text, mut depth) = (self.rest(), 0_usize);
         let start = self.at;

@@ -49,7 +49,7 @@ fn ten_thousand_random_worlds_are_planned_alike() {
         let case = Case::of(number);
         let result = case.planned(number);
         let (expected, dropped) = answer(&case);
-        let found = result.as_ref().map(|plan| ids(plan));
+        let found = result.as_ref().map(ids);
         let agrees = match (&expected, &found) {
             (Answer::Tried(groups), Ok(ids)) => {
                 plans += 1;

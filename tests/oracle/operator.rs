@@ -20,9 +20,12 @@ async fn asked(classes: &str, fault: Reply) -> Vec<String> {
     station.asked()
 }
 
+/// Makes the reply of a failing upstream.
+type Fault = fn() -> Reply;
+
 #[tokio::test(start_paused = true)]
 async fn s95_fallback_on_says_which_failures_lead_on() {
-    let faults: [(&str, fn() -> Reply); 5] = [
+    let faults: [(&str, Fault); 5] = [
         ("rate_limit", || {
             fixtures::error(429, "limited").header("retry-after", "90")
         }),

@@ -386,6 +386,12 @@ fn body(chance: &mut Chance, models: u64, providers: &[Provider]) -> Value {
         provider["preferred_max_latency"] = cutoffs(chance, 1);
     }
     body["provider"] = provider;
+    parameters(chance, &mut body);
+    body
+}
+
+/// What is asked of the model itself.
+fn parameters(chance: &mut Chance, body: &mut Value) {
     if chance.one_in(3) {
         body["max_tokens"] = json!(1 + chance.below(5) * 900);
     }
@@ -404,7 +410,6 @@ fn body(chance: &mut Chance, models: u64, providers: &[Provider]) -> Value {
     if chance.one_in(5) {
         body["service_tier"] = json!(chance.pick(&["auto", "default", "flex", "priority", "fast"]));
     }
-    body
 }
 
 fn caps(chance: &mut Chance) -> Value {

@@ -40,10 +40,7 @@ impl Metadata {
             let value = headers.get(*name).and_then(|value| value.to_str().ok());
             value.is_some_and(|value| value.trim().eq_ignore_ascii_case("enabled"))
         };
-        HEADERS
-            .iter()
-            .any(|name| enabled(&name))
-            .then_some(Self(snapshot))
+        HEADERS.iter().any(enabled).then_some(Self(snapshot))
     }
 
     /// Of a reply that is complete, or that broke off.

@@ -23,6 +23,22 @@
 //! match = { percent = 10 }
 //! silent = true
 //! ```
+//!
+//! # Which rule acts
+//!
+//! A request is held against the rules from the top. A rule whose `model`, `path`, `host` and `stream`
+//! fit counts it, and then `nth`, `first`, `every` and `percent` decide by that count; all that are
+//! present must hold. The first rule that takes the request acts, and those behind it neither act nor
+//! count. So a rule without `match` at the end catches the rest, and one at the top hides all others.
+//!
+//! Counts belong to a simulator and start at 1; `percent` draws from the seed, the rule's place and the
+//! count, so that a run can be repeated.
+//!
+//! # In which order a rule acts
+//!
+//! `status` or `body` replace the reply; an event is malformed; the reply is cut, stalled or silenced;
+//! `retry-after` is added; gaps and the delay come last. A rule with `status = 200` and nothing else
+//! leaves the answer as it is.
 
 mod apply;
 mod pattern;

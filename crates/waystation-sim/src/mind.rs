@@ -1,5 +1,30 @@
 //! What a simulated model says: words, reasoning, tool calls or JSON, decided by the question's
 //! hash alone. It never pretends: every text says that it is simulated.
+//!
+//! # How an answer comes about
+//!
+//! 1. The question's hash and the number of the choice start a [`Draw`]; every decision below takes its
+//!    chance from there, in this order, so that equal questions get equal answers.
+//! 2. Where reasoning is wanted, a line of thoughts about the prompt's start.
+//! 3. Calls, if the person spoke last: never right after a tool's result, so that a loop of tools ends
+//!    after one round.
+//! 4. Only without calls, words: plain ones, or JSON as the format says.
+//! 5. The words end before the first stop text that stands in them; the earliest place counts, not the
+//!    first of the list. Thoughts and arguments are not searched, as hosts do not.
+//! 6. The limit breaks off what is too long, in the order thoughts, words, calls, and overrules the
+//!    stop text: the reason is then the limit.
+//!
+//! # Which tools are called
+//!
+//! | choice | tools |
+//! |---|---|
+//! | none | none |
+//! | auto | those whose name shares a telling word with the prompt; if none does, those whose description does |
+//! | required | the same; the first tool where there is none |
+//! | named | that one |
+//!
+//! At most four of them, and one where parallel calls are not wanted. Arguments are made from the
+//! schema ([`crate::schema`]); a tool without one gets `{}`.
 
 use waystation_core::{FinishReason, ObjectWriter};
 
@@ -123,6 +148,8 @@ impl Called {
 }
 
 /// Keeps what `left` tokens hold of `text`, at a character boundary, and takes them off.
+///
+/// A text may lose up to three bytes more than the limit says: half a character is no text.
 fn keep(text: &mut String, left: &mut u64) {
     let bytes = usize::try_from(left.saturating_mul(4)).unwrap_or(usize::MAX);
     text.truncate(text.floor_char_boundary(bytes));
@@ -198,6 +225,10 @@ fn plain(asked: &Asked<'_>, draw: &mut Draw) -> String {
 }
 
 /// A tool's result as a sentence.
+///
+/// An object's first six members are told by name (`The tool says that city is Oslo and degrees is
+/// 7.`); anything else as it is, shortened. Tests of tool loops look for these words: they show that
+/// the result came back to the model.
 fn reported(result: &str) -> String {
     let members = waystation_core::Json::parse(result.as_bytes()).ok();
     let pairs: Vec<String> = members

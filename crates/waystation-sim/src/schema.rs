@@ -8,6 +8,26 @@
 //! simple `pattern`s). Not understood, and so not always satisfied: `not`, `if`,
 //! `patternProperties`, `contains`, and a `oneOf` whose first branch implies another.
 //! Source: JSON Schema 2020-12, <https://json-schema.org/draft/2020-12> (2026-06).
+//!
+//! # How a value comes about
+//!
+//! 1. The schema is joined with all that holds for the same value ([`facets`]): what `$ref` and `allOf`
+//!    name, one branch of `anyOf` and `oneOf`. Bounds of all of them count, the strictest first.
+//! 2. A value that is spelled out is taken as it is: `const`; of an `enum` the one that the prompt
+//!    mentions, else by turns; then `default`; then `examples`, if their type is right.
+//! 3. Otherwise the type decides, `null` last. A schema without a type gets the one that its other
+//!    keys speak of, and else a string.
+//! 4. Strings and numbers are taken from the prompt where it has some that fit, so that an answer looks
+//!    as if it had listened: a `city` gets the name behind `in`, a `query` the whole prompt.
+//!
+//! # How it ends
+//!
+//! A schema may refer to itself, or be made to hurt. There are two limits on depth and two on the number
+//! of values: past the first (6 levels, 300 values) only what must be is made, and branches that end
+//! are preferred; past the second (40 levels, 5000 values) everything is `null`, whether the schema
+//! allows that or not. So the work is bounded whatever a client sends.
+//!
+//! Nothing is checked against the schema afterwards: a test does that, over generated schemas.
 
 mod facets;
 mod number;

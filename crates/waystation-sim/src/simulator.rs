@@ -2,6 +2,11 @@
 //!
 //! It reads no clock and no random source and keeps nothing but the counters that scripted faults
 //! need (`nth`, `first`, `every`).
+//!
+//! A request goes through four steps: its path chooses the wire, the wire says which model is asked for
+//! and whether to stream, the script is asked whether something is to go wrong, and then the wire
+//! answers or the rule does. The script sees a request before its body was found to be right, so that
+//! garbage can be met with a scripted 503 as well.
 
 use std::{
     fmt,

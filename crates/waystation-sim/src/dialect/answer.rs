@@ -1,5 +1,10 @@
 //! One answer on its way to a wire: what was said, with the counts and numbers that every wire writes
 //! beside it. How they are written is each wire's own.
+//!
+//! Three promises are kept here for all wires: ids and times come from the question's hash and a fixed
+//! day, so that replies can be compared byte for byte; arguments that the limit broke off become an
+//! empty object where the wire has no place for half of one; and a whole reply is due when the last
+//! token of its stream would have been.
 
 use std::time::Duration;
 

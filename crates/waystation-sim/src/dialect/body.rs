@@ -1,5 +1,12 @@
 //! A request's body as every wire reads it: members by name, and refusals that name them. Leaves out
 //! what the members mean: that is each wire's own.
+//!
+//! A member that is `null` is absent, as hosts have it. One of the wrong type is refused with its place
+//! in the request (`generationConfig.candidateCount`), what was expected and what was found; one that
+//! nobody knows is ignored, but counts in the hash, so that it may change the wording.
+//!
+//! Input tokens are a quarter of the bytes of all values at any depth, names of members aside; without
+//! pictures, sound and files, which cost a fixed number each.
 
 use http::{Method, StatusCode};
 use waystation_core::{Json, Key, Kind};

@@ -21,7 +21,7 @@
 //!
 //! # What is written
 //!
-//! A stream begins with a chunk that has the role, then come deltas, then for each choice a chunk with
+//! Each choice of a stream begins with a chunk that has the role, then come deltas, then a chunk with
 //! an empty `delta` and its `finish_reason`, then perhaps a usage chunk with `choices: []`, then
 //! `[DONE]`. Choices take turns. A call's first delta has `id`, `type` and `name`, the others only
 //! arguments; beside calls `content` is `null`.

@@ -1,4 +1,8 @@
 //! What a rule does to a reply.
+//!
+//! The answer is only made where the rule does not replace it. Events are pieces of a reply, which is
+//! why every wire has to write one event a piece; a reply that is no stream (a whole one, or Gemini's
+//! growing array) is treated as one body, of which half is left.
 
 use std::time::Duration;
 

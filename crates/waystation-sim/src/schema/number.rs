@@ -1,4 +1,9 @@
 //! Numbers within bounds. Floats are fine here: these are no amounts of money.
+//!
+//! Tried in this order, and the first that is legal is taken: the number that the prompt speaks of, the
+//! one that is liked, then with a step (`multipleOf`, or 1 for integers) the multiples of it nearest to
+//! the wish and just inside either bound, and 0; without a step the middle between the bounds, or one
+//! away from the only bound. Bounds that leave no number get one that breaks them.
 
 use super::facets::Facets;
 

@@ -1,6 +1,10 @@
 //! Texts that fit a simple regular expression: literals, classes, groups, alternatives and counted
 //! repetition. Anything else (look-around, back references) gives nothing.
 //!
+//! Each repetition is made as often as it has to be, and of alternatives the first is taken, so that the
+//! text is about the shortest. Where `minLength` asks for more, a second reading gives all that is
+//! missing to the first repetition without an upper end.
+//!
 //! Source of the syntax: ECMA-262, section 22.2 (2025), as JSON Schema's `pattern` uses it.
 
 use std::{iter::Peekable, str::Chars};

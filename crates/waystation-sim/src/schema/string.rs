@@ -1,4 +1,12 @@
 //! Strings that a schema allows and a person would find sensible.
+//!
+//! A known `format` decides first, then a `pattern` that is understood, then the property's name, with
+//! what the prompt has for it: a place, a quotation, a name, the whole text. The result is cut or padded
+//! with dots to `minLength` and `maxLength`, which count characters, not bytes. Elements of one array
+//! differ by a number at the end, for the sake of `uniqueItems`.
+//!
+//! Examples come from what is set aside for them: `example.com` (RFC 2606), `192.0.2.0/24` (RFC 5737),
+//! `2001:db8::/32` (RFC 3849).
 
 use super::{Spot, facets::Facets, pattern};
 use crate::prompt::Prompt;

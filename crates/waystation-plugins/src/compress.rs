@@ -12,6 +12,9 @@ use groups::Group;
 use message::Item;
 
 /// What a conversation has to fit into.
+///
+/// `tokens` bounds the estimate of [`size`], not what a provider will count; the estimate is the
+/// larger of two, so that it rather errs towards too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// The most tokens that all messages together may come to.
@@ -24,9 +27,14 @@ pub struct Room {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     /// The middle goes first: whole turns, then the middle of a text.
+    ///
+    /// What was said first and last matters most: tasks are set at the beginning, and the last turns are
+    /// what the next one answers. Source: API contract, section 7.4.
     #[default]
     MiddleOut,
     /// Sentences that share nothing with the last question go first.
+    ///
+    /// For long documents with a question behind them; sentences stay whole and in their order.
     Extract,
 }
 
@@ -64,17 +72,23 @@ pub struct TooLong {
 /// A conversation at work.
 #[derive(Debug)]
 struct Conversation<'a> {
+    /// The messages that are left, in their order.
     items: Vec<Item<'a>>,
     room: Room,
+    /// How large a text is.
     counter: &'a dyn Counter,
 }
 
 /// A [`TokenCounter`] that can be shown.
 trait Counter: std::fmt::Debug {
+    /// The tokens of a text, as far as they can be guessed.
     fn count(&self, text: &str) -> u64;
 }
 
 /// The dearer of the two guesses: what is to fit should rather be smaller.
+///
+/// A text that is taken for too large loses a sentence; one that is taken for too small is refused by
+/// the provider, after the wait.
 struct Careful<'a>(&'a dyn TokenCounter);
 
 /// Makes `messages`, a JSON array of chat messages, fit into `room`.
@@ -144,6 +158,17 @@ pub fn compress(
 }
 
 /// The estimated size of `messages`, by the same measure as [`compress`]'s.
+///
+/// Anything that is no object is no message, and counts nothing.
+///
+/// ```
+/// use waystation_core::Json;
+/// use waystation_tokens::ByteBounds;
+///
+/// let empty = Json::parse(br#"[{"role": "user", "content": ""}]"#)?;
+/// assert_eq!(waystation_plugins::size(empty, &ByteBounds).get(), 4); // what every message costs
+/// # Ok::<(), waystation_core::ScanError>(())
+/// ```
 #[must_use]
 pub fn size(messages: Json<'_>, tokens: &dyn TokenCounter) -> Tokens {
     let counter = Careful(tokens);
@@ -154,10 +179,12 @@ pub fn size(messages: Json<'_>, tokens: &dyn TokenCounter) -> Tokens {
 // === impl Conversation ===
 
 impl Conversation<'_> {
+    /// The tokens of all messages together.
     fn size(&self) -> u64 {
         self.items.iter().map(|item| item.tokens).sum()
     }
 
+    /// Whether both limits are kept.
     fn fits(&self) -> bool {
         self.size() <= self.room.tokens.get()
             && self
@@ -166,6 +193,7 @@ impl Conversation<'_> {
                 .is_none_or(|most| self.items.len() <= most)
     }
 
+    /// The messages as a JSON array. Those that were not cut are copied, spaces and all.
     fn written(&self) -> RawJson {
         let mut out = vec![b'['];
         for (at, item) in self.items.iter().enumerate() {
@@ -200,6 +228,7 @@ impl Conversation<'_> {
         self.items.retain(|_| mask.next().unwrap_or_default());
     }
 
+    /// The refusal, with what the conversation comes to now.
     fn too_long(&self) -> TooLong {
         TooLong {
             least: Tokens::new(self.size()),
@@ -226,6 +255,8 @@ impl std::fmt::Debug for Careful<'_> {
 }
 
 /// Whether the role is the operator's.
+///
+/// Such messages set the rules of a conversation; to drop one in silence would change them.
 const fn is_operator(role: Option<Role>) -> bool {
     matches!(role, Some(Role::System | Role::Developer))
 }

@@ -18,6 +18,8 @@ pub const SMALL_CONTEXT: Tokens = Tokens::new(8_192);
 const ANTHROPIC_MESSAGES: usize = 1_000;
 
 /// Room for the answer where the request says nothing, at most.
+///
+/// Source: API contract, section 7.4.
 const ANSWER: u64 = 1_024;
 
 const ID: &str = "context-compression";
@@ -57,7 +59,9 @@ pub struct ContextCompression {
 
 /// At work on one request.
 struct Compression {
+    /// The engine that the entry names.
     engine: Engine,
+    /// Whether endpoints with a large context compress too: the operator or the request says so.
     everywhere: bool,
 }
 
@@ -105,6 +109,7 @@ fn is_asked_for(chat: &ChatRequest) -> bool {
             .is_some_and(|list| list.elements().next().is_some())
 }
 
+/// A refusal of this plugin; the message names the option, or what to shorten.
 fn error(kind: ErrorType, message: String) -> PluginError {
     PluginError {
         kind,
@@ -186,6 +191,17 @@ impl Run for Compression {
 }
 
 /// The room that the messages have at an endpoint; `None` when nothing limits them.
+///
+/// The answer's part is `max_tokens`, or else a quarter of the context, 1,024 tokens at most. Tools
+/// and the response format are counted as their JSON text. Where these alone fill the context, the
+/// room is 0, and whatever the messages are, they are too long for it.
+///
+/// | context | `max_tokens` | tools | room |
+/// |---:|---:|---:|---:|
+/// | 2,048 | none | 0 | 1,536 |
+/// | 8,192 | none | 300 | 6,868 |
+/// | 8,192 | 4,000 | 300 | 3,892 |
+/// | none | any | any | no limit |
 fn room(chat: &ChatRequest, to: &Endpoint, cx: &Cx<'_>) -> Option<Room> {
     let messages = (to.dialect == *"anthropic-messages").then_some(ANTHROPIC_MESSAGES);
     let tokens = to.context_length.map(|context| {

@@ -39,7 +39,9 @@ pub enum Outcome {
 /// One place in a reply, read.
 #[derive(Clone, Debug)]
 struct Reading<'a> {
+    /// The value, its unquoted words not decided yet.
     value: Value,
+    /// What is to be said against it.
     doubts: Doubts,
     /// The very text, where that is valid JSON already.
     verbatim: Option<&'a str>,
@@ -98,12 +100,19 @@ pub fn heal<'a>(text: &'a str, schema: Option<Json<'_>>) -> Healed<'a> {
 
 /// What is to be said of valid JSON.
 enum Verdict {
+    /// It is what was wanted: not a byte changes.
     Good,
+    /// It is JSON, and this is what was wanted.
     Better(String),
+    /// It is JSON, and nothing that was wanted can be made of it.
     Bad,
 }
 
 /// Valid JSON that may not be what was wanted.
+///
+/// Without a schema that is anything but an object or an array; a string that holds one is opened,
+/// once. With a schema, whatever fits at no cost is good, and conversions are the schema's to make.
+/// A plain word in prose is taken for an enum's or a boolean's where it is the only one there.
 fn of_valid(json: Json<'_>, schema: Option<&Schema<'_>>) -> Verdict {
     let Some(schema) = schema else {
         // An object within a string was encoded once too often.
@@ -129,6 +138,13 @@ fn of_valid(json: Json<'_>, schema: Option<&Schema<'_>>) -> Verdict {
 }
 
 /// Looks for what was meant in text that is no JSON.
+///
+/// In this order, and the first that gives something wins:
+/// 1. the reply unescaped, where every quote in it is escaped;
+/// 2. the reply as it is, without thinking and control tokens;
+/// 3. with a schema, the whole of it as one word: `yes` for a boolean, `Bug` for an enum, and then
+///    the one word in its prose that the schema has;
+/// 4. without a schema, numbers in lines.
 fn of_damaged(text: &str, schema: Option<&Schema<'_>>) -> Option<String> {
     let answer = candidate::answer(text);
     let unescaped = candidate::unescaped(answer);
@@ -146,6 +162,8 @@ fn of_damaged(text: &str, schema: Option<&Schema<'_>>) -> Option<String> {
 }
 
 /// Lines or lists of plain numbers are an array.
+///
+/// `1\n2\n3` becomes `[1, 2, 3]`. A single number is none: the reply may be about it.
 fn numbers(text: &str) -> Option<String> {
     let items: Vec<&str> = text.split([',', '\n']).map(str::trim).collect();
     let items: Vec<&str> = items.into_iter().filter(|item| !item.is_empty()).collect();
@@ -155,6 +173,9 @@ fn numbers(text: &str) -> Option<String> {
 }
 
 /// Every place in `text` where an object or an array can be read, best place first.
+///
+/// A reply that starts with a bracket is read from there; else what stands in fences is read, and
+/// else whatever begins with a bracket anywhere in the prose.
 fn readings(text: &str) -> Vec<Reading<'_>> {
     if text.starts_with(['{', '[', '(']) {
         let all = roots(text);
@@ -218,6 +239,8 @@ fn roots(text: &str) -> Vec<Reading<'_>> {
 }
 
 /// Reads the value at byte `at`; also gives where it ended.
+///
+/// The end is always behind `at`, so that whoever goes on from there comes to an end.
 fn read(text: &str, at: usize) -> (Reading<'_>, usize) {
     let mut parser = Parser::new(text, at);
     let value = parser.value(Place::Root);
@@ -234,6 +257,11 @@ fn read(text: &str, at: usize) -> (Reading<'_>, usize) {
 }
 
 /// The best reading, as JSON.
+///
+/// Without a schema: the last object that has members, else the last container that is not empty,
+/// else the first; models think aloud first and answer last. With one: what fits at the least cost,
+/// the first of several; what breaks off is not held against a schema, since the part that is
+/// missing may be the part that matters.
 fn pick(readings: &[Reading<'_>], schema: Option<&Schema<'_>>) -> Option<String> {
     let able = readings.iter().filter(|reading| !reading.doubts.hopeless);
     let Some(schema) = schema else {
@@ -278,6 +306,7 @@ fn pick(readings: &[Reading<'_>], schema: Option<&Schema<'_>>) -> Option<String>
 // === impl Reading ===
 
 impl Reading<'_> {
+    /// As it stood in the reply where that was JSON, and else as the parser understood it.
     fn text(&self) -> String {
         self.verbatim
             .map_or_else(|| self.value.clone().settled().to_json(), str::to_owned)
@@ -287,6 +316,7 @@ impl Reading<'_> {
 // === impl Healed ===
 
 impl<'a> Healed<'a> {
+    /// The text as it came, with what is to be said of it.
     const fn same(text: &'a str, outcome: Outcome) -> Self {
         Self {
             text: Cow::Borrowed(text),

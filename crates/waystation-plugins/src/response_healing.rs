@@ -49,40 +49,58 @@ struct Wanted {
     truncated: bool,
 }
 
+/// The run of one request: it changes nothing on the way in, and puts a stage into the way out.
 struct Healing {
     wanted: Wanted,
 }
 
 /// Keeps the content of a reply back and gives it on, repaired, when the choice is complete.
+///
+/// Reasoning, refusals, annotations and usage pass at once; only what may have to change waits. All
+/// choices of a reply are healed, each by itself. It holds at most the reply: what comes in is what
+/// goes out, once.
 struct Mend {
     wanted: Wanted,
+    /// What is kept back, by choice, in rising order.
     choices: Vec<Held>,
+    /// What was done so far, over all choices.
     tally: Tally,
 }
 
 /// What has been kept back of one choice.
 #[derive(Default)]
 struct Held {
+    /// Which choice of the reply, from 0.
     choice: u32,
+    /// The pieces of its content, as they came.
     content: Vec<JsonText>,
+    /// Its tool calls, in the order of their first pieces; empty unless arguments are repaired.
     calls: Vec<Call>,
 }
 
 /// A tool call, while its arguments come in.
 #[derive(Default)]
 struct Call {
+    /// Its place among the calls of the choice, as the provider counts.
     index: u32,
+    /// Its id; providers send it once, with the first piece.
     id: Option<JsonText>,
+    /// The tool's name, which leads to the schema of the arguments.
     name: Option<JsonText>,
+    /// The pieces of the arguments, as they came.
     arguments: Vec<JsonText>,
 }
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
+    /// Texts that were repaired.
     mended: usize,
+    /// Texts that could not be, and went on as they came.
     failed: usize,
+    /// Bytes of the texts that were looked at, as the model wrote them.
     before: usize,
+    /// Bytes of the same texts as they went on.
     after: usize,
 }
 
@@ -120,10 +138,13 @@ impl Plugin for ResponseHealing {
 }
 
 /// A JSON value of the request, kept beyond it.
+///
+/// The bytes are copied: a schema is small beside the request that it came in.
 fn owned(json: Json<'_>) -> RawJson {
     json.raw(&bytes::Bytes::new())
 }
 
+/// A boolean option; `false` where it is missing or null.
 fn flag(options: &Options, key: &str) -> Result<bool, PluginError> {
     let Some(value) = options
         .entry
@@ -230,6 +251,9 @@ impl OutputStage for Mend {
 
 impl Mend {
     /// Keeps back what is to be repaired, and lets everything else pass.
+    ///
+    /// A delta that has nothing left does not go on; one with reasoning beside its content goes on
+    /// without the content.
     fn hold(&mut self, mut delta: Delta, out: &mut Vec<ChatEvent>) {
         let (content, calls) = (
             self.wanted.content.is_some(),
@@ -249,6 +273,7 @@ impl Mend {
         }
     }
 
+    /// What is kept back of a choice; found by halving, made where there is nothing yet.
     fn held(&mut self, choice: u32) -> &mut Held {
         let at = self.choices.partition_point(|held| held.choice < choice);
         if self
@@ -268,6 +293,9 @@ impl Mend {
     }
 
     /// A choice is complete: gives on what was kept back of it.
+    ///
+    /// Only a choice that ended of its own accord is repaired. One that the token limit cut off may
+    /// lack anything; one that a filter or an error ended is not the model's answer.
     fn give(&mut self, finish: &Finish, out: &mut Vec<ChatEvent>) {
         let at = self
             .choices
@@ -288,6 +316,7 @@ impl Mend {
         held.give_back(out);
     }
 
+    /// Repairs the content, where it is the answer and was asked to be JSON.
     fn mend_content(&mut self, held: &mut Held, reason: FinishReason, cut: bool) {
         // What is said beside tool calls is no answer yet.
         let answer = reason != FinishReason::ToolCalls;
@@ -300,6 +329,8 @@ impl Mend {
         }
     }
 
+    /// Repairs the arguments of each call by the `parameters` of the tool with its name; a call of a
+    /// tool that the request does not have is held to being JSON. Calls without arguments stay so.
     fn mend_calls(&mut self, held: &mut Held, cut: bool) {
         let Some(tools) = self.wanted.arguments.clone() else {
             return;
@@ -322,6 +353,8 @@ impl Mend {
     }
 
     /// The text, repaired; `None` when it stays as it is.
+    /// A reply that was cut off (`cut`) and does not fit the schema is closed without one: whoever asked
+    /// for that wants what there is.
     fn mended(&mut self, text: &JsonText, schema: Option<Json<'_>>, cut: bool) -> Option<JsonText> {
         let decoded = text.decode();
         if decoded.trim().is_empty() {
@@ -351,6 +384,7 @@ impl Mend {
 // === impl Held ===
 
 impl Held {
+    /// Takes in a piece of a call; pieces with the same index are one call.
     fn absorb(&mut self, piece: ToolCallDelta) {
         let at = self.calls.iter().position(|call| call.index == piece.index);
         let at = at.unwrap_or(self.calls.len());
@@ -367,6 +401,7 @@ impl Held {
         }
     }
 
+    /// Everything in one delta: the content as one piece, and each call whole.
     fn give_back(self, out: &mut Vec<ChatEvent>) {
         let mut delta = Delta::of(self.choice);
         if !self.content.is_empty() {
@@ -382,6 +417,7 @@ impl Held {
 // === impl Call ===
 
 impl Call {
+    /// The call as one piece.
     fn into_delta(self) -> ToolCallDelta {
         ToolCallDelta {
             index: self.index,

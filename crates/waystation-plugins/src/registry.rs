@@ -27,12 +27,17 @@ pub struct Registry {
 /// A plugin and what the operator says about it.
 #[derive(Clone, Debug)]
 struct Registered {
+    /// The plugin, shared by all requests.
     plugin: Arc<dyn Plugin>,
+    /// What holds for requests that do not speak of it.
     defaults: Defaults,
 }
 
 /// What the operator says about one plugin (`[plugins.<id>]`). The default: off unless asked for,
 /// no options, requests may override.
+///
+/// With `prevent_overrides`, `enabled` alone decides: a request can neither turn the plugin on nor off,
+/// nor change an option, and is not refused for trying.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
     /// Whether it runs for requests that do not speak of it.
@@ -133,6 +138,8 @@ impl Plugins for Registry {
 }
 
 /// Where a plugin stands in the pipeline.
+///
+/// Lower runs earlier; plugins in the same place run in the order of their ids.
 fn place(id: &str) -> u8 {
     match id {
         "moderation" | "armor" | "alignment" => 0,
@@ -145,6 +152,10 @@ fn place(id: &str) -> u8 {
 }
 
 /// The members of `base`, with those of `entry` in their place where both have them.
+///
+/// Members are replaced whole, not merged: a list in the entry takes the place of the operator's
+/// list. The id is written first, once. `{"a": 1, "b": [2]}` under `{"b": [3]}` gives
+/// `{"id": .., "a": 1, "b": [3]}`.
 fn overlay(id: &PluginId, base: Option<Json<'_>>, entry: Option<Json<'_>>) -> RawJson {
     let mut out = Vec::new();
     let mut object = ObjectWriter::open(&mut out);

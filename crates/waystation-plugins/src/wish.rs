@@ -36,6 +36,8 @@ pub(crate) fn wishes(chat: &ChatRequest) -> Result<Vec<Wish<'_>>, InvalidRequest
     Ok(wishes)
 }
 
+/// One entry of `plugins`. An entry without an id gets the empty one, which no plugin has: the
+/// registry refuses it and lists those that there are.
 fn of_entry(at: usize, entry: Json<'_>) -> Result<Wish<'_>, InvalidRequest> {
     let field = format!("plugins[{at}]");
     let enabled = match entry.get("enabled").filter(|enabled| !enabled.is_null()) {

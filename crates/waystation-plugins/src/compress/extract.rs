@@ -16,7 +16,10 @@ use super::{
 
 /// The usual parameters of BM25. Source: Robertson and Zaragoza, "The Probabilistic Relevance
 /// Framework: BM25 and Beyond", 2009.
+///
+/// `K1` is how soon a word that is said again counts less.
 const K1: f64 = 1.2;
+/// How much long sentences are marked down for their length: 0 is not at all, 1 fully.
 const B: f64 = 0.75;
 
 /// How much of the last question is read, in bytes from its end.
@@ -27,15 +30,22 @@ const END: usize = 512;
 
 /// A sentence of the conversation.
 struct Sentence {
+    /// Whose sentence it is, as a place among the messages.
     item: usize,
+    /// Which of the message's texts it stands in.
     text: usize,
     /// Where it stands in its text.
     range: Range<usize>,
+    /// Its size, and one for the line break that may come to stand behind it.
     tokens: u64,
+    /// How much it has to do with the question; 0 is nothing, [`f64::MAX`] is the question itself.
     score: f64,
 }
 
 /// Makes the conversation fit.
+///
+/// Where the sentences do not come out small enough, as where arguments of calls fill the room,
+/// [`middle::out`] goes on with what is left.
 pub(super) fn out(mut talk: Conversation<'_>) -> Result<Conversation<'_>, TooLong> {
     let open = long_question(&talk);
     if open.is_none() {
@@ -104,6 +114,8 @@ fn question(items: &[Item<'_>]) -> HashSet<String> {
 }
 
 /// The words of a text in small letters.
+///
+/// Letters and digits of any script; a script without spaces gives long words, which match less.
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.filter(|word| !word.is_empty()).map(str::to_lowercase)
@@ -135,6 +147,8 @@ fn sentences(talk: &Conversation<'_>, groups: &[Group], open: Option<usize>) -> 
 
 /// Where sentences and lines end: behind a full stop, question or exclamation mark with a space
 /// behind it, or at a line break.
+///
+/// Sentences without anything but space in them are none.
 fn split(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let (mut start, mut before) = (0, ' ');
@@ -161,6 +175,14 @@ fn split(text: &str) -> Vec<Range<usize>> {
     clippy::cast_precision_loss,
     reason = "counts of words are far below 2^52"
 )]
+/// For each word of the question in a sentence, with `n` sentences of which `d` have the word, `t` its
+/// times in this one, and `l` the sentence's length over the mean:
+///
+/// ```text
+/// ln(1 + (n - d + 0.5) / (d + 0.5)) * t * (K1 + 1) / (t + K1 * (1 - B + B * l))
+/// ```
+///
+/// Rare words count more than common ones, and so no list of stop words is needed.
 fn rank(items: &[Item<'_>], sentences: &mut [Sentence], question: &HashSet<String>) {
     let mut spread: HashMap<String, usize> = HashMap::new();
     let mut shapes = Vec::with_capacity(sentences.len());
@@ -207,6 +229,9 @@ fn rank(items: &[Item<'_>], sentences: &mut [Sentence], question: &HashSet<Strin
 
 /// Which groups stay at all: as many of the best as may be there, and as leave at least half of
 /// the room to sentences.
+///
+/// A group costs what stays of it when all its sentences go: calls, images, and a sign for each
+/// text. The best sentence of a group speaks for the group; of equals, the later goes first.
 fn choose_groups(talk: &Conversation<'_>, groups: &[Group], sentences: &[Sentence]) -> Vec<bool> {
     let mut kept = middle::protected(groups);
     let mut best = vec![0.0_f64; talk.items.len()];
@@ -270,6 +295,8 @@ fn choose_groups(talk: &Conversation<'_>, groups: &[Group], sentences: &[Sentenc
 }
 
 /// Cuts the texts of the kept groups down to their best sentences.
+///
+/// A message that keeps all of its sentences is not touched, not even its spaces.
 fn cut(talk: &mut Conversation<'_>, groups: &[Group], kept: &[bool], sentences: &[Sentence]) {
     let mask = talk.mask(groups, kept);
     let there: Vec<&Sentence> = sentences

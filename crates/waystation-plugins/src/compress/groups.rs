@@ -9,7 +9,9 @@ use super::message::Item;
 /// Neighbouring messages that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
+    /// Its first message, counted among those that are left.
     start: usize,
+    /// Behind its last message. Between the two there may be the operator's, which are not counted.
     end: usize,
     /// Its tokens.
     pub(super) tokens: u64,
@@ -24,19 +26,24 @@ pub(super) struct Group {
 // === impl Group ===
 
 impl Group {
+    /// Where its messages stand, the operator's among them included.
     pub(super) const fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
+    /// How many messages that is.
     pub(super) const fn len(&self) -> usize {
         self.end - self.start
     }
 
+    /// Where its first message stands.
     pub(super) const fn start(&self) -> usize {
         self.start
     }
 
     /// Whether the one who ends this group would speak again in `next`.
+    ///
+    /// A system message between the two does not make it a change of turns.
     pub(super) fn clashes(&self, next: &Self) -> bool {
         self.last == next.first
     }
@@ -44,6 +51,10 @@ impl Group {
 
 /// The groups of `items` in order, the operator's messages left out. An operator's message between
 /// a call and its results does not part them.
+///
+/// Results join the group of the calls before them, however many messages they take: a call of two
+/// tools and both results are one group of three messages. A result that follows no call is a group
+/// of its own, since what it answers is unknown. Linear.
 pub(super) fn of(items: &[Item<'_>]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut waiting = false;

@@ -24,7 +24,9 @@ const IMAGE: u64 = 765;
 /// A message of the conversation.
 #[derive(Clone, Debug)]
 pub(super) struct Item<'a> {
+    /// The message as it came; what is not cut is copied from here.
     json: Json<'a>,
+    /// Who speaks; `None` for a role that is not known, whose message is treated like any other.
     pub(super) role: Option<Role>,
     /// Its tokens, as it is now.
     pub(super) tokens: u64,
@@ -46,6 +48,8 @@ impl<'a> Item<'a> {
             .collect()
     }
 
+    /// Reads one message: calls of both spellings (`tool_calls`, parts of type `tool_use`) and results of
+    /// both (the role `tool`, parts of type `tool_result`).
     fn of(json: Json<'a>, counter: &dyn Counter) -> Self {
         let role = Message::of(json).map(|message| message.role());
         let calls = json
@@ -78,6 +82,7 @@ impl<'a> Item<'a> {
         is_operator(self.role)
     }
 
+    /// Whether any of its texts was changed.
     pub(super) const fn is_cut(&self) -> bool {
         self.cut.is_some()
     }
@@ -88,6 +93,9 @@ impl<'a> Item<'a> {
     }
 
     /// The tokens of everything that cannot be cut.
+    ///
+    /// That is the message itself, calls with their arguments, images and other media at a flat rate,
+    /// reasoning, refusals, and parts of a kind that is not known, by their JSON text.
     fn fixed(&self, counter: &dyn Counter) -> u64 {
         let mut sum = MESSAGE;
         for call in self
@@ -123,6 +131,9 @@ impl<'a> Item<'a> {
     }
 
     /// The texts that may be cut, in order, as they are now.
+    ///
+    /// A content that is a string is one text; of a list of parts, each part of text is one, and so is
+    /// each result that is a string.
     pub(super) fn texts(&self) -> Vec<Cow<'_, str>> {
         if let Some(cut) = &self.cut {
             return cut
@@ -154,6 +165,8 @@ impl<'a> Item<'a> {
 
     /// Cuts the middle out of its texts, the longest first, until at most `most` tokens are left;
     /// `false` when that is not to be had.
+    ///
+    /// Where it gives `false`, the texts may have been shortened as far as they go.
     pub(super) fn shorten(&mut self, most: u64, counter: &dyn Counter) -> bool {
         let mut texts: Vec<String> = self.texts().into_iter().map(Cow::into_owned).collect();
         while self.tokens > most {
@@ -176,6 +189,8 @@ impl<'a> Item<'a> {
     }
 
     /// Writes the message: as it came, or with other texts in the same places.
+    ///
+    /// A message that was cut keeps all its other members in their places, unknown ones too.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let Some(cut) = &self.cut else {
             out.extend_from_slice(self.json.bytes());
@@ -195,6 +210,8 @@ impl<'a> Item<'a> {
     }
 }
 
+/// Writes a list of parts, with `texts` in the places of those that may be cut, in the same order as
+/// [`Item::texts`] gives them.
 fn write_parts<'t>(
     content: Json<'_>,
     texts: &mut impl Iterator<Item = &'t str>,
@@ -223,6 +240,7 @@ fn write_parts<'t>(
     out.push(b']');
 }
 
+/// Appends `text` as a JSON string.
 fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(waystation_core::JsonText::of(text).escaped());
@@ -234,6 +252,7 @@ fn parts(message: Json<'_>) -> impl Iterator<Item = Json<'_>> {
     message.get("content").into_iter().flat_map(Json::elements)
 }
 
+/// Whether the `type` of a part is this one.
 fn is_kind(part: Json<'_>, kind: &str) -> bool {
     part.get("type").is_some_and(|found| found.is(kind))
 }
@@ -250,12 +269,16 @@ fn cuttable(part: Json<'_>) -> Option<&'static str> {
         .map(|_| place)
 }
 
+/// The member `key` where it is a string, unescaped.
 fn text<'a>(json: Json<'a>, key: &str) -> Option<Cow<'a, str>> {
     json.get(key)?.string()
 }
 
 /// The beginning and the end of `text` with a mark between them, in at most about `most` tokens;
 /// only a sign when there is no room for more.
+///
+/// It guesses by the share of tokens to bytes, counts, and corrects the guess up to eight times. Head
+/// and tail get the same number of bytes: of 8,000 with room for half about 2,000 stay at each end.
 fn without_middle(text: &str, most: u64, counter: &dyn Counter) -> String {
     let whole = counter.count(text).max(1);
     let room = most.saturating_sub(counter.count(MARK));
@@ -309,9 +332,13 @@ fn boundary(text: &str, at: usize) -> usize {
     }
 }
 
+/// Joins the characters around it into one, as in the emoji of a family.
 const JOINER: char = '\u{200d}';
 
 /// Whether a character only makes sense behind another one.
+///
+/// Accents, vowel signs of the scripts of India and Thailand, vowels of Hangul, selectors, skin tones
+/// and tags. Source: Unicode Standard Annex 29, the properties Extend and SpacingMark, in short.
 const fn belongs(c: char) -> bool {
     matches!(c,
         JOINER | '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}'

@@ -10,6 +10,9 @@ use super::{Conversation, TooLong, groups::Group, message::Item};
 const SHORTEST: u64 = 48;
 
 /// Makes the conversation fit.
+///
+/// The ends are set first, then messages are counted, then tokens. Each round decides anew what stays
+/// of what is left: a round never brings back what an earlier one took.
 pub(super) fn out(mut talk: Conversation<'_>) -> Result<Conversation<'_>, TooLong> {
     ends(&mut talk)?;
     for by in [By::Messages, By::Tokens] {
@@ -31,12 +34,17 @@ pub(super) fn out(mut talk: Conversation<'_>) -> Result<Conversation<'_>, TooLon
 /// What is scarce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
+    /// The number of messages is limited.
     Messages,
+    /// The tokens are.
     Tokens,
 }
 
 /// What stays in any case: the operator's messages, the first question and the last group. Where
 /// they alone are too long, the longest of them that may be shortened is.
+///
+/// The system and developer messages are never the ones: where these alone fill the room, that is
+/// [`TooLong`]. Every turn of its loop makes a message smaller, so that it comes to an end.
 pub(super) fn ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
     let groups = talk.groups();
     let room = talk.room.tokens.get();
@@ -94,6 +102,10 @@ pub(super) fn ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
 }
 
 /// Marks the groups to keep: from both ends alternately, so that both get about the same share.
+///
+/// The side that has used less is asked first. A side whose next group does not fit is closed: it
+/// does not skip over it, since a conversation with holes reads worse than a short one. The other
+/// side goes on until it is full as well.
 fn halves(talk: &Conversation<'_>, groups: &[Group], by: By) -> Vec<bool> {
     let weight = |group: &Group| match by {
         By::Messages => u64::try_from(group.len()).unwrap_or(u64::MAX),
@@ -157,6 +169,9 @@ pub(super) fn protected(groups: &[Group]) -> Vec<bool> {
 
 /// Where groups are missing between two that speak for the same side, one of the two goes too,
 /// unless both have to stay.
+///
+/// The later one goes, unless it has to stay. `U1 A1 .. A3 U4` becomes `U1 A1 .. U4`. Neighbours that
+/// spoke twice in a row to begin with are left so.
 pub(super) fn take_turns(groups: &[Group], kept: &mut [bool]) {
     let safe = protected(groups);
     let free = |at: usize| safe.get(at) == Some(&false);
@@ -190,6 +205,9 @@ pub(super) fn take_turns(groups: &[Group], kept: &mut [bool]) {
 }
 
 /// Uses the room that is left for the last of the groups that did not fit, shortened.
+///
+/// Nothing is done where fewer than 96 tokens are left, where one more message is too many, or where
+/// the turns would not allow it.
 fn fill(talk: &mut Conversation<'_>, groups: &[Group], kept: &mut [bool]) {
     let Some(at) = kept.iter().rposition(|kept| !kept) else {
         return;

@@ -85,3 +85,6 @@ pub(crate) fn of(path: &str) -> &'static dyn Dialect {
 pub fn dialects() -> impl Iterator<Item = &'static str> {
     DIALECTS.iter().map(|(id, _)| *id)
 }
+
+#[cfg(test)]
+mod tests;

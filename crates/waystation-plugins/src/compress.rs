@@ -24,6 +24,9 @@ pub struct Room {
 }
 
 /// How to choose what goes.
+///
+/// Both keep what [`compress`] promises: neither cuts a system message, nor parts a call from its
+/// results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     /// The middle goes first: whole turns, then the middle of a text.
@@ -39,6 +42,9 @@ pub enum Engine {
 }
 
 /// A conversation that fits now.
+///
+/// `before - after` messages were taken out whole; with `shortened` that is what the gateway reports as
+/// compressed. Both counts include system messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compressed {
     /// The messages, a JSON array. Those that were not cut are the same, byte for byte.
@@ -60,6 +66,19 @@ pub struct Compressed {
 #[error(
     "what must stay of the prompt is about {least} tokens in {messages} messages, and {room} tokens are free"
 )]
+/// ```
+/// use waystation_core::{Json, Tokens};
+/// use waystation_plugins::{Engine, Room, compress};
+/// use waystation_tokens::ByteBounds;
+///
+/// let rules = "Never say more than you were asked. ".repeat(50);
+/// let text = format!(r#"[{{"role": "system", "content": "{rules}"}}, {{"role": "user", "content": "Hi"}}]"#);
+/// let room = Room { tokens: Tokens::new(100), messages: None };
+/// let refused = compress(Json::parse(text.as_bytes())?, room, Engine::MiddleOut, &ByteBounds);
+/// let refused = refused.expect_err("a system message is never cut");
+/// assert_eq!((refused.messages, refused.room), (2, Tokens::new(100)));
+/// # Ok::<(), waystation_core::ScanError>(())
+/// ```
 pub struct TooLong {
     /// The tokens of what must stay.
     pub least: Tokens,

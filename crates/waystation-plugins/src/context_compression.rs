@@ -22,6 +22,7 @@ const ANTHROPIC_MESSAGES: usize = 1_000;
 /// Source: API contract, section 7.4.
 const ANSWER: u64 = 1_024;
 
+/// The id that requests and the configuration name it by.
 const ID: &str = "context-compression";
 
 /// The plugin `context-compression`.

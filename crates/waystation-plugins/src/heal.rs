@@ -17,6 +17,8 @@ use value::Value;
 use waystation_core::{Json, Kind};
 
 /// What became of a text.
+///
+/// The text is borrowed unless it was mended: what is in order costs one reading and no copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Healed<'a> {
     /// The text: repaired, or as it was.
@@ -26,6 +28,15 @@ pub struct Healed<'a> {
 }
 
 /// How a repair ended.
+///
+/// ```
+/// use waystation_plugins::{Outcome, heal};
+///
+/// assert_eq!(heal(r#"{"a":  1}"#, None).outcome, Outcome::Untouched);
+/// assert_eq!(heal(r#"{"a": 1"#, None).outcome, Outcome::Mended);
+/// assert_eq!(heal("I cannot say.", None).outcome, Outcome::Failed);
+/// assert_eq!(heal("3", None).outcome, Outcome::Failed); // JSON, but neither object nor array
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The text was what was wanted. It is the same, byte for byte.

@@ -19,6 +19,24 @@ use crate::{
 /// that. Runs prepare in this order: plugins that judge the prompt, `file-parser`, `web`, plugins
 /// without a place of their own, `context-compression`, `response-healing`; compression must see
 /// the text that files and searches add. Source: API contract, section 7.0.
+///
+/// ```
+/// use std::sync::Arc;
+/// use waystation_core::{ChatRequest, Plugins};
+/// use waystation_plugins::{ContextCompression, Defaults, Registry};
+///
+/// let on = Defaults { enabled: true, ..Defaults::default() };
+/// let registry = Registry::default().with(Arc::new(ContextCompression::default()), on);
+/// let runs = |plugins: &str| {
+///     let body = format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "plugins": {plugins}}}"#);
+///     ChatRequest::parse(&body.into()).and_then(|chat| registry.begin(&chat)).map(|runs| runs.len())
+/// };
+/// assert_eq!(runs("[]")?, 1);
+/// assert_eq!(runs(r#"[{"id": "context-compression", "enabled": false}]"#)?, 0);
+/// assert_eq!(runs(r#"[{"id": "web", "enabled": false}]"#)?, 1); // nothing would run anyhow
+/// assert!(runs(r#"[{"id": "web"}]"#).is_err()); // this registry does not have it
+/// # Ok::<(), waystation_core::InvalidRequest>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     plugins: BTreeMap<PluginId, Registered>,
@@ -60,6 +78,8 @@ impl Registry {
     }
 
     /// The ids of the plugins that this build has.
+    ///
+    /// In the order of the alphabet, not in the order in which they run.
     pub fn ids(&self) -> impl Iterator<Item = &PluginId> {
         self.plugins.keys()
     }

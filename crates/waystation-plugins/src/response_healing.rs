@@ -104,6 +104,7 @@ struct Tally {
     after: usize,
 }
 
+/// The id that requests and the configuration name it by.
 const ID: &str = "response-healing";
 
 // === impl ResponseHealing ===

@@ -48,6 +48,7 @@ struct Fitter<'a> {
     fuel: u32,
 }
 
+/// What fits, or `None`: nothing here fits in part.
 type Fitted = Option<Fit>;
 
 // === impl Schema ===
@@ -335,6 +336,7 @@ fn encoded(text: &str) -> Option<Value> {
     (sure && quoted).then_some(value)
 }
 
+/// A number becomes its digits, a word itself, a list of one text that text; else nothing fits.
 fn as_text(value: &Value) -> Fitted {
     match value {
         Value::Text(_) => Some(Fit::of(value.clone(), 0)),
@@ -351,6 +353,7 @@ fn as_text(value: &Value) -> Fitted {
     }
 }
 
+/// A text becomes a number where the whole of it spells one.
 fn as_number(value: &Value) -> Fitted {
     match value {
         Value::Number(_) => Some(Fit::of(value.clone(), 0)),
@@ -378,6 +381,7 @@ fn spelled(word: &str) -> Option<Value> {
         .flatten()
 }
 
+/// Whether a number is an integer by value: `3.0` and `1e2` are.
 fn is_whole(value: &Value) -> bool {
     let Value::Number(digits) = value else {
         return false;
@@ -392,6 +396,7 @@ fn is_whole(value: &Value) -> bool {
             .is_ok_and(|number| number.fract() == 0.0)
 }
 
+/// `yes`, `no`, `1` and `0` are understood too, in any case.
 fn as_bool(value: &Value) -> Fitted {
     let of_word = |word: &str| match word.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" => Some(true),

@@ -408,6 +408,8 @@ impl Parser<'_> {
     }
 
     /// Whether an element, or the end of the array, begins at `at`.
+    ///
+    /// Prose behind a comma is no element unless a quote closes it soon: the comma was text then.
     fn item_follows(&mut self, at: usize) -> bool {
         let rest = self.text.get(at..).unwrap_or_default();
         let rest = rest.get(blank(rest)..).unwrap_or_default();

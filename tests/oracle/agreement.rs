@@ -16,21 +16,27 @@ fn told(result: &Result<Plan, Box<NoRoute>>) -> Vec<(String, &'static str)> {
         Err(none) => &none.trace,
     };
     let dropped = trace.dropped.iter();
-    let mut told: Vec<_> =
-        dropped.map(|d| (format!("{}|{}", d.model, d.endpoint), d.reason.as_str())).collect();
+    let mut told: Vec<_> = dropped
+        .map(|d| (format!("{}|{}", d.model, d.endpoint), d.reason.as_str()))
+        .collect();
     told.sort();
     told
 }
 
 fn ids(plan: &Plan) -> Vec<String> {
-    plan.attempts.iter().map(|planned| planned.endpoint.id.to_string()).collect()
+    plan.attempts
+        .iter()
+        .map(|planned| planned.endpoint.id.to_string())
+        .collect()
 }
 
 /// Whether `ids` are the groups, each in some order.
 fn are_groups(ids: &[String], groups: &[Vec<String>]) -> bool {
     let mut rest = ids;
     for group in groups {
-        let Some((own, others)) = rest.split_at_checked(group.len()) else { return false };
+        let Some((own, others)) = rest.split_at_checked(group.len()) else {
+            return false;
+        };
         let (mut own, mut group) = (own.to_vec(), group.clone());
         own.sort();
         group.sort();
@@ -59,9 +65,9 @@ fn ten_thousand_random_worlds_are_planned_alike() {
             (Answer::OneOfEach(groups), Ok(ids)) => {
                 plans += 1;
                 // In which order a lot puts two entries of one group is the lot's to say.
-                let each = groups.iter().all(|group| {
-                    ids.iter().filter(|id| group.contains(id)).count() == 1
-                });
+                let each = groups
+                    .iter()
+                    .all(|group| ids.iter().filter(|id| group.contains(id)).count() == 1);
                 ids.len() == groups.len() && each
             }
             (Answer::Refused(status, code), Err(none)) => {
@@ -81,7 +87,10 @@ fn ten_thousand_random_worlds_are_planned_alike() {
         );
     }
     // The worlds must be worth it: most have a plan, many draw lots, every refusal comes up.
-    assert!(plans > 6_000 && drawn > 1_500, "{plans} plans, {drawn} drawn");
+    assert!(
+        plans > 6_000 && drawn > 1_500,
+        "{plans} plans, {drawn} drawn"
+    );
     assert!(refusals.len() >= 5, "{refusals:?}");
 }
 
@@ -96,14 +105,23 @@ fn the_second_engine_knows_the_contracts_own_example() {
         recent,
         ..crate::world::Endpoint::default()
     };
-    let endpoints =
-        vec![endpoint(0, 1_000, None), endpoint(1, 2_000, Some((10, 9))), endpoint(2, 3_000, None)];
+    let endpoints = vec![
+        endpoint(0, 1_000, None),
+        endpoint(1, 2_000, Some((10, 9))),
+        endpoint(2, 3_000, None),
+    ];
     case.models = vec![endpoints];
     case.policy = crate::world::Policy::default();
-    case.providers.iter_mut().for_each(|provider| provider.key = true);
+    case.providers
+        .iter_mut()
+        .for_each(|provider| provider.key = true);
     case.body = serde_json::json!({"model": "acme/m0", "provider": {},
                                    "messages": [{"role": "user", "content": "Hi"}]});
-    let ids = |tags: &[&str]| tags.iter().map(|tag| format!("acme/m0|{tag}")).collect::<Vec<_>>();
+    let ids = |tags: &[&str]| {
+        tags.iter()
+            .map(|tag| format!("acme/m0|{tag}"))
+            .collect::<Vec<_>>()
+    };
     let expected = Answer::Tried(vec![ids(&["alpha", "gamma-cloud"]), ids(&["beta"])]);
     assert_eq!(answer(&case).0, expected);
     let plan = case.planned(3).unwrap();

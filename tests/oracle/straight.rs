@@ -59,11 +59,15 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn list(&self, key: &str) -> Vec<String> {
         let list = self.wishes[key].as_array().cloned().unwrap_or_default();
-        list.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+        list.iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn sort(&self) -> Option<&'a str> {
-        self.wishes["sort"].as_str().or_else(|| self.wishes["sort"]["by"].as_str())
+        self.wishes["sort"]
+            .as_str()
+            .or_else(|| self.wishes["sort"]["by"].as_str())
     }
 
     fn together(&self) -> bool {
@@ -74,7 +78,9 @@ impl<'a> Asked<'a> {
     /// endpoint, `base` all of the provider's.
     fn names(&self, name: &str, endpoint: &Endpoint) -> bool {
         let plain = |text: &str| {
-            let letters = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '/');
+            let letters = text
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || *c == '/');
             letters.collect::<String>().to_lowercase()
         };
         let name = plain(name);
@@ -102,7 +108,10 @@ impl<'a> Asked<'a> {
     /// A name that matches no provider, or a variant that nobody in the catalogue has.
     fn unmatched(&self, name: &str) -> bool {
         let plain = |text: &str| -> String {
-            text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect()
+            text.to_lowercase()
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect()
         };
         let base = plain(name.split('/').next().unwrap());
         let known = |p: &crate::world::Provider| plain(&p.slug) == base || plain(&p.name) == base;
@@ -127,7 +136,9 @@ impl<'a> Asked<'a> {
         let cap = |names: [&str; 2]| {
             let found = names.iter().map(|name| &self.wishes["max_price"][*name]);
             let found = found.into_iter().find(|value| !value.is_null())?;
-            let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            let text = found
+                .as_str()
+                .map_or_else(|| found.to_string(), str::to_owned);
             Some((text.parse::<f64>().unwrap() * 1_000.0).round() as u64)
         };
         let prompt = cap(["prompt", "input"]);
@@ -140,9 +151,14 @@ impl<'a> Asked<'a> {
         let Some((input, output)) = self.price(endpoint) else {
             return false;
         };
-        [(prompt, input), (own, input), (completion, output), (request, endpoint.fee.unwrap_or(0))]
-            .iter()
-            .all(|(cap, price)| cap.is_none_or(|cap| *price <= cap))
+        [
+            (prompt, input),
+            (own, input),
+            (completion, output),
+            (request, endpoint.fee.unwrap_or(0)),
+        ]
+        .iter()
+        .all(|(cap, price)| cap.is_none_or(|cap| *price <= cap))
     }
 
     fn max_tokens(&self) -> u64 {
@@ -209,21 +225,29 @@ impl<'a> Asked<'a> {
         if !self.within_caps(endpoint) {
             return Some("max_price");
         }
-        if endpoint.context.is_some_and(|room| self.case.prompt + self.max_tokens() > room) {
+        if endpoint
+            .context
+            .is_some_and(|room| self.case.prompt + self.max_tokens() > room)
+        {
             return Some("context_length");
         }
-        if endpoint.output.is_some_and(|limit| self.max_tokens() > limit) {
+        if endpoint
+            .output
+            .is_some_and(|limit| self.max_tokens() > limit)
+        {
             return Some("max_output");
         }
-        let sent = PARAMETERS.iter().filter(|name| !self.case.body[**name].is_null());
+        let sent = PARAMETERS
+            .iter()
+            .filter(|name| !self.case.body[**name].is_null());
         if self.wishes["require_parameters"] == true
             && !sent.into_iter().all(|name| one.supports(name))
         {
             return Some("require_parameters");
         }
-        let flex_exists = self.case.models[one.model].iter().any(|other| {
-            other.tag.ends_with("/flex") && self.case.providers[other.provider].key
-        });
+        let flex_exists = self.case.models[one.model]
+            .iter()
+            .any(|other| other.tag.ends_with("/flex") && self.case.providers[other.provider].key);
         if self.tier() == Some("flex") && flex_exists && one.tier() != Some("flex") {
             return Some("service_tier");
         }
@@ -247,7 +271,10 @@ impl<'a> Asked<'a> {
         let cutoffs = |key: &str| {
             let wish = &self.wishes[key];
             let number = wish.as_u64();
-            (number.or_else(|| wish["p50"].as_u64()), wish["p90"].as_u64())
+            (
+                number.or_else(|| wish["p50"].as_u64()),
+                wish["p90"].as_u64(),
+            )
         };
         let (wait50, wait90) = cutoffs("preferred_max_latency");
         let (speed50, speed90) = cutoffs("preferred_min_throughput");
@@ -344,7 +371,9 @@ pub(crate) fn answer(case: &Case) -> Account {
             entries.push(entry.as_str().unwrap());
         }
     }
-    let names = ["order", "only", "ignore"].iter().flat_map(|key| asked.list(key));
+    let names = ["order", "only", "ignore"]
+        .iter()
+        .flat_map(|key| asked.list(key));
     if case.policy.strict && names.into_iter().any(|name| asked.unmatched(&name)) {
         return (Answer::Refused(400, None), Vec::new());
     }
@@ -356,10 +385,17 @@ pub(crate) fn answer(case: &Case) -> Account {
             Some(at) => spelled.split_at(at),
             None => (*spelled, ""),
         };
-        let Ok(model) = name.trim_start_matches("acme/m").parse::<usize>() else { continue };
+        let Ok(model) = name.trim_start_matches("acme/m").parse::<usize>() else {
+            continue;
+        };
         known = true;
         for at in &case.models[model] {
-            let one = One { entry, model, at, suffix };
+            let one = One {
+                entry,
+                model,
+                at,
+                suffix,
+            };
             if live.iter().any(|other| other.id() == one.id()) {
                 continue;
             }
@@ -377,8 +413,11 @@ pub(crate) fn answer(case: &Case) -> Account {
         if case.body[parameter].is_null() {
             continue;
         }
-        let supported: Vec<usize> =
-            live.iter().filter(|one| one.supports(parameter)).map(|one| one.entry).collect();
+        let supported: Vec<usize> = live
+            .iter()
+            .filter(|one| one.supports(parameter))
+            .map(|one| one.entry)
+            .collect();
         let strict = case.policy.strict && parameter == "tools";
         live.retain(|one| {
             let stays = one.supports(parameter) || (!supported.contains(&one.entry) && !strict);
@@ -419,8 +458,16 @@ fn order_and_cut(
     let mut ranked: Vec<(Vec<u64>, bool, One<'_>)> = Vec::new();
     for one in &live {
         let misses = asked.misses(one, &live);
-        let model = if asked.together() { 0 } else { one.entry as u64 };
-        let suffix = if !asked.together() || alike { one.suffix } else { "" };
+        let model = if asked.together() {
+            0
+        } else {
+            one.entry as u64
+        };
+        let suffix = if !asked.together() || alike {
+            one.suffix
+        } else {
+            ""
+        };
         if ordered {
             let mut rank = vec![model];
             rank.extend(listed_rank(asked, one, misses));
@@ -439,7 +486,9 @@ fn order_and_cut(
         ranked.push((rank, lot, one.clone()));
     }
     ranked.sort_by(|(a, _, x), (b, _, y)| {
-        a.cmp(b).then(x.at.tag.cmp(&y.at.tag)).then(x.entry.cmp(&y.entry))
+        a.cmp(b)
+            .then(x.at.tag.cmp(&y.at.tag))
+            .then(x.entry.cmp(&y.entry))
     });
     if asked.wishes["allow_fallbacks"] == false {
         return cut(asked, ranked, ordered, dropped);
@@ -470,8 +519,9 @@ fn cut(
 ) -> Answer {
     if ordered {
         let order = asked.list("order");
-        let (stays, goes): (Vec<_>, Vec<_>) =
-            ranked.into_iter().partition(|(_, _, one)| asked.any_names(&order, one.at));
+        let (stays, goes): (Vec<_>, Vec<_>) = ranked
+            .into_iter()
+            .partition(|(_, _, one)| asked.any_names(&order, one.at));
         dropped.extend(goes.iter().map(|(_, _, one)| (one.id(), "allow_fallbacks")));
         if stays.is_empty() {
             return refused(dropped);
@@ -492,7 +542,12 @@ fn grouped_by_entry(ranked: &[(Vec<u64>, bool, One<'_>)]) -> Vec<(usize, Vec<Str
     let mut split: Vec<(usize, Vec<String>)> = Vec::new();
     for group in groups(ranked) {
         let entry = |id: &String| {
-            ranked.iter().find(|(_, _, one)| one.id() == *id).unwrap().2.entry
+            ranked
+                .iter()
+                .find(|(_, _, one)| one.id() == *id)
+                .unwrap()
+                .2
+                .entry
         };
         let mut own: Vec<(usize, Vec<String>)> = Vec::new();
         for id in group {
@@ -510,8 +565,11 @@ fn grouped_by_entry(ranked: &[(Vec<u64>, bool, One<'_>)]) -> Vec<(usize, Vec<Str
 /// Section 2.4 and the decisions' "Statuses".
 fn refused(dropped: &[(String, &'static str)]) -> Answer {
     let setup = |reason: &str| reason == "no_credentials";
-    let decisive: Vec<&str> =
-        account(dropped.to_vec()).iter().map(|(_, reason)| *reason).filter(|r| !setup(r)).collect();
+    let decisive: Vec<&str> = account(dropped.to_vec())
+        .iter()
+        .map(|(_, reason)| *reason)
+        .filter(|r| !setup(r))
+        .collect();
     let all = |reasons: &[&str]| decisive.iter().all(|reason| reasons.contains(reason));
     if all(&["only", "ignore"]) {
         Answer::Refused(404, Some("no_endpoints"))

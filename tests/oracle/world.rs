@@ -14,8 +14,15 @@ use waystation_router::{
 use waystation_tokens::ByteBounds;
 
 /// Parameters that endpoints differ in.
-pub(crate) const PARAMETERS: [&str; 7] =
-    ["temperature", "seed", "stop", "max_tokens", "tools", "response_format", "verbosity"];
+pub(crate) const PARAMETERS: [&str; 7] = [
+    "temperature",
+    "seed",
+    "stop",
+    "max_tokens",
+    "tools",
+    "response_format",
+    "verbosity",
+];
 
 /// A world, and a request put to it.
 #[derive(Clone, Debug, Default)]
@@ -104,8 +111,22 @@ impl Chance {
     }
 
     fn provider(&mut self, number: usize) -> Provider {
-        let names = ["Alpha", "Beta.AI", "Gamma Cloud", "delta_x", "Ep-Silon", "Zeta"];
-        let slugs = ["alpha", "beta", "gamma-cloud", "delta", "epsilon", "zeta.io"];
+        let names = [
+            "Alpha",
+            "Beta.AI",
+            "Gamma Cloud",
+            "delta_x",
+            "Ep-Silon",
+            "Zeta",
+        ];
+        let slugs = [
+            "alpha",
+            "beta",
+            "gamma-cloud",
+            "delta",
+            "epsilon",
+            "zeta.io",
+        ];
         Provider {
             slug: slugs[number].into(),
             name: names[number].into(),
@@ -188,7 +209,9 @@ impl Case {
         let sorts = ["price", "throughput", "latency", "exacto"];
         let policy = Policy {
             sort: chance.maybe(8, |c| c.pick(&sorts)),
-            only: chance.maybe(20, |c| c.names(&providers)).unwrap_or_default(),
+            only: chance
+                .maybe(20, |c| c.names(&providers))
+                .unwrap_or_default(),
             ignore: chance.maybe(8, |c| c.names(&providers)).unwrap_or_default(),
             deny: chance.one_in(25),
             zdr: chance.one_in(25),
@@ -284,8 +307,9 @@ impl Case {
                 };
                 row.latency_s = endpoint.wait.map(spread);
                 row.throughput_tps = endpoint.speed.map(spread);
-                row.last_30s =
-                    endpoint.recent.map(|(requests, errors)| Recent { requests, errors });
+                row.last_30s = endpoint
+                    .recent
+                    .map(|(requests, errors)| Recent { requests, errors });
                 rows.push(row);
             }
         }
@@ -325,7 +349,9 @@ fn price(endpoint: &Endpoint) -> Price {
     if let Some((above, (prompt, completion))) = endpoint.step {
         let rates = Price::simple(dollars(prompt), dollars(completion)).rates;
         let above = Tokens::new(above);
-        price.tiers.push(waystation_core::PriceTier { above, rates });
+        price
+            .tiers
+            .push(waystation_core::PriceTier { above, rates });
     }
     let fee = |thousandths| format!("0.{thousandths:03}").parse::<Usd>().unwrap();
     price.request = endpoint.fee.map(fee);
@@ -340,7 +366,11 @@ fn body(chance: &mut Chance, models: u64, providers: &[Provider]) -> Value {
     for _ in 0..1 + chance.below(3) {
         let number = chance.below(models * 4 + 1) / 4;
         let suffix = chance.pick(&suffixes);
-        let name = if number == models { "none".into() } else { format!("m{number}") };
+        let name = if number == models {
+            "none".into()
+        } else {
+            format!("m{number}")
+        };
         entries.push(format!("acme/{name}{suffix}"));
     }
     body["model"] = json!(entries[0]);
@@ -364,7 +394,11 @@ fn body(chance: &mut Chance, models: u64, providers: &[Provider]) -> Value {
         3 => provider["sort"] = json!({"by": chance.pick(&sorts), "partition": "model"}),
         _ => {}
     }
-    for (key, times) in [("require_parameters", 9), ("zdr", 12), ("allow_fallbacks", 6)] {
+    for (key, times) in [
+        ("require_parameters", 9),
+        ("zdr", 12),
+        ("allow_fallbacks", 6),
+    ] {
         if chance.one_in(times) {
             provider[key] = json!(chance.one_in(2));
         }
@@ -399,7 +433,11 @@ fn parameters(chance: &mut Chance, body: &mut Value) {
         ("temperature", json!(0.5), 3),
         ("seed", json!(1), 4),
         ("stop", json!("x"), 4),
-        ("tools", json!([{"type": "function", "function": {"name": "look"}}]), 4),
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "look"}}]),
+            4,
+        ),
         ("response_format", json!({"type": "json_object"}), 5),
         ("verbosity", json!("low"), 6),
     ] {
@@ -418,7 +456,11 @@ fn caps(chance: &mut Chance) -> Value {
     let names = chance.pick(&[&["prompt", "completion"][..], &["input", "output"][..]]);
     let spell = |thousandths: u64, text: bool| {
         let dollars = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
-        if text { json!(dollars) } else { serde_json::from_str(&dollars).unwrap() }
+        if text {
+            json!(dollars)
+        } else {
+            serde_json::from_str(&dollars).unwrap()
+        }
     };
     if chance.one_in(2) {
         caps[names[0]] = spell(prompt, chance.one_in(2));

@@ -40,14 +40,23 @@ fn repairs_of_json_reach_their_bars() {
         let text = |key: &str| case[key].as_str().unwrap_or_default();
         let group = match (text("cls"), text("tier")) {
             ("own noharm", _) => "unharmed".to_owned(),
-            (_, "schema") => format!("schema {}", text("source").split(':').next().unwrap_or_default()),
+            (_, "schema") => format!(
+                "schema {}",
+                text("source").split(':').next().unwrap_or_default()
+            ),
             (_, tier) => tier.to_owned(),
         };
-        let schema = Some(&case["schema"]).filter(|schema| !schema.is_null()).map(Value::to_string);
-        let schema = schema.as_deref().map(|schema| Json::parse(schema.as_bytes()).expect("a schema"));
+        let schema = Some(&case["schema"])
+            .filter(|schema| !schema.is_null())
+            .map(Value::to_string);
+        let schema = schema
+            .as_deref()
+            .map(|schema| Json::parse(schema.as_bytes()).expect("a schema"));
         let healed = heal(text("input"), schema);
         let good = match (healed.outcome, case["repairable"].as_bool()) {
-            (Outcome::Failed, repairable) => repairable == Some(false) && healed.text == text("input"),
+            (Outcome::Failed, repairable) => {
+                repairable == Some(false) && healed.text == text("input")
+            }
             (_, Some(false)) => false,
             (outcome, _) => {
                 let value: Value = serde_json::from_str(&healed.text).expect("JSON");
@@ -62,11 +71,18 @@ fn repairs_of_json_reach_their_bars() {
         println!("{group}: {good} of {all}");
     }
     for (group, percent) in [
-        ("core", 95), ("schema own", 85), ("schema json_repair", 85), ("schema baml", 60),
-        ("negative", 92), ("unharmed", 100),
+        ("core", 95),
+        ("schema own", 85),
+        ("schema json_repair", 85),
+        ("schema baml", 60),
+        ("negative", 92),
+        ("unharmed", 100),
     ] {
         if let Some((good, all)) = tally.get(group) {
-            assert!(good * 100 >= all * percent, "{group}: {good} of {all}, expected {percent} %");
+            assert!(
+                good * 100 >= all * percent,
+                "{group}: {good} of {all}, expected {percent} %"
+            );
         }
     }
 }
@@ -91,7 +107,9 @@ impl TokenCounter for FourBytes {
 /// All text of a message.
 fn said(message: &Value) -> String {
     let part = |part: &Value| {
-        let text = ["text", "thinking", "content"].iter().find_map(|key| part[key].as_str());
+        let text = ["text", "thinking", "content"]
+            .iter()
+            .find_map(|key| part[key].as_str());
         text.unwrap_or_default().to_owned()
     };
     match &message["content"] {
@@ -102,7 +120,10 @@ fn said(message: &Value) -> String {
 }
 
 fn survives(needle: &Value, messages: &[Value]) -> bool {
-    let (key, value) = (needle["key"].as_str().expect("a key"), needle["value"].as_str().expect("a value"));
+    let (key, value) = (
+        needle["key"].as_str().expect("a key"),
+        needle["value"].as_str().expect("a value"),
+    );
     messages.iter().map(said).any(|text| {
         text.match_indices(value).any(|(at, _)| {
             let near = |from: usize, to: usize| {
@@ -124,7 +145,9 @@ fn compression_keeps_its_invariants_over_the_cases() {
             let messages = json.at(&["request", "messages"]).expect("messages");
             let room = Room {
                 tokens: Tokens::new(case["limit_tokens"].as_u64().expect("a limit")),
-                messages: case["max_messages"].as_u64().and_then(|most| usize::try_from(most).ok()),
+                messages: case["max_messages"]
+                    .as_u64()
+                    .and_then(|most| usize::try_from(most).ok()),
             };
             let before: Vec<Value> = serde_json::from_slice(messages.bytes()).expect("JSON");
             let after: Vec<Value> = match compress(messages, room, engine, &FourBytes) {
@@ -142,7 +165,10 @@ fn compression_keeps_its_invariants_over_the_cases() {
             };
             assert!(room.messages.is_none_or(|most| after.len() <= most), "{id}");
             let system = |list: &[Value]| -> Vec<Value> {
-                list.iter().filter(|message| message["role"] == "system").cloned().collect()
+                list.iter()
+                    .filter(|message| message["role"] == "system")
+                    .cloned()
+                    .collect()
             };
             assert_eq!(system(&before), system(&after), "{id}");
             let end = |list: &[Value]| {

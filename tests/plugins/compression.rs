@@ -1,7 +1,7 @@
 //! `context-compression` through the gateway. Statements 120 to 124.
 
 use serde_json::{Value, json};
-use waystation_sim::{Reply, ReplayTransport, fixtures};
+use waystation_sim::{ReplayTransport, Reply, fixtures};
 use waystation_tests::{Setup, Station, asking};
 
 /// `acme/small` at A with 4,000 tokens, `acme/large` at A with 16,000 and at B with 64,000,
@@ -45,7 +45,9 @@ fn setup() -> Setup {
 }
 
 fn station() -> Station {
-    setup().start(ReplayTransport::answering(|_, _| fixtures::answer("Hi", 5, 2)))
+    setup().start(ReplayTransport::answering(|_, _| {
+        fixtures::answer("Hi", 5, 2)
+    }))
 }
 
 /// About so many thousand tokens of conversation, with a system prompt and a last question.
@@ -65,7 +67,10 @@ const ON: &str = "context-compression";
 /// The messages that went upstream last.
 fn sent(station: &Station) -> Vec<Value> {
     let bodies = station.bodies();
-    bodies.last().expect("a call")["messages"].as_array().expect("messages").clone()
+    bodies.last().expect("a call")["messages"]
+        .as_array()
+        .expect("messages")
+        .clone()
 }
 
 /// Statement 120.
@@ -82,9 +87,19 @@ async fn an_overlong_prompt_is_made_to_fit_and_the_reply_says_so() {
     assert_eq!(sent.get(1), all.get(1), "the first question stays");
     assert_eq!(sent.last(), all.last(), "the last question stays");
     assert!(sent.len() < all.len());
-    let cut: usize = got.header("x-waystation-compressed").expect("a count").parse().expect("a number");
-    assert!((all.len() - sent.len()..=all.len() - sent.len() + 1).contains(&cut), "{cut}");
-    let size: usize = sent.iter().map(|message| message["content"].as_str().map_or(0, str::len)).sum();
+    let cut: usize = got
+        .header("x-waystation-compressed")
+        .expect("a count")
+        .parse()
+        .expect("a number");
+    assert!(
+        (all.len() - sent.len()..=all.len() - sent.len() + 1).contains(&cut),
+        "{cut}"
+    );
+    let size: usize = sent
+        .iter()
+        .map(|message| message["content"].as_str().map_or(0, str::len))
+        .sum();
     assert!(size / 5 < 16_000, "{size} bytes");
 }
 
@@ -92,10 +107,16 @@ async fn an_overlong_prompt_is_made_to_fit_and_the_reply_says_so() {
 #[tokio::test(start_paused = true)]
 async fn the_stage_is_in_the_metadata() {
     let station = station();
-    let body = asking("acme/large", json!({"messages": talk(20), "plugins": [{"id": ON}], "provider": {"only": ["A"]}}));
-    let mut request = Station::request(http::Method::POST, "/v1/chat/completions", body.to_string());
+    let body = asking(
+        "acme/large",
+        json!({"messages": talk(20), "plugins": [{"id": ON}], "provider": {"only": ["A"]}}),
+    );
+    let mut request =
+        Station::request(http::Method::POST, "/v1/chat/completions", body.to_string());
     let name = http::HeaderName::from_static("x-openrouter-metadata");
-    request.headers_mut().insert(name, http::HeaderValue::from_static("enabled"));
+    request
+        .headers_mut()
+        .insert(name, http::HeaderValue::from_static("enabled"));
     let got = station.whole(request).await.ok();
     let stage = &got["openrouter_metadata"]["pipeline"][0];
     assert_eq!(stage["type"], "context_compression", "{got}");
@@ -110,7 +131,12 @@ async fn without_the_plugin_a_large_context_is_not_compressed() {
     let body = json!({"messages": talk(80)});
     let error = station.chat(asking("acme/large", body)).await.error(400);
     assert_eq!(error["error_type"], "context_length_exceeded");
-    assert!(error["message"].as_str().is_some_and(|m| m.contains("context-compression")), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("context-compression")),
+        "{error}"
+    );
     assert_eq!(station.upstream().calls(), 0);
 }
 
@@ -118,13 +144,20 @@ async fn without_the_plugin_a_large_context_is_not_compressed() {
 #[tokio::test(start_paused = true)]
 async fn a_small_context_compresses_by_default_and_not_when_told_so() {
     let station = station();
-    let got = station.chat(asking("acme/small", json!({"messages": talk(6)}))).await;
+    let got = station
+        .chat(asking("acme/small", json!({"messages": talk(6)})))
+        .await;
     got.ok();
     assert!(got.header("x-waystation-compressed").is_some());
-    for no in [json!({"plugins": [{"id": ON, "enabled": false}]}), json!({"transforms": []})] {
+    for no in [
+        json!({"plugins": [{"id": ON, "enabled": false}]}),
+        json!({"transforms": []}),
+    ] {
         let calls = station.upstream().calls();
         let mut body = asking("acme/small", json!({"messages": talk(6)}));
-        body.as_object_mut().expect("an object").extend(no.as_object().expect("an object").clone());
+        body.as_object_mut()
+            .expect("an object")
+            .extend(no.as_object().expect("an object").clone());
         let error = station.chat(body).await.error(400);
         assert_eq!(error["error_type"], "context_length_exceeded");
         assert_eq!(station.upstream().calls(), calls);
@@ -152,7 +185,9 @@ async fn tool_calls_and_their_results_are_never_parted() {
     let log = "12:04 INFO the pump in hall B is stable\n".repeat(30);
     let mut messages = vec![json!({"role": "user", "content": "Why does the alarm fire?"})];
     for step in 0..60 {
-        let ids: Vec<String> = (0..1 + step % 2).map(|n| format!("call_{step}_{n}")).collect();
+        let ids: Vec<String> = (0..1 + step % 2)
+            .map(|n| format!("call_{step}_{n}"))
+            .collect();
         let calls = ids.iter().map(|id| {
             json!({"id": id, "type": "function", "function": {"name": "read", "arguments": "{\"n\": 1}"}})
         });
@@ -191,7 +226,11 @@ async fn beyond_the_cap_on_messages_the_halves_are_kept() {
         Reply::json(200, reply.to_string())
     }));
     let turn = |at: usize| {
-        let role = if at.is_multiple_of(2) { "user" } else { "assistant" };
+        let role = if at.is_multiple_of(2) {
+            "user"
+        } else {
+            "assistant"
+        };
         json!({"role": role, "content": format!("turn {at}")})
     };
     let messages: Vec<Value> = (0..1501).map(turn).collect();
@@ -202,14 +241,19 @@ async fn beyond_the_cap_on_messages_the_halves_are_kept() {
     assert!((990..=1000).contains(&sent.len()), "{}", sent.len());
     let text = |at: usize| sent[at].to_string();
     assert!(text(480).contains("turn 480") && text(sent.len() - 480).contains("turn 1021"));
-    assert!(sent.windows(2).all(|pair| pair[0]["role"] != pair[1]["role"]), "turns are kept");
+    assert!(
+        sent.windows(2)
+            .all(|pair| pair[0]["role"] != pair[1]["role"]),
+        "turns are kept"
+    );
 }
 
 /// Statement 124.
 #[tokio::test(start_paused = true)]
 async fn transforms_are_the_older_spelling() {
     let station = station();
-    let body = json!({"messages": talk(20), "transforms": ["middle-out"], "provider": {"only": ["A"]}});
+    let body =
+        json!({"messages": talk(20), "transforms": ["middle-out"], "provider": {"only": ["A"]}});
     let got = station.chat(asking("acme/large", body)).await;
     got.ok();
     assert!(got.header("x-waystation-compressed").is_some());
@@ -259,7 +303,10 @@ async fn a_system_prompt_that_is_too_long_is_refused() {
         {"role": "system", "content": "the rules are these ".repeat(2_000)},
         {"role": "user", "content": "Hi"},
     ]);
-    let error = station.chat(asking("acme/small", json!({"messages": messages}))).await.error(400);
+    let error = station
+        .chat(asking("acme/small", json!({"messages": messages})))
+        .await
+        .error(400);
     assert_eq!(error["error_type"], "context_length_exceeded");
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains("shorten the system prompt"), "{message}");
@@ -271,10 +318,14 @@ async fn a_system_prompt_that_is_too_long_is_refused() {
 async fn the_operator_decides() {
     let start = |config: &str| {
         let answer = |_: &_, _| fixtures::answer("Hi", 5, 2);
-        setup().config(config).start(ReplayTransport::answering(answer))
+        setup()
+            .config(config)
+            .start(ReplayTransport::answering(answer))
     };
     let on = start("[plugins.context-compression]\nenabled = true");
-    let got = on.chat(asking("acme/large", json!({"messages": talk(80)}))).await;
+    let got = on
+        .chat(asking("acme/large", json!({"messages": talk(80)})))
+        .await;
     got.ok();
     assert!(got.header("x-waystation-compressed").is_some());
     let off = start("[plugins.context-compression]\nprevent_overrides = true");
@@ -303,7 +354,12 @@ async fn extract_keeps_what_is_asked_for() {
     station.chat(body("middle-out")).await.ok();
     assert!(!Value::from(sent(&station)).to_string().contains("HX-1297C"));
     let error = station.chat(body("zip")).await.error(400);
-    assert!(error["message"].as_str().is_some_and(|m| m.contains("\"middle-out\" or \"extract\"")), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("\"middle-out\" or \"extract\"")),
+        "{error}"
+    );
 }
 
 /// What `explain` says of a prompt that would be compressed is what would be done.

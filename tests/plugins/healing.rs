@@ -6,14 +6,18 @@ use waystation_tests::{Setup, Station, ask, completion, event};
 
 fn saying(text: &str) -> Station {
     let text = text.to_owned();
-    Setup::mocks().start(ReplayTransport::answering(move |_, _| fixtures::answer(&text, 5, 2)))
+    Setup::mocks().start(ReplayTransport::answering(move |_, _| {
+        fixtures::answer(&text, 5, 2)
+    }))
 }
 
 fn healed(more: Value) -> Value {
     let mut body = json!({
         "plugins": [{"id": "response-healing"}], "response_format": {"type": "json_object"},
     });
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    body.as_object_mut()
+        .expect("an object")
+        .extend(more.as_object().expect("an object").clone());
     ask(body)
 }
 
@@ -29,7 +33,8 @@ async fn damaged_json_parses() {
         "<think>{\"no\": 1}</think>{'a': (1, 2)}",
     ] {
         let content = saying(damaged).chat(healed(json!({}))).await.content();
-        let value: Value = serde_json::from_str(&content).unwrap_or_else(|e| panic!("{e}: {content}"));
+        let value: Value =
+            serde_json::from_str(&content).unwrap_or_else(|e| panic!("{e}: {content}"));
         assert_eq!(value, json!({"a": [1, 2]}), "{damaged}");
     }
 }
@@ -37,7 +42,11 @@ async fn damaged_json_parses() {
 /// Statement 117.
 #[tokio::test(start_paused = true)]
 async fn valid_json_is_the_same_byte_for_byte() {
-    for valid in ["{\"a\" :\t1, \"b\":\"\\u00e9 {\"}\n", "[ ]", " {\"z\":1e5,\"z\":2}"] {
+    for valid in [
+        "{\"a\" :\t1, \"b\":\"\\u00e9 {\"}\n",
+        "[ ]",
+        " {\"z\":1e5,\"z\":2}",
+    ] {
         assert_eq!(saying(valid).chat(healed(json!({}))).await.content(), valid);
     }
 }
@@ -47,7 +56,9 @@ async fn valid_json_is_the_same_byte_for_byte() {
 async fn without_a_json_format_or_without_the_plugin_nothing_is_touched() {
     let damaged = "```json\n{a: 1,}\n```";
     let station = saying(damaged);
-    let plain = station.chat(healed(json!({"response_format": {"type": "text"}}))).await;
+    let plain = station
+        .chat(healed(json!({"response_format": {"type": "text"}})))
+        .await;
     assert_eq!(plain.content(), damaged);
     let unlisted = station.chat(healed(json!({"plugins": []}))).await;
     assert_eq!(unlisted.content(), damaged);
@@ -59,14 +70,25 @@ async fn without_a_json_format_or_without_the_plugin_nothing_is_touched() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_not_touched_and_not_held_back() {
     let pieces = ["```json\n", "{a: ", "1,}", "\n```"];
-    let transport = || ReplayTransport::answering(move |_, _| fixtures::answer_stream(&pieces, 5, 4));
-    let got = Setup::mocks().start(transport()).stream(healed(json!({}))).await;
+    let transport =
+        || ReplayTransport::answering(move |_, _| fixtures::answer_stream(&pieces, 5, 4));
+    let got = Setup::mocks()
+        .start(transport())
+        .stream(healed(json!({})))
+        .await;
     assert_eq!(got.content(), pieces.concat());
     let whole = |chunk: &&Value| chunk["choices"][0]["delta"]["content"] == pieces[1];
-    assert!(got.chunks().iter().any(|chunk| whole(&chunk)), "{}", got.text());
+    assert!(
+        got.chunks().iter().any(|chunk| whole(&chunk)),
+        "{}",
+        got.text()
+    );
     // Held back only for those who ask for it.
     let opted = json!({"plugins": [{"id": "response-healing", "stream": true}]});
-    let got = Setup::mocks().start(transport()).stream(healed(opted)).await;
+    let got = Setup::mocks()
+        .start(transport())
+        .stream(healed(opted))
+        .await;
     assert_eq!(got.content(), r#"{"a": 1}"#);
     assert_eq!(got.finish().as_deref(), Some("stop"));
 }
@@ -77,7 +99,11 @@ async fn what_the_limit_cut_off_is_not_invented() {
     let cut = "{\"a\": 1, \"b\": \"tw";
     let station = Setup::mocks().start(ReplayTransport::answering(move |_, _| {
         let message = json!({"role": "assistant", "content": cut});
-        completion(message, "length", json!({"prompt_tokens": 1, "completion_tokens": 1}))
+        completion(
+            message,
+            "length",
+            json!({"prompt_tokens": 1, "completion_tokens": 1}),
+        )
     }));
     assert_eq!(station.chat(healed(json!({}))).await.content(), cut);
     let opted = json!({"plugins": [{"id": "response-healing", "truncated": true}]});
@@ -93,9 +119,16 @@ async fn a_schema_directs_and_forbids() {
     }}});
     let with = |text: &str| (saying(text), healed(json!({"response_format": format})));
     let (station, body) = with("{\"n\": \"3\", \"kind\": \"Bug\", \"more\": 1}");
-    assert_eq!(station.chat(body).await.content(), r#"{"n": 3, "kind": "bug"}"#);
+    assert_eq!(
+        station.chat(body).await.content(),
+        r#"{"n": 3, "kind": "bug"}"#
+    );
     let (station, body) = with("{\"n\": 3}");
-    assert_eq!(station.chat(body).await.content(), "{\"n\": 3}", "nothing is made up");
+    assert_eq!(
+        station.chat(body).await.content(),
+        "{\"n\": 3}",
+        "nothing is made up"
+    );
 }
 
 /// Tool calls are the client's affair: their arguments stay, unless the entry says otherwise.
@@ -105,26 +138,44 @@ async fn tool_arguments_are_touched_only_when_asked_for() {
     let calls = json!([{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": damaged}}]);
     let station = Setup::mocks().start(ReplayTransport::answering(move |_, _| {
         let message = json!({"role": "assistant", "content": null, "tool_calls": calls});
-        completion(message, "tool_calls", json!({"prompt_tokens": 1, "completion_tokens": 1}))
+        completion(
+            message,
+            "tool_calls",
+            json!({"prompt_tokens": 1, "completion_tokens": 1}),
+        )
     }));
     let tools = json!([{"type": "function", "function": {"name": "weather", "parameters": {
         "type": "object", "properties": {"city": {"type": "string"}}}}}]);
-    let arguments = |got: Value| got["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"].clone();
+    let arguments =
+        |got: Value| got["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"].clone();
     let got = station.chat(healed(json!({"tools": tools}))).await.ok();
     assert_eq!(arguments(got), damaged);
-    let opted = json!({"tools": tools, "plugins": [{"id": "response-healing", "tool_arguments": true}]});
-    assert_eq!(arguments(station.chat(healed(opted)).await.ok()), r#"{"city": "Oslo"}"#);
+    let opted =
+        json!({"tools": tools, "plugins": [{"id": "response-healing", "tool_arguments": true}]});
+    assert_eq!(
+        arguments(station.chat(healed(opted)).await.ok()),
+        r#"{"city": "Oslo"}"#
+    );
 }
 
 /// Only a stage that changed something is told of, and a failure is.
 #[tokio::test(start_paused = true)]
 async fn the_stage_is_in_the_metadata() {
-    for (text, improved) in [("{a: 1}", Some(true)), ("{\"a\": 1}", None), ("no JSON", Some(false))] {
+    for (text, improved) in [
+        ("{a: 1}", Some(true)),
+        ("{\"a\": 1}", None),
+        ("no JSON", Some(false)),
+    ] {
         let station = saying(text);
-        let mut request =
-            Station::request(http::Method::POST, "/v1/chat/completions", healed(json!({})).to_string());
+        let mut request = Station::request(
+            http::Method::POST,
+            "/v1/chat/completions",
+            healed(json!({})).to_string(),
+        );
         let name = http::HeaderName::from_static("x-openrouter-metadata");
-        request.headers_mut().insert(name, http::HeaderValue::from_static("enabled"));
+        request
+            .headers_mut()
+            .insert(name, http::HeaderValue::from_static("enabled"));
         let got = station.whole(request).await.ok();
         let stage = &got["openrouter_metadata"]["pipeline"][0];
         match improved {
@@ -154,7 +205,11 @@ async fn reasoning_is_not_held_back() {
     let got = station.stream(healed(opted)).await;
     let chunks = got.chunks();
     let at = |key: &str| {
-        let held = |chunk: &&Value| chunk["choices"][0]["delta"][key].as_str().is_some_and(|t| !t.is_empty());
+        let held = |chunk: &&Value| {
+            chunk["choices"][0]["delta"][key]
+                .as_str()
+                .is_some_and(|t| !t.is_empty())
+        };
         chunks.iter().position(|chunk| held(&chunk))
     };
     assert!(at("reasoning") < at("content"), "{}", got.text());

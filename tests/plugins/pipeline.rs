@@ -7,7 +7,9 @@ use waystation_tests::{Setup, Station, ask};
 
 fn station(config: &str) -> Station {
     let answer = |_: &_, _| fixtures::answer("{a: 1}", 5, 2);
-    Setup::mocks().config(config).start(ReplayTransport::answering(answer))
+    Setup::mocks()
+        .config(config)
+        .start(ReplayTransport::answering(answer))
 }
 
 fn with(plugins: Value) -> Value {
@@ -18,9 +20,15 @@ fn with(plugins: Value) -> Value {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_plugin_is_refused_with_the_known_ids() {
     let station = station("");
-    let error = station.chat(with(json!([{"id": "response-heal"}]))).await.error(400);
+    let error = station
+        .chat(with(json!([{"id": "response-heal"}])))
+        .await
+        .error(400);
     let message = error["message"].as_str().expect("a message");
-    assert!(message.contains("response-healing") && message.contains("context-compression"), "{message}");
+    assert!(
+        message.contains("response-healing") && message.contains("context-compression"),
+        "{message}"
+    );
     assert_eq!(error["param"], "plugins[0].id");
     assert_eq!(station.upstream().calls(), 0);
 }
@@ -42,8 +50,14 @@ async fn a_plugin_that_is_not_built_says_so() {
     for id in ["moderation", "fusion"] {
         let error = station.chat(with(json!([{"id": id}]))).await.error(400);
         let message = error["message"].as_str().expect("a message");
-        assert!(message.contains(id) && message.contains("response-healing"), "{message}");
-        station.chat(with(json!([{"id": id, "enabled": false}]))).await.ok();
+        assert!(
+            message.contains(id) && message.contains("response-healing"),
+            "{message}"
+        );
+        station
+            .chat(with(json!([{"id": id, "enabled": false}])))
+            .await
+            .ok();
     }
 }
 
@@ -60,9 +74,17 @@ async fn the_operator_turns_a_plugin_on_for_everybody() {
 
 #[tokio::test(start_paused = true)]
 async fn an_option_that_makes_no_sense_names_its_entry() {
-    let error = station("").chat(with(json!([{"id": "response-healing", "stream": 3}]))).await.error(400);
+    let error = station("")
+        .chat(with(json!([{"id": "response-healing", "stream": 3}])))
+        .await
+        .error(400);
     assert_eq!(error["param"], "plugins[0]");
-    assert!(error["message"].as_str().is_some_and(|m| m.contains("stream")), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("stream")),
+        "{error}"
+    );
 }
 
 /// Plugins that have nothing to do change nothing.

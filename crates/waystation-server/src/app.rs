@@ -181,7 +181,9 @@ impl App {
 /// The wires to route to: those that have a codec and, while simulating, that the simulator speaks.
 fn codecs(simulated: bool) -> Codecs {
     let spoken = |id: &str| !simulated || waystation_sim::dialects().any(|spoken| spoken == id);
-    let table = waystation_providers::DIALECTS.iter().filter(|(id, _)| spoken(id));
+    let table = waystation_providers::DIALECTS
+        .iter()
+        .filter(|(id, _)| spoken(id));
     let table: Vec<(&str, &'static dyn waystation_core::Codec)> = table.copied().collect();
     Codecs::of(&table)
 }

@@ -4,5 +4,6 @@
 
 mod cases;
 mod compression;
+mod files;
 mod healing;
 mod pipeline;

@@ -3,6 +3,8 @@
 
 mod compress;
 mod context_compression;
+mod documents;
+mod file_parser;
 mod heal;
 mod registry;
 mod response_healing;
@@ -10,6 +12,8 @@ mod wish;
 
 pub use compress::{Compressed, Engine, Room, TooLong, compress, size};
 pub use context_compression::{ContextCompression, SMALL_CONTEXT};
+pub use documents::{FileKind, MOST_TEXT, read_document};
+pub use file_parser::FileParser;
 pub use heal::{Healed, Outcome, heal};
 pub use registry::{Defaults, Registry};
 pub use response_healing::ResponseHealing;

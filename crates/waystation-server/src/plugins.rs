@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use waystation_core::{Json, StageReport};
-use waystation_plugins::{ContextCompression, Defaults, Registry, ResponseHealing};
+use waystation_plugins::{ContextCompression, Defaults, FileParser, Registry, ResponseHealing};
 
 use crate::config::Config;
 
@@ -15,39 +15,58 @@ const COMPRESSED: HeaderName = HeaderName::from_static("x-waystation-compressed"
 /// Every plugin of this build, with the operator's options.
 #[must_use]
 pub fn registry(config: &Config) -> Registry {
-    let compression = settings(config, "context-compression");
-    // Small endpoints compress by default: it is always on, unless the operator has the last word
-    // and says no.
-    let small = Defaults {
-        enabled: compression.enabled || !compression.prevent_overrides,
-        ..compression.clone()
-    };
-    let everywhere = ContextCompression {
-        everywhere: compression.enabled,
+    let compression = ContextCompression {
+        everywhere: settings(config, "context-compression").enabled,
     };
     Registry::default()
-        .with(Arc::new(everywhere), small)
-        .with(Arc::new(ResponseHealing), settings(config, "response-healing"))
+        .with(
+            Arc::new(compression),
+            on_by_itself(config, "context-compression"),
+        )
+        .with(
+            Arc::new(FileParser::default()),
+            on_by_itself(config, "file-parser"),
+        )
+        .with(
+            Arc::new(ResponseHealing),
+            settings(config, "response-healing"),
+        )
 }
 
 /// What the configuration says of a plugin.
 fn settings(config: &Config, id: &str) -> Defaults {
-    config.plugins.get(id).map_or_else(Defaults::default, |plugin| Defaults {
+    let plugin = config.plugins.get(id);
+    plugin.map_or_else(Defaults::default, |plugin| Defaults {
         enabled: plugin.enabled,
         prevent_overrides: plugin.prevent_overrides,
         options: Some(plugin.options.clone()),
     })
 }
 
+/// The same for a plugin that looks by itself whether there is something to do: files in the prompt,
+/// a small endpoint. It is off only where the operator has the last word and says no.
+fn on_by_itself(config: &Config, id: &str) -> Defaults {
+    let mut settings = settings(config, id);
+    settings.enabled |= !settings.prevent_overrides;
+    settings
+}
+
 /// Says in the headers what plugins changed where a client should know of it.
 ///
 /// Source: API contract, section 7.4: what is cut is always told.
 pub fn mark(stages: &[StageReport], headers: &mut HeaderMap) {
-    let cut = stages.iter().rev().find(|stage| stage.plugin == "context-compression");
+    let mut stages = stages.iter().rev();
+    let cut = stages.find(|stage| stage.plugin == "context-compression");
     let Some(data) = cut.and_then(|stage| stage.data.as_ref()) else {
         return;
     };
-    let count = |key: &str| data.json().get(key).and_then(Json::u64).unwrap_or_default();
+    let count = |key: &str| {
+        let figure = data.json().get(key).and_then(Json::u64);
+        figure.unwrap_or_default()
+    };
     let removed = count("original_count").saturating_sub(count("compressed_count"));
-    headers.insert(COMPRESSED, HeaderValue::from(removed + count("shortened_count")));
+    headers.insert(
+        COMPRESSED,
+        HeaderValue::from(removed + count("shortened_count")),
+    );
 }

@@ -1,0 +1,152 @@
+//! Documents as text: what a file is, told by its bytes first, and what stands in it. Everything
+//! here is linear, keeps no state and opens nothing; formats that need a foreign reader are read in
+//! a sandbox, elsewhere.
+
+mod encoding;
+mod entity;
+mod html;
+mod table;
+
+use waystation_core::{Document, DocumentKind, ParseError};
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Plain text of any sort: prose, markdown, JSON, source code.
+    Text,
+    /// A web page.
+    Html,
+    /// Rows of cells, separated by commas, semicolons, tabs or bars.
+    Table,
+    /// PDF: read in a sandbox.
+    Pdf,
+    /// A format that nothing here reads; the word is its name.
+    Foreign(&'static str),
+}
+
+/// The most text that one document may give, in bytes.
+pub const MOST_TEXT: usize = 16 * 1024 * 1024;
+
+/// How far into a file a PDF's header may stand. Source: ISO 32000, annex H, note 13 of the viewers'
+/// tolerances (1,024 bytes).
+const PDF_HEADER: usize = 1024;
+
+/// First bytes that tell a format.
+const MAGIC: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "an Office file or an archive (zip)"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file"),
+    (b"{\\rtf", "RTF"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"RIFF", "sound or an image"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+];
+
+// === impl FileKind ===
+
+impl FileKind {
+    /// What `bytes` are, whatever they are called; the name and the media type decide among texts.
+    ///
+    /// ```
+    /// use waystation_plugins::FileKind;
+    ///
+    /// assert_eq!(FileKind::of(b"%PDF-1.7 ...", "letter.txt", ""), FileKind::Pdf);
+    /// assert_eq!(FileKind::of(b"a;b\n1;2\n", "table.CSV", ""), FileKind::Table);
+    /// assert_eq!(FileKind::of(b"<!DOCTYPE html><p>Hi", "", ""), FileKind::Html);
+    /// ```
+    #[must_use]
+    pub fn of(bytes: &[u8], name: &str, media_type: &str) -> Self {
+        let head = bytes.get(..PDF_HEADER).unwrap_or(bytes);
+        if head.windows(5).any(|window| window == b"%PDF-") {
+            return Self::Pdf;
+        }
+        if let Some((_, format)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+            return Self::Foreign(format);
+        }
+        let text = String::from_utf8_lossy(head)
+            .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
+            .to_ascii_lowercase();
+        if text.starts_with("<!doctype html") || text.starts_with("<html") {
+            return Self::Html;
+        }
+        let ending = name
+            .rsplit_once('.')
+            .map_or("", |(_, ending)| ending)
+            .to_ascii_lowercase();
+        let media_type = media_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        match (ending.as_str(), media_type.as_str()) {
+            ("html" | "htm" | "xhtml", _) | ("", "text/html" | "application/xhtml+xml") => {
+                Self::Html
+            }
+            ("csv" | "tsv" | "tab", _) | ("", "text/csv" | "text/tab-separated-values") => {
+                Self::Table
+            }
+            _ => Self::Text,
+        }
+    }
+
+    /// The kind that a sandbox is told, where one has to read it.
+    #[must_use]
+    pub const fn sandboxed(self) -> Option<DocumentKind> {
+        match self {
+            Self::Pdf => Some(DocumentKind::Pdf),
+            Self::Text | Self::Html | Self::Table | Self::Foreign(_) => None,
+        }
+    }
+}
+
+/// Reads a text file, a web page or a table as text: in UTF-8, pages as markdown without scripts and
+/// styles, tables with ` | ` between cells. The encoding is the one that the file names (byte order
+/// mark, `meta charset`), UTF-8 where that is valid, and else the likeliest one.
+///
+/// ```
+/// use waystation_plugins::{FileKind, read_document};
+///
+/// let page = b"<h1>Notes</h1><script>x()</script><ul><li>one<li>two &amp; three</ul>";
+/// let read = read_document(page, FileKind::Html)?;
+/// assert_eq!(read.text, "# Notes\n\n- one\n- two & three");
+/// # Ok::<(), waystation_core::ParseError>(())
+/// ```
+///
+/// # Errors
+/// [`ParseError`] for bytes that are no text, for more than [`MOST_TEXT`] bytes of it, and for kinds
+/// that are not read here.
+pub fn read_document(bytes: &[u8], kind: FileKind) -> Result<Document, ParseError> {
+    let refused = |reason: String| Err(ParseError { reason });
+    match kind {
+        FileKind::Pdf => return refused("a PDF is read in a sandbox".into()),
+        FileKind::Foreign(format) => {
+            return refused(format!(
+                "it is {format}; expected text, markdown, JSON, CSV, HTML or PDF"
+            ));
+        }
+        FileKind::Text | FileKind::Html | FileKind::Table => {}
+    }
+    if bytes.len() > MOST_TEXT {
+        return refused(format!(
+            "expected at most {MOST_TEXT} bytes, found {}",
+            bytes.len()
+        ));
+    }
+    let text = encoding::decode(bytes, kind == FileKind::Html)?;
+    let text = match kind {
+        FileKind::Html => html::to_markdown(&text),
+        FileKind::Table => table::to_rows(&text),
+        FileKind::Text | FileKind::Pdf | FileKind::Foreign(_) => text,
+    };
+    if text.trim().is_empty() {
+        return refused("it holds no text".into());
+    }
+    Ok(Document { text, pages: None })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Writes messages with the text of files in the files' places, and the annotations of a reply.
+
+use waystation_core::{ChatRequest, Json, Kind, ObjectWriter, RawJson};
+
+use super::attachment::Attachment;
+
+/// Puts the text of the files that are to be sent in their places. Annotations of files that came
+/// back with assistant messages stay here.
+pub(super) fn in_place(chat: &mut ChatRequest, files: &[Attachment], sent: &[usize]) {
+    let Some(messages) = chat.get("messages") else {
+        return;
+    };
+    let mut out = vec![b'['];
+    for (at, message) in messages.elements().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let sent = sent.iter().filter_map(|file| files.get(*file));
+        let here: Vec<&Attachment> = sent.filter(|file| file.place.0 == at).collect();
+        write_message(message, &here, &mut out);
+    }
+    out.push(b']');
+    if let Ok(messages) = RawJson::parse(&out.into()) {
+        chat.set("messages", messages);
+    }
+}
+
+fn write_message(message: Json<'_>, files: &[&Attachment], out: &mut Vec<u8>) {
+    let annotated = message.get("annotations").is_some();
+    if files.is_empty() && !annotated {
+        out.extend_from_slice(message.bytes());
+        return;
+    }
+    let mut object = ObjectWriter::open(out);
+    for (key, value) in message.members() {
+        if key.is("annotations") {
+            let others: Vec<Json<'_>> = value.elements().filter(|note| !is_file(*note)).collect();
+            if !others.is_empty() {
+                write_list(object.escaped_key(key.escaped()), &others);
+            }
+            continue;
+        }
+        let out = object.escaped_key(key.escaped());
+        if key.is("content") && value.kind() == Kind::Array && !files.is_empty() {
+            write_parts(value, files, out);
+        } else {
+            out.extend_from_slice(value.bytes());
+        }
+    }
+    object.close();
+}
+
+fn is_file(note: Json<'_>) -> bool {
+    note.get("type").is_some_and(|kind| kind.is("file"))
+}
+
+fn write_list(out: &mut Vec<u8>, items: &[Json<'_>]) {
+    out.push(b'[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(item.bytes());
+    }
+    out.push(b']');
+}
+
+fn write_parts(content: Json<'_>, files: &[&Attachment], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (at, part) in content.elements().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let text = files
+            .iter()
+            .find(|file| file.place.1 == at)
+            .and_then(|file| file.text());
+        let Some(text) = text else {
+            out.extend_from_slice(part.bytes());
+            continue;
+        };
+        let mut object = ObjectWriter::open(out);
+        object.string("type", "text").string("text", text);
+        if let Some(cache) = part.get("cache_control") {
+            object.raw("cache_control", cache.bytes());
+        }
+        object.close();
+    }
+    out.push(b']');
+}
+
+/// The annotations of the files that went as text; `None` for no files.
+///
+/// Source: API contract, section 7.2.
+pub(super) fn annotations<'f>(files: impl Iterator<Item = &'f Attachment>) -> Option<RawJson> {
+    let mut out = vec![b'['];
+    for file in files {
+        let Some(text) = file.text() else { continue };
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        let mut note = ObjectWriter::open(&mut out);
+        note.string("type", "file");
+        let mut held = note.object("file");
+        held.string("hash", file.hash());
+        if let Some(name) = file.name() {
+            held.string("name", name);
+        }
+        let content = held.key("content");
+        content.push(b'[');
+        let mut part = ObjectWriter::open(content);
+        part.string("type", "text").string("text", text);
+        part.close();
+        content.push(b']');
+        held.close();
+        note.close();
+    }
+    out.push(b']');
+    (out.len() > 2)
+        .then(|| RawJson::parse(&out.into()).ok())
+        .flatten()
+}

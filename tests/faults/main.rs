@@ -8,3 +8,5 @@ mod fault;
 mod matrix;
 mod scripts;
 mod secrets;
+mod statements;
+mod traffic;

@@ -78,6 +78,15 @@ impl MemoryLedger {
         self.lock().entries.get(id).cloned()
     }
 
+    /// The latest entries, at most `count`, newest first.
+    #[must_use]
+    pub fn latest(&self, count: usize) -> Vec<Arc<Entry>> {
+        let inner = self.lock();
+        let ids = inner.order.iter().rev().take(count);
+        ids.filter_map(|id| inner.entries.get(id).cloned())
+            .collect()
+    }
+
     /// What `key` has spent, as of `now`.
     #[must_use]
     pub fn usage(&self, key: Option<&Arc<str>>, now: UnixMs) -> KeyUsage {

@@ -1,0 +1,195 @@
+//! Many requests: a dead provider costs few attempts and comes back, failed attempts are not billed,
+//! metrics agree with the records, and a busy provider is passed over rather than queued for.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use waystation_server::metrics;
+use waystation_sim::{ReplayTransport, Reply, fixtures};
+use waystation_tests::{Setup, Station, ask, literal};
+
+use crate::{
+    exchange::{Exchange, Seen, exchange, station},
+    fault::{TOKENS, comments, cut, good, limited, no_finish, nothing, page, said},
+};
+
+fn provider(got: &Exchange) -> &str {
+    match &got.seen {
+        Seen::Answer { provider, .. } => provider,
+        other => panic!("expected an answer, found {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_provider_is_asked_a_few_times_and_then_left_alone() {
+    let hosts = ReplayTransport::hosts().at("a.mock", [fixtures::error(503, "dead")]);
+    let station = station(hosts.at("b.mock", [good('b', false)]));
+    for _ in 0..15 {
+        let got = exchange(&station, false, json!({})).await;
+        assert_eq!(provider(&got), "B");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(
+        station.upstream().calls_to("a.mock"),
+        5,
+        "then its circuit is open"
+    );
+    assert_eq!(station.upstream().calls_to("b.mock"), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_recovers_is_probed_by_one_request_and_used_again() {
+    let dead = vec![fixtures::error(503, "dead"); 6];
+    let replies = dead.into_iter().chain([good('a', false)]);
+    let hosts = ReplayTransport::hosts().at("a.mock", replies);
+    let station = station(hosts.at("b.mock", [good('b', false)]));
+    for _ in 0..5 {
+        exchange(&station, false, json!({})).await;
+    }
+    // Rests 5 s, then one probe, which fails; rests 10 s, then one probe, which succeeds.
+    for (rest, asked) in [(4, 5), (2, 6), (8, 6), (3, 7), (0, 8)] {
+        sleep(Duration::from_secs(rest)).await;
+        exchange(&station, false, json!({})).await;
+        assert_eq!(
+            station.upstream().calls_to("a.mock"),
+            asked,
+            "after {rest} s more"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_answer_is_billed() {
+    for streamed in [true, false] {
+        let hosts = ReplayTransport::hosts().at("a.mock", [nothing(streamed)]);
+        let hosts = hosts.at("b.mock", [fixtures::error(500, "down")]);
+        let station = station(hosts.at("c.mock", [good('c', streamed)]));
+        let got = exchange(&station, streamed, json!({})).await;
+        assert_eq!((provider(&got), got.asked.as_str()), ("C", "abc"));
+        // 1,060 tokens at 3 dollars a million.
+        assert_eq!(literal(&got.body, "cost"), "0.00318");
+        let responses = got.record["provider_responses"].as_array().unwrap();
+        let who: Vec<&Value> = responses.iter().map(|r| &r["provider_name"]).collect();
+        assert_eq!(who, ["A", "B", "C"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_order_is_kept_and_without_fallbacks_nobody_else_is_asked() {
+    let hosts = ReplayTransport::hosts().at("c.mock", [fixtures::error(503, "down")]);
+    let hosts = hosts
+        .at("b.mock", [limited(Some(3))])
+        .at("a.mock", [good('a', true)]);
+    let station = station(hosts);
+    let pinned = json!({"provider": {"order": ["C", "B"], "allow_fallbacks": false}});
+    let got = exchange(&station, true, pinned).await;
+    assert_eq!((got.asked.as_str(), got.failures()), ("cb", vec![503, 429]));
+    assert_eq!(got.error["code"], 429, "the last one's");
+    let first = json!({"provider": {"order": ["C", "B"]}});
+    let got = exchange(&station, true, first).await;
+    assert!(
+        got.asked.starts_with('c') && got.asked.ends_with('a'),
+        "{}",
+        got.asked
+    );
+}
+
+/// The value of a sample.
+fn sample(page: &str, name: &str) -> u64 {
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().expect("a number"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_agree_with_the_records() {
+    let faults: [fn(bool) -> Reply; 8] = [
+        |streamed| good('a', streamed),
+        cut,
+        no_finish,
+        nothing,
+        comments,
+        |_| limited(Some(1)),
+        |_| fixtures::error(500, "down"),
+        |_| page("text/html", "<html>"),
+    ];
+    let upstream = ReplayTransport::answering(move |request, nth| {
+        let streamed = request
+            .body
+            .windows(13)
+            .any(|window| window == b"\"stream\":true");
+        match request.url.host() {
+            Some("b.mock") => fixtures::error(400, "not here"),
+            _ => faults[nth * 5 % faults.len()](streamed),
+        }
+    });
+    let station = station(upstream);
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    let mut count = |name: String, more: u64| *counted.entry(name).or_default() += more;
+    for round in 0..40 {
+        let streamed = round % 2 == 0;
+        let only = json!({"provider": {"only": ["A", "B"]}});
+        let got = exchange(&station, streamed, only).await;
+        let record = &got.record;
+        let model = if record["provider_name"].is_null() {
+            "none"
+        } else {
+            "acme/m"
+        };
+        let outcome = record["error_type"].as_str().unwrap_or("ok");
+        let labels = format!("model=\"{model}\",streamed=\"{streamed}\",outcome=\"{outcome}\"");
+        count(format!("waystation_requests_total{{{labels}}}"), 1);
+        for kind in ["prompt", "completion"] {
+            let tokens = record[format!("tokens_{kind}")].as_u64().unwrap();
+            let name = format!("waystation_tokens_total{{model=\"{model}\",kind=\"{kind}\"}}");
+            count(name, tokens);
+        }
+        for attempt in record["provider_responses"].as_array().unwrap() {
+            let outcome = attempt["error_type"].as_str().unwrap_or("ok");
+            let who = attempt["provider_name"].as_str().unwrap();
+            let labels = format!("provider=\"{who}\",outcome=\"{outcome}\"");
+            count(format!("waystation_attempts_total{{{labels}}}"), 1);
+        }
+    }
+    let page = metrics::text(station.app());
+    for (name, value) in &counted {
+        assert_eq!(sample(&page, name), *value, "{name}\n{page}");
+    }
+    let requests = |page: &str| -> u64 {
+        let lines = page
+            .lines()
+            .filter(|line| line.starts_with("waystation_requests_total{"));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    };
+    assert_eq!(requests(&page), 40);
+    assert!(counted.len() > 8, "many ways to end: {counted:?}");
+}
+
+fn asks(station: &Station, count: usize, more: &Value) -> impl Future<Output = Vec<u16>> {
+    let one = |_| async { station.chat(ask(more.clone())).await.status };
+    join_all((0..count).map(one))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_provider_is_passed_over_and_when_all_are_busy_the_client_is_told_so() {
+    let setup = Setup::mocks()
+        .config("[providers.a]\nmax_concurrent = 4\n[providers.b]\nmax_concurrent = 4");
+    let slow = |request: &waystation_core::HttpRequest, _: usize| {
+        let letter = request.url.host().and_then(|host| host.chars().next());
+        good(letter.unwrap_or('x'), false).delay(5_000)
+    };
+    let station = setup.start(ReplayTransport::answering(slow));
+    let two = json!({"provider": {"only": ["A", "B"]}});
+    let mut statuses = asks(&station, 10, &two).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 503, 503]);
+    assert_eq!(station.upstream().calls_to("a.mock"), 4);
+    assert_eq!(station.upstream().calls_to("b.mock"), 4);
+    let got = station.chat(ask(json!({}))).await;
+    assert_eq!(got.content(), said('a', TOKENS), "places come back");
+}

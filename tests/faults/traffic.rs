@@ -96,6 +96,39 @@ async fn the_order_is_kept_and_without_fallbacks_nobody_else_is_asked() {
     );
 }
 
+/// Decisions, "Statuses", and statement 69: a refused key is left alone while others serve. With
+/// nobody else, asking again costs less than refusing everybody for minutes.
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_is_tried_again_when_there_is_no_other() {
+    for status in [401, 402, 403] {
+        let replies = [fixtures::error(status, "no"), good('a', false)];
+        let station = station(ReplayTransport::hosts().at("a.mock", replies));
+        let only = json!({"provider": {"only": ["A"]}});
+        let got = exchange(&station, false, only.clone()).await;
+        assert_eq!(got.error["code"], 502);
+        let got = exchange(&station, false, only.clone()).await;
+        assert_eq!((provider(&got), got.asked.as_str()), ("A", "a"));
+    }
+}
+
+/// A limit that is known is told without asking, until its time is up.
+#[tokio::test(start_paused = true)]
+async fn a_known_limit_is_told_at_once_and_a_short_one_waited_out() {
+    let replies = [limited(Some(30)), good('a', false)];
+    let station = station(ReplayTransport::hosts().at("a.mock", replies));
+    let only = json!({"provider": {"only": ["A"]}});
+    for (later, retry_after, asked) in [(0, Some(30), "a"), (10, Some(20), ""), (17, None, "a")] {
+        sleep(Duration::from_secs(later)).await;
+        let got = exchange(&station, false, only.clone()).await;
+        assert_eq!(
+            (got.retry_after, got.asked.as_str()),
+            (retry_after, asked),
+            "{got:?}"
+        );
+        assert!(got.took <= Duration::from_millis(3_600), "{:?}", got.took);
+    }
+}
+
 /// The value of a sample.
 fn sample(page: &str, name: &str) -> u64 {
     let line = page

@@ -151,6 +151,11 @@ impl AttemptsFailed {
 }
 
 impl AttemptReport {
+    /// It speaks of the gateway's credential, and not of a limit.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        is_credential(self.error.kind)
+    }
+
     /// What a client may be told of it.
     #[must_use]
     pub fn told(&self) -> &str {

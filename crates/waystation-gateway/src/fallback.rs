@@ -69,6 +69,10 @@ struct Tried {
     given_up: Vec<ModelId>,
     /// How many were made: those without a credential were not.
     made: usize,
+    /// What this round would rather not try.
+    passed_over: Vec<EndpointId>,
+    /// There is nothing better left: credentials that were refused lately are tried.
+    anyway: bool,
     /// The last failure is of a class that leads to the next endpoint.
     leads_on: bool,
 }
@@ -108,9 +112,10 @@ impl Fallback<'_> {
 
     /// Once through the plan.
     ///
-    /// An endpoint whose circuit is open is passed over; when that leaves nothing to try, it is
-    /// tried all the same, since a try costs less than a refusal. A circuit that is half open admits
-    /// one probe; its guard stays with the record until the attempt's outcome is known.
+    /// An endpoint whose circuit is open is passed over, and so is one whose credentials were refused
+    /// lately; when that leaves nothing to try, they are tried all the same, since a try costs less than
+    /// a refusal. A circuit that is half open admits one probe; its guard stays with the record until
+    /// the attempt's outcome is known.
     ///
     /// # Errors
     /// [`GatewayError::Attempts`] with every attempt; nothing has been shown to the client.
@@ -120,13 +125,13 @@ impl Fallback<'_> {
         record: &mut Record,
         tried: &mut Tried,
     ) -> ControlFlow<Option<Box<Served>>> {
-        let before = tried.reports.len();
-        let mut passed_over = Vec::new();
+        let before = tried.made;
+        (tried.passed_over, tried.anyway) = (Vec::new(), false);
         for planned in &self.plan.attempts {
             let now = self.parts.clock.now().tick;
             let guard = match self.health.admit(&planned.endpoint.id, now) {
                 Admit::Skip(_) => {
-                    passed_over.push(planned);
+                    tried.passed_over.push(planned.endpoint.id.clone());
                     continue;
                 }
                 Admit::Probe(guard) => Some(guard),
@@ -136,8 +141,12 @@ impl Fallback<'_> {
             let work = (chat, &mut *runs, &mut *stages);
             self.endpoint(planned, work, record, tried).await?;
         }
-        if tried.reports.len() == before {
-            for planned in passed_over {
+        if tried.made == before {
+            record.probe(None);
+            tried.anyway = true;
+            let passed_over = std::mem::take(&mut tried.passed_over);
+            let again = |planned: &&Planned| passed_over.contains(&planned.endpoint.id);
+            for planned in self.plan.attempts.iter().filter(again) {
                 let work = (chat, &mut *runs, &mut *stages);
                 self.endpoint(planned, work, record, tried).await?;
             }
@@ -187,13 +196,18 @@ impl Fallback<'_> {
             }
             let kept = stages.len();
             let work = (&mut *runs, &mut *stages);
-            let report = match self.attempt(planned, chat, work, (record, &mut used)).await {
+            let with = (&mut *record, &mut used, tried.anyway);
+            let report = match self.attempt(planned, chat, work, with).await {
                 Ok(served) => return ControlFlow::Break(Some(Box::new(served))),
                 // No other key is left: the last failure decides, where there was one.
                 Err(None) if !used.is_empty() && !tried.leads_on => {
                     return ControlFlow::Break(None);
                 }
                 Err(None) => return ControlFlow::Continue(()),
+                Err(Some(report)) if used.is_empty() && !tried.anyway && report.is_refusal() => {
+                    tried.passed_over.push(planned.endpoint.id.clone());
+                    return ControlFlow::Continue(());
+                }
                 Err(Some(report)) => report,
             };
             // What plugins did for this endpoint was for nothing.
@@ -247,7 +261,7 @@ impl Fallback<'_> {
         planned: &Planned,
         chat: &ChatRequest,
         (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
-        (record, used): (&mut Record, &mut Vec<CredentialId>),
+        (record, used, anyway): (&mut Record, &mut Vec<CredentialId>, bool),
     ) -> Result<Served, Option<AttemptReport>> {
         let endpoint = &planned.endpoint;
         let started = self.parts.clock.now().tick;
@@ -257,7 +271,8 @@ impl Fallback<'_> {
         let provider = Arc::clone(&route.upstream.name);
         let credentials = &self.snapshot.credentials;
         let (rests, known) = self.rests;
-        let resting = rests.of((&endpoint.provider, &endpoint.model), started, known);
+        let mut resting = rests.of((&endpoint.provider, &endpoint.model), started, known);
+        resting.retain(|(_, rest)| rest.limited || !anyway);
         let exclude: Vec<CredentialId> = used
             .iter()
             .cloned()

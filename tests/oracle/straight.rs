@@ -189,7 +189,7 @@ impl<'a> Asked<'a> {
     fn fails(&self, one: &One<'_>) -> Option<&'static str> {
         let (endpoint, policy) = (one.at, &self.case.policy);
         let provider = &self.case.providers[endpoint.provider];
-        let (only, ignore, order) = (self.list("only"), self.list("ignore"), self.list("order"));
+        let (only, ignore) = (self.list("only"), self.list("ignore"));
         if !provider.key {
             return Some("no_credentials");
         }
@@ -245,25 +245,29 @@ impl<'a> Asked<'a> {
         {
             return Some("require_parameters");
         }
+        self.fails_its_tier(one).then_some("service_tier")
+    }
+
+    /// Section 9.4. Whether the endpoint is of a tier that nobody asked for, or not of the one that
+    /// was.
+    fn fails_its_tier(&self, one: &One<'_>) -> bool {
+        let endpoint = one.at;
+        let (only, order) = (self.list("only"), self.list("order"));
         let flex_exists = self.case.models[one.model]
             .iter()
             .any(|other| other.tag.ends_with("/flex") && self.case.providers[other.provider].key);
         if self.tier() == Some("flex") && flex_exists && one.tier() != Some("flex") {
-            return Some("service_tier");
+            return true;
         }
         let exactly = |names: &[String]| {
             let full = names.iter().filter(|name| name.contains('/'));
             full.into_iter().any(|name| self.names(name, endpoint))
         };
-        if one.tier().is_some()
+        one.tier().is_some()
             && one.tier() != self.tier()
             && !exactly(&order)
             && !exactly(&only)
             && !self.suffix_admits(one)
-        {
-            return Some("service_tier");
-        }
-        None
     }
 
     /// Section 3.6. A threshold that nobody has figures for says nothing.

@@ -5,7 +5,9 @@ use waystation_sim::{ReplayTransport, fixtures};
 use waystation_tests::{Setup, Station, ask, asking};
 
 fn station() -> Station {
-    Setup::mocks().start(ReplayTransport::answering(|_, _| fixtures::answer("Read.", 5, 2)))
+    Setup::mocks().start(ReplayTransport::answering(|_, _| {
+        fixtures::answer("Read.", 5, 2)
+    }))
 }
 
 /// `a;b / 1,5;x "y"` as a data URL.
@@ -21,15 +23,23 @@ fn with_file(name: &str, data: &str) -> Value {
 /// The parts of the last user message that went upstream.
 fn sent(station: &Station) -> Vec<Value> {
     let bodies = station.bodies();
-    let messages = bodies.last().expect("a call")["messages"].as_array().expect("messages");
-    messages.last().expect("one")["content"].as_array().expect("parts").clone()
+    let messages = bodies.last().expect("a call")["messages"]
+        .as_array()
+        .expect("messages");
+    messages.last().expect("one")["content"]
+        .as_array()
+        .expect("parts")
+        .clone()
 }
 
 /// Statement 113, for text formats: the text reaches the model, and the reply has an annotation.
 #[tokio::test(start_paused = true)]
 async fn a_file_reaches_a_text_model_as_text() {
     let station = station();
-    let got = station.chat(ask(json!({"messages": with_file("t.csv", TABLE)}))).await.ok();
+    let got = station
+        .chat(ask(json!({"messages": with_file("t.csv", TABLE)})))
+        .await
+        .ok();
     let parts = sent(&station);
     assert_eq!(parts[0]["text"], "What is in it?");
     let text = "<file name=\"t.csv\">\na | b\n1,5 | x \"y\"\n</file>";
@@ -38,16 +48,27 @@ async fn a_file_reaches_a_text_model_as_text() {
     assert_eq!(note["type"], "file", "{got}");
     assert_eq!(note["file"]["name"], "t.csv");
     assert_eq!(note["file"]["hash"].as_str().map(str::len), Some(64));
-    assert_eq!(note["file"]["content"], json!([{"type": "text", "text": text}]));
+    assert_eq!(
+        note["file"]["content"],
+        json!([{"type": "text", "text": text}])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_has_the_annotation_in_a_delta() {
-    let station = Setup::mocks()
-        .start(ReplayTransport::answering(|_, _| fixtures::answer_stream(&["Re", "ad."], 5, 2)));
-    let got = station.stream(ask(json!({"messages": with_file("t.csv", TABLE)}))).await;
+    let station = Setup::mocks().start(ReplayTransport::answering(|_, _| {
+        fixtures::answer_stream(&["Re", "ad."], 5, 2)
+    }));
+    let got = station
+        .stream(ask(json!({"messages": with_file("t.csv", TABLE)})))
+        .await;
     let held = |chunk: &Value| chunk["choices"][0]["delta"]["annotations"][0]["type"] == "file";
-    assert_eq!(got.chunks().iter().filter(|chunk| held(chunk)).count(), 1, "{}", got.text());
+    assert_eq!(
+        got.chunks().iter().filter(|chunk| held(chunk)).count(),
+        1,
+        "{}",
+        got.text()
+    );
     assert_eq!(got.content(), "Read.");
 }
 
@@ -55,7 +76,10 @@ async fn a_stream_has_the_annotation_in_a_delta() {
 #[tokio::test(start_paused = true)]
 async fn annotations_that_come_back_are_used() {
     let station = station();
-    let first = station.chat(ask(json!({"messages": with_file("t.csv", TABLE)}))).await.ok();
+    let first = station
+        .chat(ask(json!({"messages": with_file("t.csv", TABLE)})))
+        .await
+        .ok();
     let mut note = first["choices"][0]["message"]["annotations"][0].clone();
     note["file"]["content"][0]["text"] = json!("as it was read before");
     let mut messages = with_file("t.csv", TABLE);
@@ -66,7 +90,11 @@ async fn annotations_that_come_back_are_used() {
     let bodies = station.bodies();
     let sent = &bodies.last().expect("a call")["messages"];
     assert_eq!(sent[0]["content"][1]["text"], "as it was read before");
-    assert_eq!(sent[1].get("annotations"), None, "they are the gateway's, not the model's");
+    assert_eq!(
+        sent[1].get("annotations"),
+        None,
+        "they are the gateway's, not the model's"
+    );
     // Of other bytes it is no account.
     let mut other = messages.clone();
     other[0]["content"][1]["file"]["file_data"] = json!("data:text/plain;base64,b3RoZXI=");
@@ -84,9 +112,15 @@ async fn what_cannot_be_read_is_a_400_that_names_the_file() {
         ("data:text/plain;base64,AAECAwQFBgcICQ==", "binary"),
         ("data:text/plain;base64,ICAg", "no text"),
     ] {
-        let error = station.chat(ask(json!({"messages": with_file("notes.txt", data)}))).await.error(400);
+        let error = station
+            .chat(ask(json!({"messages": with_file("notes.txt", data)})))
+            .await
+            .error(400);
         let message = error["message"].as_str().expect("a message");
-        assert!(message.contains("notes.txt") && message.contains(reason), "{message}");
+        assert!(
+            message.contains("notes.txt") && message.contains(reason),
+            "{message}"
+        );
     }
     assert_eq!(station.upstream().calls(), 0);
 }
@@ -113,16 +147,32 @@ async fn what_is_not_read_here_goes_only_where_files_are_taken() {
         price = { prompt = "1", completion = "1" }
     "#;
     let answer = |_: &_, _| fixtures::answer("Read.", 5, 2);
-    let station = Setup::mocks().config(native).start(ReplayTransport::answering(answer));
-    for data in ["https://example.com/a.pdf", "data:application/zip;base64,UEsDBAAAAAA="] {
+    let station = Setup::mocks()
+        .config(native)
+        .start(ReplayTransport::answering(answer));
+    for data in [
+        "https://example.com/a.pdf",
+        "data:application/zip;base64,UEsDBAAAAAA=",
+    ] {
         let messages = with_file("a.docx", data);
-        station.chat(asking("acme/text", json!({"messages": messages}))).await.error(404);
-        let got = station.chat(asking("acme/reader", json!({"messages": messages}))).await;
+        station
+            .chat(asking("acme/text", json!({"messages": messages})))
+            .await
+            .error(404);
+        let got = station
+            .chat(asking("acme/reader", json!({"messages": messages})))
+            .await;
         got.ok();
         assert_eq!(sent(&station)[1], messages[0]["content"][1], "untouched");
     }
     // Text is read here for them as well: not every one of them takes tables.
-    station.chat(asking("acme/reader", json!({"messages": with_file("t.csv", TABLE)}))).await.ok();
+    station
+        .chat(asking(
+            "acme/reader",
+            json!({"messages": with_file("t.csv", TABLE)}),
+        ))
+        .await
+        .ok();
     assert_eq!(sent(&station)[1]["type"], "text");
 }
 
@@ -139,9 +189,14 @@ async fn a_long_file_is_compressed_after_it_was_read() {
         price = { prompt = "1", completion = "1" }
     "#;
     let answer = |_: &_, _| fixtures::answer("{read: true}", 5, 2);
-    let station = Setup::mocks().config(small).start(ReplayTransport::answering(answer));
+    let station = Setup::mocks()
+        .config(small)
+        .start(ReplayTransport::answering(answer));
     // "word word ..." 24,000 bytes.
-    let data = format!("data:text/plain;base64,{}", "d29yZCB3b3JkIHdvcmQg".repeat(1600));
+    let data = format!(
+        "data:text/plain;base64,{}",
+        "d29yZCB3b3JkIHdvcmQg".repeat(1600)
+    );
     let body = json!({
         "messages": with_file("long.txt", &data), "response_format": {"type": "json_object"},
         "plugins": [{"id": "response-healing"}, {"id": "context-compression"}, {"id": "file-parser"}],
@@ -150,7 +205,10 @@ async fn a_long_file_is_compressed_after_it_was_read() {
     assert_eq!(got.content(), r#"{"read": true}"#);
     assert_eq!(got.header("x-waystation-compressed"), Some("1"));
     let text = sent(&station)[1]["text"].as_str().expect("text").to_owned();
-    assert!(text.starts_with("<file name=\"long.txt\">") && text.ends_with("</file>"), "{text}");
+    assert!(
+        text.starts_with("<file name=\"long.txt\">") && text.ends_with("</file>"),
+        "{text}"
+    );
     assert!(text.len() < 16_000, "{}", text.len());
 }
 
@@ -160,5 +218,10 @@ async fn an_engine_that_is_not_there_is_refused_with_what_to_do() {
     let entry = json!([{"id": "file-parser", "pdf": {"engine": "mistral-ocr"}}]);
     let body = json!({"messages": with_file("t.csv", TABLE), "plugins": entry});
     let error = station.chat(ask(body)).await.error(400);
-    assert!(error["message"].as_str().is_some_and(|m| m.contains("cloudflare-ai")), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("cloudflare-ai")),
+        "{error}"
+    );
 }

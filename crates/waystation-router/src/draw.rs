@@ -21,17 +21,22 @@ pub(crate) fn by_inverse_square(prices: &[u128], rng: &mut Dice) -> Vec<usize> {
         .enumerate()
         .map(|(at, price)| (at, weight(*price)))
         .collect();
+    let mut total: f64 = left.iter().map(|(_, weight)| weight).sum();
     let mut order = Vec::with_capacity(left.len());
     while left.len() > 1 {
-        let total: f64 = left.iter().map(|(_, weight)| weight).sum();
         let mut mark = unit(rng) * total;
         let chosen = left.iter().position(|(_, weight)| {
             mark -= weight;
             mark < 0.0
         });
         // Rounding may leave the mark at the very end: then it is the last one.
-        let (at, _) = left.remove(chosen.unwrap_or(left.len() - 1));
+        let (at, weight) = left.remove(chosen.unwrap_or(left.len() - 1));
         order.push(at);
+        // What is left of a sum of very unequal weights may be all rounding: it is counted anew.
+        total -= weight;
+        if total < weight {
+            total = left.iter().map(|(_, weight)| weight).sum();
+        }
     }
     order.extend(left.into_iter().map(|(at, _)| at));
     order

@@ -12,6 +12,8 @@ pub(crate) struct Names<'a>(Vec<Name<'a>>);
 struct Name<'a> {
     /// As the client wrote it, for notes.
     spelled: &'a str,
+    /// The same, folded.
+    folded: String,
     /// The providers that the part before `/` means; more than one for `Google`.
     providers: Vec<&'a ProviderSlug>,
     /// What stands behind the first `/`, folded: `turbo` of `deepinfra/turbo`.
@@ -78,11 +80,12 @@ impl<'a> Names<'a> {
 impl<'a> Name<'a> {
     fn of(spelled: &'a str, catalog: &'a Catalog) -> Self {
         let (base, variant) = match spelled.split_once('/') {
-            Some((base, variant)) => (base, Some(fold(variant))),
+            Some((base, variant)) => (base, Some(letters(variant).collect())),
             None => (spelled, None),
         };
         Self {
             spelled,
+            folded: letters(spelled).collect(),
             providers: catalog.providers_named(base),
             variant,
         }
@@ -92,7 +95,7 @@ impl<'a> Name<'a> {
     fn means(&self, endpoint: &Endpoint) -> bool {
         if self.providers.is_empty() {
             // Not a provider's name, but it may be an operator's own tag.
-            return fold(endpoint.tag.as_str()) == fold(self.spelled);
+            return letters(endpoint.tag.as_str()).eq(self.folded.chars());
         }
         if !self.providers.contains(&&endpoint.provider) {
             return false;
@@ -102,16 +105,15 @@ impl<'a> Name<'a> {
         };
         let tag = endpoint.tag.as_str();
         tag.split_once('/')
-            .is_some_and(|(_, of_tag)| fold(of_tag) == *variant)
+            .is_some_and(|(_, of_tag)| letters(of_tag).eq(variant.chars()))
     }
 }
 
 /// A name without case, and without the characters that people leave out. Source: API contract,
 /// section 3.2.
-fn fold(name: &str) -> String {
+fn letters(name: &str) -> impl Iterator<Item = char> {
     name.trim()
         .chars()
         .filter(|c| !matches!(c, ' ' | '_' | '.' | '-'))
         .flat_map(char::to_lowercase)
-        .collect()
 }

@@ -34,7 +34,7 @@ pub(crate) struct Candidate<'a> {
     /// Its place in `order`.
     pub(crate) listed: Option<usize>,
     /// How it fared lately.
-    pub(crate) measured: Option<Measured>,
+    pub(crate) measured: Option<Box<Measured>>,
     /// Its place among equals is drawn.
     pub(crate) drawn: bool,
     /// Why it stands where it stands, filled in as that is decided.

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use waystation_catalog::Model;
 use waystation_core::{Ask, Endpoint, ModelId, Seed, ServiceTier, Tag};
 
 use crate::{
@@ -142,7 +143,7 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
     prefer_room(&question, &mut live, &mut trace, group);
     let mut live = arrange(&question, live, &mut rng);
     cut_to_allowed_fallbacks(ask, &mut live, &mut trace);
-    settle(&live, &mut trace);
+    settle(&live, wanted.entries.len(), &mut trace);
     let Some(first) = live.first() else {
         return Err(NoRoute::of(&question, &wanted, trace, seed));
     };
@@ -209,9 +210,12 @@ fn survivors<'a>(
     trace: &mut Trace,
 ) -> Vec<Candidate<'a>> {
     let mut live: Vec<Candidate<'a>> = Vec::new();
+    let mut seen: Vec<&Model> = Vec::new();
     let mut model_at = 0;
     for (at, entry) in &wanted.entries {
         for target in &entry.targets {
+            let again = seen.iter().any(|other| std::ptr::eq(*other, target.model));
+            seen.push(target.model);
             let of = Of {
                 variants: target.variants,
                 shortcut: entry.shortcut,
@@ -219,10 +223,8 @@ fn survivors<'a>(
             };
             for endpoint in &target.model.endpoints {
                 // A model that two entries mean is tried once, where it comes first.
-                if live
-                    .iter()
-                    .any(|other| std::ptr::eq(other.endpoint, endpoint))
-                {
+                let known = |other: &Candidate<'_>| std::ptr::eq(other.endpoint, endpoint);
+                if again && live.iter().any(known) {
                     continue;
                 }
                 match check(question, &of, endpoint) {
@@ -256,7 +258,7 @@ fn candidate<'a>(
         endpoint,
         shortcut: entry.shortcut,
         listed: question.order.position(endpoint),
-        measured: world.health.of(&endpoint.id, world.now.tick),
+        measured: world.health.of(&endpoint.id, world.now.tick).map(Box::new),
         drawn: false,
         why: Vec::new(),
     }
@@ -304,14 +306,16 @@ fn cut_to_allowed_fallbacks(ask: &Ask, live: &mut Vec<Candidate<'_>>, trace: &mu
 /// Leaves every endpoint in one place: not dropped when another entry brought it in, and dropped
 /// once when two entries left it out. By model and tag, so that the account does not depend on the
 /// catalogue's order.
-fn settle(live: &[Candidate<'_>], trace: &mut Trace) {
+fn settle(live: &[Candidate<'_>], entries: usize, trace: &mut Trace) {
     let tried = |model: &ModelId, tag: &Tag| {
         live.iter()
             .any(|c| c.endpoint.tag == *tag && c.endpoint.model == *model)
     };
-    trace
-        .dropped
-        .retain(|dropped| !tried(&dropped.model, &dropped.endpoint));
+    // Within one entry no endpoint comes twice.
+    if entries > 1 {
+        let dropped = &mut trace.dropped;
+        dropped.retain(|dropped| !tried(&dropped.model, &dropped.endpoint));
+    }
     trace
         .dropped
         .sort_by(|a, b| (&a.model, &a.endpoint).cmp(&(&b.model, &b.endpoint)));

@@ -102,7 +102,7 @@ impl Share {
     /// `None` for too few answers. One good and one bad answer are added to those that were seen, so
     /// that a share is never quite certain (Laplace's rule of succession).
     fn of(candidate: &Candidate<'_>) -> Option<Self> {
-        let tools = candidate.measured?.tools;
+        let tools = candidate.measured.as_ref()?.tools;
         let good = f64::from(tools.requests.saturating_sub(tools.errors)) + 1.0;
         let of = f64::from(tools.requests) + 2.0;
         (tools.requests >= ENOUGH).then_some(Self {

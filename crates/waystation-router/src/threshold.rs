@@ -18,7 +18,7 @@ impl Thresholds {
     pub(crate) fn of(ask: &Ask, live: &[Candidate<'_>]) -> Self {
         let somebody = |has: fn(&Measured) -> bool| {
             live.iter()
-                .any(|candidate| candidate.measured.as_ref().is_some_and(has))
+                .any(|candidate| candidate.measured.as_deref().is_some_and(has))
         };
         let (latency, throughput) = (
             ask.wishes.preferred_max_latency,
@@ -32,7 +32,7 @@ impl Thresholds {
 
     /// Whether the candidate misses any given cutoff. Without figures it does.
     pub(crate) fn misses(&self, candidate: &Candidate<'_>) -> bool {
-        let measured = candidate.measured.unwrap_or_default();
+        let measured = candidate.measured.as_deref().copied().unwrap_or_default();
         let latency = measured.latency.unwrap_or_default();
         let throughput = measured.throughput.unwrap_or_default();
         let slow = self

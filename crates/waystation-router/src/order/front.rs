@@ -17,7 +17,7 @@ pub(super) fn stick(question: &Question<'_>, apart: bool, ordered: &mut Vec<Cand
     let Some(sticky) = ask.sticky.as_ref().filter(|_| ask.wishes.order.is_empty()) else {
         return;
     };
-    let works = |candidate: &Candidate<'_>| !candidate.measured.is_some_and(|m| m.outage());
+    let works = |candidate: &Candidate<'_>| !candidate.measured.as_ref().is_some_and(|m| m.outage());
     let found = ordered
         .iter()
         .position(|candidate| candidate.endpoint.id == *sticky && works(candidate));
@@ -82,7 +82,7 @@ pub(super) fn explore(question: &Question<'_>, ordered: &mut Vec<Candidate<'_>>,
     let unmeasured: Vec<usize> = ordered
         .iter()
         .enumerate()
-        .filter(|(_, c)| c.entry == entry && !c.measured.as_ref().is_some_and(fresh))
+        .filter(|(_, c)| c.entry == entry && !c.measured.as_deref().is_some_and(fresh))
         .map(|(at, _)| at)
         .collect();
     if below(rng, 1_000_000) >= share {

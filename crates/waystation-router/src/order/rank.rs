@@ -120,7 +120,7 @@ fn metric(
     candidate: &mut Candidate<'_>,
     calls: Calls,
 ) -> Metric {
-    let measured = candidate.measured;
+    let measured = candidate.measured.as_deref();
     let (value, absent) = match by {
         SortBy::Price => (price(question, candidate.endpoint), Why::PriceUnknown),
         // Positive floats sort as their bits do; the fastest goes first.
@@ -184,7 +184,7 @@ fn trust(question: &Question<'_>, candidate: &mut Candidate<'_>) -> u64 {
 /// before less firm, free before priced before unknown. Only equals are drawn among.
 fn draw_class(question: &Question<'_>, candidate: &mut Candidate<'_>, calls: Calls) -> u64 {
     candidate.drawn = true;
-    let outage = candidate.measured.is_some_and(|m| m.outage());
+    let outage = candidate.measured.as_ref().is_some_and(|m| m.outage());
     if outage {
         candidate.why.push(Why::Outage);
     }

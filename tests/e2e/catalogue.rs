@@ -222,14 +222,15 @@ fn sample(provider: &Provider) -> ProviderChange {
 
 /// The header that carries the credential.
 fn credential(request: &HttpRequest) -> String {
-    let names = request
-        .headers
-        .iter()
-        .filter(|(_, value)| value.as_bytes().ends_with(b"SECRET"));
+    let names = request.headers.iter().filter(|(_, value)| {
+        value.as_bytes().ends_with(b"SECRET") || value.as_bytes().starts_with(b"AWS4-")
+    });
     let shown = names.map(|(name, value)| {
         let value = value.to_str().expect("text");
         if value == "SECRET" {
             name.to_string()
+        } else if let Some((scheme, _)) = value.split_once(" Credential=") {
+            format!("{name}: {scheme}")
         } else {
             format!("{name}: {}", value.trim_end_matches(" SECRET"))
         }
@@ -254,7 +255,11 @@ fn line(codecs: &Codecs, upstream: &Upstream, dialect: &DialectId, endpoint: &En
     };
     let lease = Lease {
         credential: "key".parse().unwrap(),
-        secret: Some(Secret::new("SECRET")),
+        // A signature needs the key's id as well.
+        secret: Some(Secret::new(match upstream.auth {
+            AuthScheme::Sigv4 => "ID:SECRET",
+            _ => "SECRET",
+        })),
     };
     let target = Target {
         upstream,

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod change;
+mod endpoints;
 mod error;
 mod load;
 mod model;
@@ -14,6 +15,7 @@ mod suggest;
 
 pub use catalog::Catalog;
 pub use change::{Changes, EndpointChange, ModelChange, Override, ProviderChange, SettingsChange};
+pub use endpoints::{Endpoints, SharedEndpoint};
 pub use error::{CatalogError, RowError, Warning};
 pub use model::Model;
 pub use provider::Provider;

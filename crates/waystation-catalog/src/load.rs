@@ -234,7 +234,7 @@ impl Shared {
             open_weights: row.open_weights,
             router: row.router,
             deprecated: row.deprecated,
-            endpoints: Vec::with_capacity(row.endpoint.len()),
+            endpoints: Vec::with_capacity(row.endpoint.len()).into(),
             as_of: self.text(&row.seen),
             sources: sources.into(),
         })

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use waystation_core::{Endpoint, Modalities, ModelId, ParameterSet, Tokens};
 
+use crate::Endpoints;
+
 /// One model. Facts that no source states are `None`, never a guess.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -45,7 +47,7 @@ pub struct Model {
     /// No current list has it any more.
     pub deprecated: bool,
     /// Who serves it, in the catalogue's order. Tags are unique among them.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Endpoints,
     /// The newest date on which a source had it, `YYYY-MM-DD`; empty for a model of the operator's.
     pub as_of: Arc<str>,
     /// Where the facts were read.

@@ -10,8 +10,8 @@ use waystation_core::{
 };
 
 use crate::{
-    Catalog, CatalogError, Changes, EndpointChange, Model, ModelChange, Provider, RowError,
-    Warning,
+    Catalog, CatalogError, Changes, EndpointChange, Endpoints, Model, ModelChange, Provider,
+    RowError, Warning,
     catalog::Parts,
     load::{self, described, no_provider},
 };
@@ -154,7 +154,7 @@ fn new_model(change: &ModelChange) -> Model {
         open_weights: None,
         router: false,
         deprecated: false,
-        endpoints: Vec::new(),
+        endpoints: Endpoints::default(),
         as_of: "".into(),
         sources: Vec::new().into(),
     }

@@ -27,6 +27,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) model_at: usize,
     /// The model.
     pub(crate) model: &'a Model,
+    /// The endpoint's place among the model's.
+    pub(crate) place: usize,
     /// The endpoint.
     pub(crate) endpoint: &'a Endpoint,
     /// The suffix of its entry.

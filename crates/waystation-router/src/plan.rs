@@ -1,11 +1,11 @@
 //! The plan: which endpoints to try, and in what order. It sends nothing, and reads no clock, no
 //! environment and no chance of its own.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
-use waystation_catalog::Model;
+use waystation_catalog::{Model, SharedEndpoint};
 use waystation_core::{Ask, Endpoint, ModelId, Seed, ServiceTier, Tag};
 
 use crate::{
@@ -37,7 +37,7 @@ pub struct Plan {
 pub struct Planned {
     /// The endpoint.
     #[serde(with = "shared")]
-    pub endpoint: Arc<Endpoint>,
+    pub endpoint: SharedEndpoint,
     /// The model as replies name it: its id, with a static variant, without routing suffixes.
     pub model: ModelId,
     /// Which of the requested entries it serves, from 0.
@@ -85,22 +85,21 @@ impl fmt::Display for Strategy {
     }
 }
 
-/// Shared endpoints, which serde knows only behind a feature of its own.
+/// Shared endpoints as what they are.
 mod shared {
-    use std::sync::Arc;
-
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use waystation_catalog::SharedEndpoint;
     use waystation_core::Endpoint;
 
-    pub(super) fn serialize<S: Serializer>(one: &Arc<Endpoint>, to: S) -> Result<S::Ok, S::Error> {
-        one.as_ref().serialize(to)
+    pub(super) fn serialize<S: Serializer>(one: &SharedEndpoint, to: S) -> Result<S::Ok, S::Error> {
+        Endpoint::serialize(one, to)
     }
 
-    pub(super) fn deserialize<'de, D>(from: D) -> Result<Arc<Endpoint>, D::Error>
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<SharedEndpoint, D::Error>
     where
         D: Deserializer<'de>,
     {
-        Endpoint::deserialize(from).map(Arc::new)
+        Endpoint::deserialize(from).map(Into::into)
     }
 }
 
@@ -221,7 +220,7 @@ fn survivors<'a>(
                 shortcut: entry.shortcut,
                 flex_only: flex_only(question, target),
             };
-            for endpoint in &target.model.endpoints {
+            for (place, endpoint) in target.model.endpoints.iter().enumerate() {
                 // A model that two entries mean is tried once, where it comes first.
                 let known = |other: &Candidate<'_>| std::ptr::eq(other.endpoint, endpoint);
                 if again && live.iter().any(known) {
@@ -230,7 +229,7 @@ fn survivors<'a>(
                 match check(question, &of, endpoint) {
                     Ok(()) => live.push(candidate(
                         question,
-                        endpoint,
+                        (place, endpoint),
                         entry,
                         (*at, model_at, target),
                     )),
@@ -246,7 +245,7 @@ fn survivors<'a>(
 /// A survivor, with what its order will depend on.
 fn candidate<'a>(
     question: &Question<'_>,
-    endpoint: &'a Endpoint,
+    (place, endpoint): (usize, &'a Endpoint),
     entry: &Entry<'a>,
     (at, model_at, target): (usize, usize, &Target<'a>),
 ) -> Candidate<'a> {
@@ -255,6 +254,7 @@ fn candidate<'a>(
         entry: at,
         model_at,
         model: target.model,
+        place,
         endpoint,
         shortcut: entry.shortcut,
         listed: question.order.position(endpoint),
@@ -344,8 +344,9 @@ fn planned(candidate: Candidate<'_>) -> Planned {
             .unwrap_or_else(|_| endpoint.model.clone()),
         None => endpoint.model.clone(),
     };
+    let shared = candidate.model.endpoints.shared(candidate.place);
     Planned {
-        endpoint: Arc::new(endpoint.clone()),
+        endpoint: shared.unwrap_or_else(|| endpoint.clone().into()),
         model,
         entry: candidate.entry,
         why: candidate.why,

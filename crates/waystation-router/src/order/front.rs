@@ -17,7 +17,8 @@ pub(super) fn stick(question: &Question<'_>, apart: bool, ordered: &mut Vec<Cand
     let Some(sticky) = ask.sticky.as_ref().filter(|_| ask.wishes.order.is_empty()) else {
         return;
     };
-    let works = |candidate: &Candidate<'_>| !candidate.measured.as_ref().is_some_and(|m| m.outage());
+    let works =
+        |candidate: &Candidate<'_>| !candidate.measured.as_ref().is_some_and(|m| m.outage());
     let found = ordered
         .iter()
         .position(|candidate| candidate.endpoint.id == *sticky && works(candidate));

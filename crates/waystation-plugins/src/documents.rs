@@ -5,8 +5,12 @@
 mod encoding;
 mod entity;
 mod html;
+#[cfg(feature = "documents")]
+mod pdf;
 mod table;
 
+#[cfg(feature = "documents")]
+pub use pdf::read_pdf;
 use waystation_core::{Document, DocumentKind, ParseError};
 
 /// What a file is.

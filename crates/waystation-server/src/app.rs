@@ -15,7 +15,9 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use waystation_auto::Rules;
-use waystation_core::{Clock, Document, DocumentJob, ParseError, SortBy, Transport, Trust, UnixMs};
+use waystation_core::{
+    Clock, Document, DocumentJob, ParseError, Sandbox, SortBy, Transport, Trust, UnixMs,
+};
 use waystation_gateway::{
     Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
     Triggers,
@@ -27,7 +29,7 @@ use crate::{
     auth::ClientKeys,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     metrics::Metrics,
-    plugins, rim,
+    plugins, rim, sandbox,
     telemetry::Telemetry,
 };
 
@@ -44,6 +46,8 @@ pub struct App {
     max_streams: usize,
     chance: Chance,
     instance: HeaderValue,
+    /// There is a sandbox, and it reads PDFs.
+    reads_pdf: bool,
 }
 
 /// What a reload replaces.
@@ -64,7 +68,7 @@ struct Chance {
     count: AtomicU64,
 }
 
-/// Parses documents in this process. Refuses all of them: no plugin of this build reads documents.
+/// Stands where there is no sandbox.
 #[derive(Debug)]
 struct NoDocuments;
 
@@ -74,16 +78,29 @@ impl App {
     /// Composes the gateway over `transport`.
     #[must_use]
     pub fn new(resolved: Resolved, transport: Arc<dyn Transport>) -> Arc<Self> {
-        Self::with_clock(resolved, transport, Arc::new(TokioClock::start()))
+        let clock = Arc::new(TokioClock::start());
+        Self::composed(resolved, transport, clock, sandbox::of_this_program())
     }
 
-    /// The same with a clock of the caller's.
+    /// The same with a clock of the caller's, and without a sandbox.
     #[must_use]
     pub fn with_clock(
         resolved: Resolved,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
+        Self::composed(resolved, transport, clock, None)
+    }
+
+    /// The same with a sandbox of the caller's. Without one PDFs go only to models that take files.
+    #[must_use]
+    pub fn composed(
+        resolved: Resolved,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        sandbox: Option<Arc<dyn Sandbox>>,
+    ) -> Arc<Self> {
+        let reads_pdf = sandbox.is_some();
         let chance = Chance::default();
         let instance = HeaderValue::from_str(&format!("{:016x}", chance.draw()))
             .unwrap_or_else(|_| HeaderValue::from_static("0"));
@@ -97,12 +114,12 @@ impl App {
             hop: Some((rim::HOP, instance.clone())),
             ledger: Arc::new(Telemetry::new(Arc::clone(&ledger), Arc::clone(&metrics))),
             tokens: Arc::new(ByteBounds),
-            sandbox: Arc::new(NoDocuments),
+            sandbox: sandbox.unwrap_or_else(|| Arc::new(NoDocuments)),
             chance: Arc::new(move || draw.draw()),
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
-        let (live, snapshot) = split(resolved, clock);
+        let (live, snapshot) = split(resolved, clock, reads_pdf);
         Arc::new(Self {
             gateway: Gateway::new(parts, Arc::new(snapshot)),
             ledger,
@@ -112,12 +129,14 @@ impl App {
             max_streams,
             chance,
             instance,
+            reads_pdf,
         })
     }
 
     /// Publishes a new configuration; listeners and the number of streams stay as they were.
     pub fn reload(&self, resolved: Resolved) {
-        let (live, snapshot) = split(resolved, Arc::clone(&self.gateway.parts().clock));
+        let clock = Arc::clone(&self.gateway.parts().clock);
+        let (live, snapshot) = split(resolved, clock, self.reads_pdf);
         self.live.store(Arc::new(live));
         self.gateway.publish(Arc::new(snapshot));
     }
@@ -189,7 +208,7 @@ fn codecs(simulated: bool) -> Codecs {
 }
 
 /// The two halves of a configuration: what routes look at, and what the gateway works with.
-fn split(resolved: Resolved, clock: Arc<dyn Clock>) -> (Live, Snapshot) {
+fn split(resolved: Resolved, clock: Arc<dyn Clock>, reads_pdf: bool) -> (Live, Snapshot) {
     let credentials = resolved.credentials(clock);
     let Resolved {
         config,
@@ -206,7 +225,7 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>) -> (Live, Snapshot) {
         catalog: Arc::clone(&catalog),
         routes: routes.collect(),
         credentials,
-        plugins: Arc::new(plugins::registry(&config)),
+        plugins: Arc::new(plugins::registry(&config, reads_pdf)),
         ranker: Arc::new(Rules::new(catalog)),
         policy: policy(&config),
         settings: Settings {
@@ -325,10 +344,10 @@ impl Chance {
 }
 
 #[async_trait]
-impl waystation_core::Sandbox for NoDocuments {
+impl Sandbox for NoDocuments {
     async fn parse(&self, _: DocumentJob) -> Result<Document, ParseError> {
         Err(ParseError {
-            reason: "this build reads no documents".into(),
+            reason: "there is no sandbox here to read it in".into(),
         })
     }
 }

@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{self, Environment, Flags, Listen, Resolved},
-    mock,
+    mock, sandbox,
     serve::{self, Start},
 };
 
@@ -73,6 +73,9 @@ enum Command {
     /// Exits with 0 when a running gateway answers.
     #[command(after_help = "Example:\n  waystation health --listen 127.0.0.1:8080")]
     Health(health::HealthArgs),
+    /// Reads one document for the gateway that started this process.
+    #[command(name = "__parse", hide = true)]
+    Parse,
 }
 
 /// Where the configuration comes from.
@@ -130,6 +133,7 @@ pub fn run() -> ExitCode {
         Command::Mock(args) => mock(&args, &env),
         Command::Auto(args) => auto::run(&args, &env),
         Command::Health(args) => health::run(&args, &env),
+        Command::Parse => sandbox::run().map_err(Refusal::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,5 +22,6 @@ pub mod preset;
 pub mod reply;
 pub mod rim;
 pub mod routes;
+pub mod sandbox;
 pub mod serve;
 pub mod telemetry;

@@ -1,9 +1,7 @@
 //! PDF as markdown, by a foreign reader that may loop, panic or run out of memory on hostile files: it
 //! belongs into a process that can be stopped. Nothing here limits it but the size of the file.
 
-use unpdf::{
-    Error, ParseOptions, RenderOptions, parse_bytes_with_options, render::to_markdown,
-};
+use unpdf::{Error, ParseOptions, RenderOptions, parse_bytes_with_options, render::to_markdown};
 use waystation_core::{Document, DocumentLimits, ParseError};
 
 /// Reads the text of a PDF as markdown.

@@ -204,7 +204,7 @@ fn the_credential_is_known_in_the_spellings_of_json() {
     let secret = Secret::new("sk/very+secret");
     let plain = r#"{"error":{"message":"bad key sk/very+secret"}}"#;
     let once = plain.replace('/', r"\/").replace('+', r"\u002B");
-    let twice = format!(r#"{{"raw":{:?}}}"#, once.clone());
+    let twice = format!(r#"{{"raw":{:?}}}"#, once);
     for body in [&once, &twice, &format!("{plain} {once}")] {
         let error = fault(Some(&head(400)), &body.clone().into(), Some(&secret));
         assert_eq!(

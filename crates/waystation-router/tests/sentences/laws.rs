@@ -283,7 +283,7 @@ proptest! {
         };
         let text = serde_json::to_string(&DecisionRecord::of(&ask, &world, &plan)).unwrap();
         let record: DecisionRecord = serde_json::from_str(&text).unwrap();
-        let mut again = ask.clone();
+        let mut again = ask;
         record.fill(&mut again);
         let view = record.view();
         let world = World { health: &view, now: record.now(), ..world };

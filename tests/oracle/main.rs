@@ -6,6 +6,7 @@ mod agreement;
 mod decision;
 mod metadata;
 mod operator;
+mod specification;
 mod sticky;
 mod straight;
 mod tools;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
+use waystation_core::Phase;
 use waystation_server::metrics;
 use waystation_sim::{ReplayTransport, Reply, fixtures};
 use waystation_tests::{Setup, Station, ask, literal};
@@ -126,6 +127,22 @@ async fn a_known_limit_is_told_at_once_and_a_short_one_waited_out() {
             "{got:?}"
         );
         assert!(got.took <= Duration::from_millis(3_600), "{:?}", got.took);
+    }
+}
+
+/// A server may close a kept connection just when it is used again: the last endpoint that is left is
+/// asked once more then, and the others lead on as ever.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_at_the_last_endpoint_is_tried_once_more() {
+    for streamed in [true, false] {
+        for phase in [Phase::Send, Phase::Head] {
+            let hosts = ReplayTransport::hosts().at("a.mock", [fixtures::error(500, "down")]);
+            let replies = [Reply::refuse(phase), good('b', streamed)];
+            let station = station(hosts.at("b.mock", replies));
+            let two = json!({"provider": {"only": ["A", "B"]}});
+            let got = exchange(&station, streamed, two).await;
+            assert_eq!((provider(&got), got.asked.as_str()), ("B", "abb"));
+        }
     }
 }
 

@@ -456,18 +456,24 @@ impl Fallback<'_> {
         }
     }
 
-    /// After which wait the same endpoint is asked once more. Only the plan's only endpoint is, after
-    /// its first fault, unless the client wants no fallbacks at all. One that was silent until its time
-    /// was up would be silent again, and one that asks for a long wait is taken at its word.
+    /// After which wait the same endpoint is asked once more, after its first fault: the plan's only
+    /// endpoint after any, the last one that is left after a connection that broke, since a server may
+    /// close one that was kept just when it is used again. Never when the client wants no fallbacks. One
+    /// that was silent until its time was up would be silent again, and one that asks for a long wait is
+    /// taken at its word.
     fn again(&self, tried: &Tried) -> Option<Duration> {
-        let lone = self.may_repeat && self.plan.attempts.len() == 1;
-        let [only] = tried.reports.as_slice() else {
-            return None;
-        };
-        let late = only.error.kind == ErrorType::Timeout && only.error.status.is_none();
-        let silent = late && only.sent == Sent::Maybe;
-        let wait = only.error.retry_after.unwrap_or_default();
-        (lone && !silent && wait <= LONGEST_WAIT).then(|| wait + self.jitter())
+        let latest = tried.reports.last()?;
+        let of_it = |report: &&AttemptReport| report.endpoint == latest.endpoint;
+        let first = tried.reports.iter().filter(of_it).count() == 1;
+        let last = self.plan.attempts.last();
+        let is_last = last.is_some_and(|last| last.endpoint.id == latest.endpoint);
+        let lone = tried.reports.len() == 1 && self.plan.attempts.len() == 1;
+        let broke = is_last && latest.network && latest.sent == Sent::Maybe;
+        let late = latest.error.kind == ErrorType::Timeout && latest.error.status.is_none();
+        let silent = late && latest.sent == Sent::Maybe;
+        let wait = latest.error.retry_after.unwrap_or_default();
+        let worth = first && (lone || broke) && !silent && wait <= LONGEST_WAIT;
+        (self.may_repeat && worth).then(|| wait + self.jitter())
     }
 }
 

@@ -197,12 +197,11 @@ impl FromStr for ModelRef {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let (text, preset) = split_preset(text)?;
+        let (text, preset, mut suffixes) = split_preset(text)?;
         let (text, latest) = match text.strip_prefix('~') {
             Some(rest) => (rest, true),
             None => (text, false),
         };
-        let mut suffixes = Suffixes::default();
         let mut name = text;
         while let Some((head, tail)) = name.rsplit_once(':') {
             if !suffixes.take(tail)? {
@@ -245,14 +244,23 @@ impl fmt::Display for ModelRef {
     }
 }
 
-fn split_preset(text: &str) -> Result<(&str, Option<PresetSlug>), ParseModelError> {
-    let Some((head, name)) = text.split_once("@preset/") else {
-        return Ok((text, None));
+/// What stands before `@preset/name`, the preset, and the routing suffixes behind it, which are
+/// those of its model.
+fn split_preset(text: &str) -> Result<(&str, Option<PresetSlug>, Suffixes), ParseModelError> {
+    let mut suffixes = Suffixes::default();
+    let Some((head, tail)) = text.split_once("@preset/") else {
+        return Ok((text, None, suffixes));
     };
-    match name.parse() {
-        Ok(preset) => Ok((head, Some(preset))),
-        Err(_) => Err(ParseModelError::Preset(name.into())),
+    let mut parts = tail.split(':');
+    let wrong = || ParseModelError::Preset(tail.into());
+    let name = parts.next().unwrap_or_default();
+    let preset = name.parse().map_err(|_| wrong())?;
+    for suffix in parts {
+        if !suffixes.take(suffix)? {
+            return Err(wrong());
+        }
     }
+    Ok((head, Some(preset), suffixes))
 }
 
 #[derive(Default)]
@@ -312,6 +320,12 @@ mod tests {
             "careful"
         );
         assert_eq!(parse("@preset/careful").name, None);
+        let fast = parse("@preset/careful:nitro");
+        assert_eq!((fast.name, fast.sort), (None, Some(SortShortcut::Nitro)));
+        assert_eq!(
+            parse("a/b@preset/careful:floor"),
+            parse("a/b:floor@preset/careful")
+        );
     }
 
     #[test]
@@ -325,6 +339,8 @@ mod tests {
         assert!(refuse("").contains("expected a model id"));
         assert!(refuse("a/../b").contains("expected a model id"));
         assert!(refuse("a/b@preset/").contains("preset name"));
+        assert!(refuse("@preset/careful:zzz").contains("preset name"));
+        assert!(refuse("a/b:nitro@preset/careful:floor").contains("both sort"));
     }
 
     proptest! {

@@ -16,6 +16,8 @@ struct Named {
     field: &'static str,
     /// `model` without its preset; `None` when nothing else is in it.
     model: Option<String>,
+    /// Suffixes of a preset that names the model: `:nitro` of `@preset/careful:nitro`.
+    suffixes: String,
 }
 
 /// Lays the preset that `chat` names under it: `preset: "x"`, `model: "@preset/x"` or
@@ -38,6 +40,14 @@ pub fn apply(
     let Some(preset) = presets.get(&named.slug) else {
         return Err(unknown(&named, presets));
     };
+    if !named.suffixes.is_empty() && preset.json().get("model").is_none() {
+        let message = format!(
+            "the preset {:?} names no model that {} could be a suffix of",
+            named.slug.as_str(),
+            named.suffixes
+        );
+        return Err(InvalidRequest::new("model", message));
+    }
     let mut body = Vec::new();
     let mut out = ObjectWriter::open(&mut body);
     if let Some(model) = &named.model {
@@ -48,7 +58,10 @@ pub fn apply(
         let given = name == "preset"
             || (name == "model" && named.model.is_some())
             || (name != "model" && chat.get(&name).is_some());
-        if !given {
+        if !given && name == "model" && !named.suffixes.is_empty() {
+            let model = value.string().unwrap_or_default();
+            out.string("model", &format!("{model}{}", named.suffixes));
+        } else if !given {
             out.raw(&name, value.bytes());
         } else if name == "tools" {
             out.raw("tools", &tools(value, &chat));
@@ -74,8 +87,12 @@ fn named(chat: &ChatRequest) -> Result<Option<Named>, InvalidRequest> {
         .map_err(|error| InvalidRequest::new("model", error.to_string()))?;
     let in_model = reference.and_then(|mut reference| {
         let slug = reference.preset.take()?;
-        let bare = reference.name.is_none();
-        Some((slug, (!bare).then(|| reference.to_string())))
+        // Without a name, what is left of it is suffixes.
+        let rest = reference.to_string();
+        Some(match reference.name {
+            Some(_) => (slug, Some(rest), String::new()),
+            None => (slug, None, rest),
+        })
     });
     let member = chat.get("preset").and_then(Json::string);
     Ok(match (member, in_model) {
@@ -85,20 +102,22 @@ fn named(chat: &ChatRequest) -> Result<Option<Named>, InvalidRequest> {
                 .unwrap_or(&name)
                 .parse()
                 .map_err(|error| InvalidRequest::new("preset", format!("{error}")))?;
-            let model = match in_model {
-                Some((_, model)) => model,
-                None => chat.model().map(Into::into),
+            let (model, suffixes) = match in_model {
+                Some((_, model, suffixes)) => (model, suffixes),
+                None => (chat.model().map(Into::into), String::new()),
             };
             Some(Named {
                 slug,
                 field: "preset",
                 model,
+                suffixes,
             })
         }
-        (None, Some((slug, model))) => Some(Named {
+        (None, Some((slug, model, suffixes))) => Some(Named {
             slug,
             field: "model",
             model,
+            suffixes,
         }),
         (None, None) => None,
     })

@@ -10,12 +10,12 @@ use std::{
 
 use waystation_catalog::{Catalog, CatalogError, Changes};
 use waystation_core::{
-    AuthScheme, Clock, CredentialId, Credentials, DialectId, ProviderSlug, Upstream,
+    AuthScheme, Clock, CredentialId, Credentials, DialectId, ProviderSlug, Upstream, nearest,
 };
 
 use super::{
     complete::{self, Context, Flags},
-    document::Document,
+    document::{Document, element},
     environment::Environment,
     failure::{ConfigErrors, Place, Problems},
     models,
@@ -148,6 +148,7 @@ pub fn from_text(
         format!("{place}: {}", warning.message)
     });
     cx.warnings.extend(odd);
+    check_names(&config, &catalog, &mut cx);
     check_listeners(&config, &catalog, &providers, &mut cx);
     finish(!name.is_empty(), config, catalog, providers, cx)
 }
@@ -187,6 +188,38 @@ pub const fn simulates_by_itself(situation: Situation) -> bool {
         && !situation.has_provider
         && !situation.has_client_keys
         && situation.on_loopback
+}
+
+/// The operator's own guard rails must not fail open by a typo: a provider that nobody knows warns,
+/// and is an error where names that match nothing are refused.
+fn check_names(config: &Config, catalog: &Catalog, cx: &mut Context<'_>) {
+    let routing = &config.routing;
+    let lists = [
+        ("routing.only", &routing.only),
+        ("routing.ignore", &routing.ignore),
+    ];
+    for (path, names) in lists {
+        for (at, name) in names.iter().enumerate() {
+            let base = name.split_once('/').map_or(name.as_str(), |(base, _)| base);
+            let mut endpoints = catalog.models().flat_map(|model| &model.endpoints);
+            if !catalog.providers_named(base).is_empty()
+                || endpoints.any(|endpoint| endpoint.tag == name.as_str())
+            {
+                continue;
+            }
+            let known = catalog.providers().map(|p| p.upstream.slug.as_str());
+            let near = nearest(base, known);
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+            let message = format!("{name:?} matches no provider{hint}");
+            let path = element(path, at);
+            if routing.strict {
+                cx.wrong(&path, &message);
+            } else {
+                let place = cx.places.of(&path);
+                cx.warnings.push(format!("{place}: {message}"));
+            }
+        }
+    }
 }
 
 /// Who may reach the listeners, and who must not be asked through them.

@@ -117,3 +117,21 @@ fn what_is_printed_can_be_read_again() {
     assert!(printed.contains("listen = \"127.0.0.1:0\""), "{printed}");
     assert!(printed.contains("temperature = 0.5"), "{printed}");
 }
+
+#[test]
+fn guard_rails_that_name_nobody_warn_and_are_errors_where_the_operator_is_strict() {
+    let text = "[routing]\nonly = ['OpenAI', 'azur']\nignore = ['zzz/turbo']";
+    assert_eq!(
+        good(text).warnings,
+        [
+            "w.toml:2: routing.only[1]: \"azur\" matches no provider; did you mean \"azure\"?",
+            "w.toml:3: routing.ignore[0]: \"zzz/turbo\" matches no provider",
+        ]
+    );
+    let strict = bad(&format!("{text}\nstrict = true"), &openai());
+    assert!(
+        strict.contains("routing.only[1]: \"azur\" matches no provider"),
+        "{strict}"
+    );
+    assert!(strict.contains("routing.ignore[0]"), "{strict}");
+}

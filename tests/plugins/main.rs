@@ -6,4 +6,5 @@ mod cases;
 mod compression;
 mod files;
 mod healing;
+mod pdf;
 mod pipeline;

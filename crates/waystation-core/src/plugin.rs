@@ -76,6 +76,12 @@ pub trait Run: Send {
         let _ = hints;
     }
 
+    /// What a client may send again after every attempt failed, so that work is not done twice: a JSON
+    /// array of annotations.
+    fn salvage(&self) -> Option<RawJson> {
+        None
+    }
+
     /// One stage per committed reply: a failed attempt never reaches it.
     fn output(&mut self) -> Option<Box<dyn OutputStage>> {
         None

@@ -204,7 +204,7 @@ impl Gateway {
             endpoint,
         } = match served {
             Ok(served) => served,
-            Err(error) => return Err(error.of_plan(plan)),
+            Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
         let opening = Opening {
             id: record.id(),

@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    AttemptRecord, EndpointId, ErrorType, InvalidRequest, ModelId, PluginError, Sent, UpstreamError,
+    AttemptRecord, EndpointId, ErrorType, InvalidRequest, ModelId, PluginError, RawJson, Run, Sent,
+    UpstreamError,
 };
 use waystation_router::{NoRoute, Plan};
 
@@ -46,6 +47,8 @@ pub struct AttemptsFailed {
     pub attempts: Vec<AttemptReport>,
     /// The plan that was carried out, where it is known.
     pub plan: Option<Box<Plan>>,
+    /// Annotations of files that were read, a JSON array: sent again, they are not read twice.
+    pub file_annotations: Option<RawJson>,
 }
 
 /// One failed attempt, with all that may be told of it.
@@ -74,6 +77,14 @@ impl GatewayError {
     pub(crate) fn of_plan(mut self, plan: Plan) -> Self {
         if let Self::Attempts(failed) = &mut self {
             failed.plan = Some(Box::new(plan));
+        }
+        self
+    }
+
+    /// The same, with what plugins made that a client may send again.
+    pub(crate) fn with_salvage(mut self, runs: &[Box<dyn Run>]) -> Self {
+        if let Self::Attempts(failed) = &mut self {
+            failed.file_annotations = runs.iter().find_map(|run| run.salvage());
         }
         self
     }
@@ -136,6 +147,7 @@ impl AttemptsFailed {
             retry_after,
             attempts,
             plan: None,
+            file_annotations: None,
         }
     }
 }

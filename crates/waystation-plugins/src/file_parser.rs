@@ -208,6 +208,10 @@ impl Run for Parsing {
         Ok(())
     }
 
+    fn salvage(&self) -> Option<RawJson> {
+        rewrite::annotations(self.files.iter())
+    }
+
     fn output(&mut self) -> Option<Box<dyn OutputStage>> {
         let annotations = rewrite::annotations(self.sent_files())?;
         Some(Box::new(Annotate {

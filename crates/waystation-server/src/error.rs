@@ -208,6 +208,9 @@ fn write_attempts(failed: &AttemptsFailed, out: &mut Vec<u8>) {
             metadata.string("raw", raw);
         }
     }
+    if let Some(annotations) = &failed.file_annotations {
+        metadata.json("file_annotations", annotations);
+    }
     let list = metadata.key("previous_errors");
     list.push(b'[');
     for (place, attempt) in failed.attempts.iter().enumerate() {

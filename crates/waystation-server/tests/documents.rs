@@ -1,0 +1,175 @@
+//! The sandbox of the server: children of the real binary, over hostile documents where they are at
+//! hand.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use waystation_core::{DocumentJob, DocumentKind, DocumentLimits, Sandbox as _};
+use waystation_server::sandbox::ChildSandbox;
+
+fn sandbox() -> ChildSandbox {
+    ChildSandbox::new(env!("CARGO_BIN_EXE_waystation").into())
+}
+
+fn job(bytes: Vec<u8>, kind: DocumentKind) -> DocumentJob {
+    DocumentJob {
+        bytes: bytes.into(),
+        kind,
+        limits: DocumentLimits {
+            bytes: 1 << 26,
+            pages: 500,
+            time: Duration::from_secs(10),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_child_reads_and_refuses() {
+    let sandbox = sandbox();
+    let page = b"<h1>Keel</h1><p>inspection".to_vec();
+    let read = sandbox.parse(job(page, DocumentKind::Html)).await.unwrap();
+    assert_eq!(
+        (read.text.as_str(), read.pages),
+        ("# Keel\n\ninspection", None)
+    );
+    let refused = sandbox
+        .parse(job(vec![0, 1, 2], DocumentKind::Text))
+        .await
+        .unwrap_err();
+    assert!(refused.reason.contains("binary"), "{refused}");
+    let refused = sandbox
+        .parse(job(b"no PDF".to_vec(), DocumentKind::Pdf))
+        .await
+        .unwrap_err();
+    assert!(refused.reason.contains("no PDF"), "{refused}");
+}
+
+/// Many at once: each waits for its place, none is lost.
+#[tokio::test]
+async fn documents_wait_for_their_place() {
+    let sandbox = sandbox();
+    let read = |n: usize| {
+        let text = format!("number {n}");
+        let sandbox = &sandbox;
+        async move {
+            sandbox
+                .parse(job(text.into_bytes(), DocumentKind::Text))
+                .await
+                .unwrap()
+                .text
+        }
+    };
+    let all = futures_util::future::join_all((0..20).map(read)).await;
+    assert!(
+        all.iter()
+            .enumerate()
+            .all(|(n, text)| *text == format!("number {n}"))
+    );
+}
+
+/// The folder of documents beside the workspace, when it is there.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+fn documents() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    #[expect(clippy::disallowed_methods, reason = "a test looks for its material")]
+    let folder = std::env::var("WAYSTATION_SHARED").map_or_else(|_| beside(), PathBuf::from);
+    let folder = folder.join("plugins/docs/dev");
+    if folder.exists() {
+        return Some(folder);
+    }
+    println!("skipped: no {} here", folder.display());
+    None
+}
+
+/// A text as phrases are looked for: without marks and white space.
+fn bare(text: &str) -> String {
+    let text = text
+        .replace('ﬁ', "fi")
+        .replace('ﬂ', "fl")
+        .replace('ﬀ', "ff");
+    text.chars()
+        .filter(|c| !c.is_whitespace() && !"*_#|`\\\u{ad}".contains(*c))
+        .collect()
+}
+
+/// Whether the expectation `line` holds of `text`.
+fn holds(line: &str, text: &str) -> bool {
+    if let Some(order) = line.strip_prefix("> ") {
+        let (a, b) = order.split_once(" >> ").unwrap_or_default();
+        return matches!((text.find(&bare(a)), text.find(&bare(b))), (Some(a), Some(b)) if a < b);
+    }
+    match (line.strip_prefix("! "), line.strip_prefix("~row ")) {
+        (Some(not), _) => !text.contains(&bare(not)),
+        (_, Some(row)) => text.contains(&bare(&row.replace(" | ", ""))),
+        _ => text.contains(&bare(line)),
+    }
+}
+
+/// Every document gives its text or a refusal in time, and the next one is read all the same.
+#[tokio::test]
+async fn no_document_takes_the_gateway_down() {
+    let Some(folder) = documents() else { return };
+    let sandbox = sandbox();
+    let (mut found, mut all) = (0, 0);
+    let mut names: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    for path in names
+        .iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "pdf"))
+    {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let expected =
+            fs::read_to_string(path.with_file_name(format!("{name}.expected.txt"))).unwrap();
+        let outcome = expected
+            .lines()
+            .next()
+            .unwrap()
+            .trim_start_matches("@outcome ")
+            .to_owned();
+        let read = sandbox
+            .parse(job(fs::read(path).unwrap(), DocumentKind::Pdf))
+            .await;
+        let text = read
+            .as_ref()
+            .map(|document| bare(&document.text))
+            .unwrap_or_default();
+        match outcome.as_str() {
+            "ok" => assert!(read.is_ok(), "{name}: {read:?}"),
+            "password" => assert!(
+                read.is_err_and(|error| error.reason.contains("password")),
+                "{name}"
+            ),
+            "no_text" => assert!(text.len() < 20, "{name}: {text}"),
+            "error" => assert!(read.is_err(), "{name}"),
+            "error_or_empty" | "limit_or_empty" => {
+                assert!(text.len() < 2_000, "{name}: {} bytes", text.len())
+            }
+            _ => {}
+        }
+        if outcome != "ok" {
+            continue;
+        }
+        let phrases = expected.lines().skip(1).filter(|line| !line.is_empty());
+        for line in phrases.filter(|line| !line.starts_with(['#', '%', '?'])) {
+            all += 1;
+            let held = holds(line, &text);
+            found += usize::from(held);
+            if !held {
+                println!("{name}: not found: {line}");
+            }
+        }
+    }
+    println!("{found} of {all} phrases");
+    assert!(found * 100 >= all * 95, "{found} of {all}");
+    let after = sandbox
+        .parse(job(b"alive".to_vec(), DocumentKind::Text))
+        .await
+        .unwrap();
+    assert_eq!(after.text, "alive");
+}

@@ -74,7 +74,11 @@ enum Command {
     #[command(after_help = "Example:\n  waystation health --listen 127.0.0.1:8080")]
     Health(health::HealthArgs),
     /// Reads one document for the gateway that started this process.
-    #[command(name = "__parse", hide = true)]
+    #[command(
+        name = "__parse",
+        hide = true,
+        after_help = "Example:\n  waystation __parse < job\n\nA job is what the gateway writes into the pipe: nobody types it."
+    )]
     Parse,
 }
 

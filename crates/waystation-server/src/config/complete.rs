@@ -192,6 +192,8 @@ pub(super) fn config(raw: &mut RawConfig, cx: &mut Context<'_>) -> Config {
 fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
     let on = |wish: Option<bool>| wish == Some(true);
     let plugins = &raw.plugins;
+    let parser = plugins.file_parser.as_ref();
+    let ocr = parser.is_some_and(|parser| parser.mistral_ocr.is_some());
     let keys = [
         ("auth.management_keys", raw.auth.management_keys.is_some()),
         ("ledger.url", raw.ledger.url.is_some()),
@@ -199,16 +201,8 @@ fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
         ("retries.hedge", on(raw.retries.hedge)),
         ("retries.continue", on(raw.retries.continue_)),
         ("plugins.web", plugins.web.is_some()),
-        ("plugins.file-parser", plugins.file_parser.is_some()),
+        ("plugins.file-parser.mistral_ocr", ocr),
         ("plugins.auto-router", plugins.auto_router.is_some()),
-        (
-            "plugins.response-healing",
-            plugins.response_healing.is_some(),
-        ),
-        (
-            "plugins.context-compression",
-            plugins.context_compression.is_some(),
-        ),
     ];
     keys.into_iter()
         .filter_map(|(path, written)| written.then_some(path))

@@ -9,7 +9,10 @@ use super::{
     complete::Context,
     document::join,
     listen::url_fault,
-    raw::{AutoEngine, RawAutoRouter, RawFileParser, RawPlugins, RawService, RawWeb, WebEngine},
+    raw::{
+        AutoEngine, RawAutoRouter, RawCompression, RawFileParser, RawPlugins, RawService, RawWeb,
+        WebEngine,
+    },
     settings::{Fetch, PluginConfig, Service},
 };
 
@@ -60,12 +63,7 @@ pub(super) fn plugins(raw: RawPlugins, cx: &mut Context<'_>) -> BTreeMap<PluginI
         ),
         (
             "context-compression",
-            raw.context_compression.map(|raw| PluginConfig {
-                enabled: raw.enabled,
-                prevent_overrides: raw.prevent_overrides,
-                options: options(&[("engine", raw.engine.as_deref())]),
-                services: Services::new(),
-            }),
+            raw.context_compression.map(|raw| compression(&raw, cx)),
         ),
     ];
     all.into_iter()
@@ -108,6 +106,20 @@ fn file_parser(raw: RawFileParser, cx: &mut Context<'_>) -> PluginConfig {
         prevent_overrides: raw.prevent_overrides,
         options: options(&[]),
         services: services("plugins.file-parser", entries, cx),
+    }
+}
+
+fn compression(raw: &RawCompression, cx: &mut Context<'_>) -> PluginConfig {
+    let engine = raw.engine.as_deref();
+    if let Some(other) = engine.filter(|engine| !matches!(*engine, "middle-out" | "extract")) {
+        let message = format!("expected \"middle-out\" or \"extract\", found {other:?}");
+        cx.wrong("plugins.context-compression.engine", &message);
+    }
+    PluginConfig {
+        enabled: raw.enabled,
+        prevent_overrides: raw.prevent_overrides,
+        options: options(&[("engine", engine)]),
+        services: Services::new(),
     }
 }
 

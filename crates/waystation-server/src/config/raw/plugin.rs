@@ -105,7 +105,7 @@ pub(in crate::config) enum AutoEngine {
 pub(in crate::config) struct RawCompression {
     pub(in crate::config) enabled: bool,
     pub(in crate::config) prevent_overrides: bool,
-    /// `middle-out`.
+    /// `middle-out` or `extract`.
     pub(in crate::config) engine: Option<String>,
 }
 

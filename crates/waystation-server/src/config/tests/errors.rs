@@ -138,6 +138,10 @@ const CASES: &[(&str, &str)] = &[
         "w.toml:3: models[0].input_modalities[0]: expected one of text, image",
     ),
     (
+        "[plugins.context-compression]\nengine = 'zip'",
+        "w.toml:2: plugins.context-compression.engine: expected \"middle-out\" or \"extract\", found \"zip\"",
+    ),
+    (
         "[plugins.wbe]",
         "w.toml:1: plugins.wbe: unknown key, did you mean `web`?",
     ),

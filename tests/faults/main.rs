@@ -5,6 +5,7 @@
 mod deadlines;
 mod exchange;
 mod fault;
+mod hedging;
 mod matrix;
 mod scripts;
 mod secrets;

@@ -49,6 +49,8 @@ pub struct Entry {
     pub total: Option<Usd>,
     /// Fees of plugins.
     pub fees: Usd,
+    /// What a second attempt beside the one that served cost, at least; `None` when there was none.
+    pub hedge_cost: Option<Usd>,
     /// From the request's arrival to the first content.
     pub latency: Option<Duration>,
     /// From the first content to the end.
@@ -110,6 +112,7 @@ impl Entry {
             cost: None,
             total: None,
             fees: Usd::ZERO,
+            hedge_cost: None,
             latency: None,
             generation_time: None,
             attempts: Vec::new(),

@@ -18,7 +18,10 @@ use waystation_router::{
 use crate::{
     Codecs, GatewayError, Reply, Snapshot,
     attempt::Committed,
-    fallback::{Fallback, Served},
+    fallback::{
+        Fallback, Served,
+        hedge::{Hedges, Wishes},
+    },
     rank,
     rest::Rests,
     settle::Record,
@@ -35,6 +38,8 @@ pub struct Gateway {
     health: Arc<HealthTable>,
     sticky: Arc<StickyTable>,
     rests: Rests,
+    /// What may be spent on second attempts.
+    hedges: Hedges,
 }
 
 /// What a gateway is composed of.
@@ -103,6 +108,7 @@ impl Gateway {
             health: Arc::new(HealthTable::default()),
             sticky: Arc::new(StickyTable::default()),
             rests: Rests::default(),
+            hedges: Hedges::default(),
         }
     }
 
@@ -162,13 +168,21 @@ impl Gateway {
         chat: ChatRequest,
         (record, notes): (&mut Record, &OnceLock<Vec<String>>),
     ) -> Result<(Opening, Committed, Vec<Box<dyn OutputStage>>), GatewayError> {
+        let hedge = snapshot.settings.retries.hedge;
+        let wishes = Wishes::of(&chat, hedge)?;
+        let hedges = (wishes.hedge && chat.stream()).then_some(&self.hedges);
+        hedges.iter().for_each(|hedges| hedges.earn());
         let mut prepared = self.prepare(snapshot, chat).await?;
         let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
         let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
         record.note(|entry| entry.router = ranked);
         record.expect_prompt(ask.prompt_estimate);
-        let planned = self.plan(snapshot, &ask, record.seed());
+        let mut planned = self.plan(snapshot, &ask, record.seed());
+        if let (Ok((plan, _)), true) = (&mut planned, wishes.continued) {
+            let note = "waystation.continue: taken, but without effect in this version";
+            plan.trace.notes.push(note.to_owned());
+        }
         let trace = match &planned {
             Ok((plan, _)) => &plan.trace,
             Err(none) => &none.trace,
@@ -187,6 +201,7 @@ impl Gateway {
             plan: &plan,
             may_repeat,
             whole: !prepared.chat.stream(),
+            hedges: hedges.filter(|_| may_repeat),
         };
         let Prepared {
             chat, runs, stages, ..

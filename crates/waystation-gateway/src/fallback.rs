@@ -1,21 +1,22 @@
 //! From one attempt to the next: which endpoint, which credential, how often, how long. What one
 //! attempt does is not here, and neither is what a client is told when all of them fail.
 
+pub(crate) mod hedge;
+mod side;
+
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Endpoint, EndpointId, ErrorType, Lease, ModelId, RawJson, Retry,
-    Run, Sent, StageReport, Tick, UpstreamError,
+    ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Retry, Run, Sent, StageReport,
 };
-use waystation_router::{Admit, HealthTable, Outcome, Plan, Planned};
+use waystation_router::{Admit, HealthTable, Plan, Planned};
 
 use crate::{
-    AttemptReport, AttemptsFailed, GatewayError, Parts, Route, Snapshot,
-    attempt::{Attempt, Committed, Failed},
-    rest::{self, Rests, Use},
+    AttemptReport, AttemptsFailed, GatewayError, Parts, Snapshot, attempt::Committed, rest::Rests,
     settle::Record,
 };
+use hedge::Hedges;
 
 /// Works through a plan.
 ///
@@ -35,6 +36,8 @@ pub(crate) struct Fallback<'a> {
     pub(crate) may_repeat: bool,
     /// The reply is not streamed.
     pub(crate) whole: bool,
+    /// A slow attempt may get a second one beside it.
+    pub(crate) hedges: Option<&'a Hedges>,
 }
 
 /// The attempt that serves.
@@ -49,15 +52,29 @@ pub(crate) struct Served {
     pub(crate) endpoint: EndpointId,
 }
 
-/// By which way an attempt goes.
-#[derive(Clone, Copy)]
-struct Via<'a> {
-    /// Address, time limits and permits of the provider.
-    route: &'a Arc<Route>,
-    /// The credential of this attempt.
-    lease: &'a Lease,
-    /// What is left of the time for all attempts.
-    left: Duration,
+/// What attempts work on: the request, the plugins' runs, and what those did.
+type Work<'a> = (
+    &'a ChatRequest,
+    &'a mut [Box<dyn Run>],
+    &'a mut Vec<StageReport>,
+);
+
+/// What one endpoint has been tried with.
+#[derive(Default)]
+struct Keys {
+    /// The credentials.
+    used: Vec<CredentialId>,
+    /// What may be tried, and was, beside the attempt under way.
+    beside: Beside,
+}
+
+/// Attempts beside another one.
+#[derive(Default)]
+struct Beside {
+    /// The number of attempts leaves room for one.
+    room: bool,
+    /// Those that failed.
+    reports: Vec<AttemptReport>,
 }
 
 /// What has happened so far.
@@ -69,12 +86,26 @@ struct Tried {
     given_up: Vec<ModelId>,
     /// How many were made: those without a credential were not.
     made: usize,
+    /// What has failed in this round beside another attempt.
+    raced: Vec<EndpointId>,
     /// What this round would rather not try.
     passed_over: Vec<EndpointId>,
     /// There is nothing better left: credentials that were refused lately are tried.
     anyway: bool,
     /// The last failure is of a class that leads to the next endpoint.
     leads_on: bool,
+}
+
+// === impl Tried ===
+
+impl Tried {
+    /// Takes over what failed beside an attempt.
+    fn beside(&mut self, reports: &mut Vec<AttemptReport>) {
+        self.made += reports.len();
+        self.raced
+            .extend(reports.iter().map(|report| report.endpoint.clone()));
+        self.reports.append(reports);
+    }
 }
 
 // === impl Fallback ===
@@ -126,7 +157,7 @@ impl Fallback<'_> {
         tried: &mut Tried,
     ) -> ControlFlow<Option<Box<Served>>> {
         let before = tried.made;
-        (tried.passed_over, tried.anyway) = (Vec::new(), false);
+        (tried.passed_over, tried.raced, tried.anyway) = (Vec::new(), Vec::new(), false);
         for planned in &self.plan.attempts {
             let now = self.parts.clock.now().tick;
             let guard = match self.health.admit(&planned.endpoint.id, now) {
@@ -185,26 +216,32 @@ impl Fallback<'_> {
         record: &mut Record,
         tried: &mut Tried,
     ) -> ControlFlow<Option<Box<Served>>> {
-        if tried.given_up.contains(&planned.model) {
+        let done = tried.raced.contains(&planned.endpoint.id);
+        if done || tried.given_up.contains(&planned.model) {
             return ControlFlow::Continue(());
         }
-        let mut used: Vec<CredentialId> = Vec::new();
+        let mut keys = Keys::default();
         loop {
             let most = self.snapshot.settings.retries.max_attempts;
             if tried.made >= most || self.left(record).is_zero() {
                 return ControlFlow::Break(None);
             }
             let kept = stages.len();
-            let work = (&mut *runs, &mut *stages);
-            let with = (&mut *record, &mut used, tried.anyway);
-            let report = match self.attempt(planned, chat, work, with).await {
+            keys.beside.room = tried.made + 1 < most;
+            let work = (chat, &mut *runs, &mut *stages);
+            let with = (&mut keys, tried.anyway);
+            let outcome = self.attempt(planned, work, &mut *record, with).await;
+            tried.beside(&mut keys.beside.reports);
+            let report = match outcome {
                 Ok(served) => return ControlFlow::Break(Some(Box::new(served))),
                 // No other key is left: the last failure decides, where there was one.
-                Err(None) if !used.is_empty() && !tried.leads_on => {
+                Err(None) if !keys.used.is_empty() && !tried.leads_on => {
                     return ControlFlow::Break(None);
                 }
                 Err(None) => return ControlFlow::Continue(()),
-                Err(Some(report)) if used.is_empty() && !tried.anyway && report.is_refusal() => {
+                Err(Some(report))
+                    if keys.used.is_empty() && !tried.anyway && report.is_refusal() =>
+                {
                     tried.passed_over.push(planned.endpoint.id.clone());
                     return ControlFlow::Continue(());
                 }
@@ -216,12 +253,12 @@ impl Fallback<'_> {
             let kind = report.error.kind;
             let triggers = self.snapshot.settings.retries.fallback_on;
             tried.leads_on = triggers.cover(kind, report.network);
-            tried.made += usize::from(!used.is_empty());
+            tried.made += usize::from(!keys.used.is_empty());
             tried.reports.push(report);
-            match self.next(kind, tried, &used) {
+            match self.next(kind, tried, &keys.used) {
                 Next::OtherKey => {}
                 Next::Again(wait) => {
-                    used.clear();
+                    keys.used.clear();
                     sleep(wait).await;
                 }
                 Next::Endpoint => return ControlFlow::Continue(()),
@@ -252,171 +289,23 @@ impl Fallback<'_> {
     }
 
     /// One attempt with one credential; `Err(None)` when no credential is left to try with, or the
-    /// provider is not enabled any more.
-    ///
-    /// A provider whose credentials all rest at this moment is a failed attempt that was not made, so
-    /// that the report names it: `rate_limit_exceeded` with the wait where a limit is why.
+    /// provider is not enabled any more. A second attempt beside it may serve in its place.
     async fn attempt(
         &self,
         planned: &Planned,
-        chat: &ChatRequest,
-        (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
-        (record, used, anyway): (&mut Record, &mut Vec<CredentialId>, bool),
+        work: Work<'_>,
+        record: &mut Record,
+        (keys, anyway): (&mut Keys, bool),
     ) -> Result<Served, Option<AttemptReport>> {
-        let endpoint = &planned.endpoint;
-        let started = self.parts.clock.now().tick;
-        let Some(route) = self.snapshot.routes.get(&endpoint.provider) else {
-            return Err(None);
+        let side = match self.side(planned, &keys.used, anyway).await {
+            Ok(side) => side,
+            Err(_) if !keys.used.is_empty() => return Err(None),
+            Err(none) => return Err(none),
         };
-        let provider = Arc::clone(&route.upstream.name);
-        let credentials = &self.snapshot.credentials;
-        let (rests, known) = self.rests;
-        let mut resting = rests.of((&endpoint.provider, &endpoint.model), started, known);
-        resting.retain(|(_, rest)| rest.limited || !anyway);
-        let exclude: Vec<CredentialId> = used
-            .iter()
-            .cloned()
-            .chain(resting.iter().map(|(id, _)| id.clone()))
-            .collect();
-        let lease = match credentials.lease(&endpoint.provider, &exclude).await {
-            Ok(lease) => lease,
-            Err(_) if !used.is_empty() => return Err(None),
-            Err(error) => {
-                let error = rest::no_lease(&rest::resting_or(error, &resting, started));
-                return Err(Some(self.report(planned, (&provider, started), error)));
-            }
-        };
-        used.push(lease.credential.clone());
-        record.attempt(endpoint, &provider);
-        let via = Via {
-            route,
-            lease: &lease,
-            left: self.left(record),
-        };
-        let outcome = self.adapted(planned, chat, (runs, stages), via).await;
-        let by = Use {
-            provider: &endpoint.provider,
-            credential: &lease.credential,
-            model: &endpoint.model,
-        };
-        match &outcome {
-            Ok(_) => rests.served(by),
-            Err(failed) => rests.failed(by, &failed.error, self.parts.clock.now().tick),
-        }
-        match outcome {
-            Ok(committed) => Ok(Served {
-                committed,
-                model: planned.model.clone(),
-                provider,
-                endpoint: endpoint.id.clone(),
-            }),
-            Err(Failed {
-                error,
-                sent,
-                network,
-            }) => {
-                let ended = self.parts.clock.now().tick;
-                self.health
-                    .record(&endpoint.id, Outcome::failed(error.kind, ended));
-                let mut report = self.report(planned, (&provider, started), error);
-                (report.sent, report.network) = (sent, network);
-                Err(Some(report))
-            }
-        }
-    }
-
-    /// The plugins' part for this endpoint, then the call itself.
-    ///
-    /// A provider that has as many requests under way as it may is a failed attempt that sent
-    /// nothing: the next endpoint is tried at once, nobody queues.
-    async fn adapted(
-        &self,
-        planned: &Planned,
-        chat: &ChatRequest,
-        (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
-        Via { route, lease, left }: Via<'_>,
-    ) -> Result<Committed, Failed> {
-        let endpoint: &Endpoint = &planned.endpoint;
-        let Ok(permit) = Arc::clone(&route.permits).try_acquire_owned() else {
-            return Err(Failed::busy(route));
-        };
-        let Some(codec) = self.parts.codecs.get(&endpoint.dialect) else {
-            let message = format!("no codec for {}", endpoint.dialect);
-            return Err(Failed::of(UpstreamError::garbage(message)));
-        };
-        let mut chat = self.fitted(chat, endpoint);
-        for run in runs {
-            let parts = self.parts;
-            let (transport, clock) = (&*parts.transport, &*parts.clock);
-            let mut cx = Cx::new(transport, clock, &*parts.sandbox, &*parts.tokens, stages);
-            let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
-            adapted.map_err(|e| Failed::of(UpstreamError::new(e.kind, e.to_string())))?;
-        }
-        let model = self.snapshot.catalog.model(endpoint.model.as_str());
-        let attempt = Attempt {
-            thinks: model.is_some_and(|model| model.reasoning),
-            transport: &*self.parts.transport,
-            hop: self.parts.hop.as_ref(),
-            codec,
-            route,
-            endpoint,
-            lease,
-            now: self.parts.clock.now(),
-            left,
-            permit,
-        };
-        attempt.first(&chat).await
-    }
-
-    /// The request as this endpoint is to get it: with the service tier that it sells, and, where the
-    /// operator wishes it, a limit on output lowered to its own.
-    fn fitted(&self, chat: &ChatRequest, endpoint: &Endpoint) -> ChatRequest {
-        // Members share memory, so a copy is cheap, and what one endpoint needs stays with it.
-        let mut chat = chat.clone();
-        let sells_tiers = || {
-            let model = self.snapshot.catalog.model(endpoint.model.as_str());
-            let mut others = model.iter().flat_map(|model| &model.endpoints);
-            others.any(|e| e.provider == endpoint.provider && e.service_tier.is_some())
-        };
-        match endpoint.service_tier {
-            Some(tier) => chat.set("service_tier", RawJson::of(&tier)),
-            // Where tiers are endpoints of their own, this one is not to be billed as one of them.
-            None if chat.get("service_tier").is_some() && sells_tiers() => {
-                chat.remove("service_tier");
-            }
-            None => {}
-        }
-        if let (true, Some(limit), Some(wanted)) = (
-            self.snapshot.policy.clamp_max_tokens,
-            endpoint.max_output,
-            chat.max_output(),
-        ) && wanted > limit
-        {
-            for key in ["max_completion_tokens", "max_tokens"] {
-                if chat.get(key).is_some() {
-                    chat.set(key, RawJson::of(&limit.get()));
-                }
-            }
-        }
-        chat
-    }
-
-    /// What is kept of a failed attempt.
-    fn report(
-        &self,
-        planned: &Planned,
-        (provider, started): (&Arc<str>, Tick),
-        error: UpstreamError,
-    ) -> AttemptReport {
-        AttemptReport {
-            provider: Arc::clone(provider),
-            endpoint: planned.endpoint.id.clone(),
-            model: planned.model.clone(),
-            error,
-            sent: Sent::Nothing,
-            network: false,
-            took: self.parts.clock.now().tick.since(started),
-        }
+        keys.used.push(side.lease.credential.clone());
+        record.attempt(&planned.endpoint, &side.provider, side.started);
+        let raced = self.raced(&side, work, record, &mut keys.beside);
+        raced.await.map_err(|report| Some(*report))
     }
 
     /// Where to go after a failure of this kind: [`ErrorType::retry`], with two things that it does not

@@ -26,6 +26,8 @@ pub struct Settled {
     pub total: Option<Usd>,
     /// From the first content to the end.
     pub generation_time: Option<Duration>,
+    /// What a second attempt beside the one that served cost, at least; `None` when there was none.
+    pub hedge: Option<Usd>,
 }
 
 /// One request's record while it runs.
@@ -158,10 +160,9 @@ impl Record {
         self.prompt_estimate = estimate;
     }
 
-    /// An attempt begins: from here on the prompt counts.
-    pub(crate) fn attempt(&mut self, endpoint: &Endpoint, provider: &Arc<str>) {
+    /// An attempt began at `started`: from there on the prompt counts.
+    pub(crate) fn attempt(&mut self, endpoint: &Endpoint, provider: &Arc<str>, started: Tick) {
         let (endpoint, provider) = (endpoint.clone(), Arc::clone(provider));
-        let started = self.clock.now().tick;
         self.serving = Some(Serving {
             endpoint,
             provider,
@@ -181,6 +182,30 @@ impl Record {
         self.serving = None;
         let record = report.record();
         self.note(|entry| entry.attempts.push(record));
+    }
+
+    /// An attempt is let go because another one was faster. It is charged for the prompt, which its
+    /// provider has read; of what it had thought up nothing is known.
+    pub(crate) fn beaten(&mut self, endpoint: &Endpoint, provider: &Arc<str>, started: Tick) {
+        let mut usage = Usage::default();
+        usage.prompt = Tokens::new(self.prompt_estimate.get().max(1));
+        let cost = endpoint.price.cost(&usage).map(|cost| cost.total());
+        let cost = if self.simulated {
+            Some(Usd::ZERO)
+        } else {
+            cost
+        };
+        let attempt = AttemptRecord {
+            provider: Arc::clone(provider),
+            endpoint: endpoint.id.clone(),
+            status: None,
+            error: Some(ErrorType::Timeout),
+            took: self.clock.now().tick.since(started),
+        };
+        self.note(|entry| {
+            entry.attempts.push(attempt);
+            entry.hedge_cost = cost.map(|cost| cost + entry.hedge_cost.unwrap_or_default());
+        });
     }
 
     /// Takes notice of an event on its way to the client.
@@ -245,11 +270,13 @@ impl Record {
                 cost: None,
                 total: None,
                 generation_time: None,
+                hedge: None,
             };
         };
         let mut settled = self.settled(entry.finish, error.is_some());
         (entry.latency, entry.generation_time) = self.times();
         settled.generation_time = entry.generation_time;
+        settled.hedge = entry.hedge_cost;
         if let Some(serving) = &self.serving {
             entry.model = Some(serving.endpoint.model.clone());
             entry.endpoint = Some(serving.endpoint.id.clone());
@@ -330,6 +357,7 @@ impl Record {
                 cost: None,
                 total: Some(Usd::ZERO),
                 generation_time: None,
+                hedge: None,
             };
         };
         let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
@@ -339,6 +367,7 @@ impl Record {
                 cost: Some(Cost::default()),
                 total: Some(Usd::ZERO),
                 generation_time: None,
+                hedge: None,
             };
         }
         // An answer that ended in an error, the provider's or one on the way, costs nothing: API
@@ -349,6 +378,7 @@ impl Record {
                 cost: Some(Cost::default()),
                 total: Some(Usd::ZERO),
                 generation_time: None,
+                hedge: None,
             };
         }
         let cost = serving.endpoint.price.cost(&usage);
@@ -358,6 +388,7 @@ impl Record {
         Settled {
             total: reported.or_else(|| cost.map(|cost| cost.total())),
             generation_time: None,
+            hedge: None,
             cost,
             usage,
         }

@@ -80,6 +80,8 @@ pub struct Retries {
     pub deadline: Duration,
     /// Which failures lead to the next endpoint.
     pub fallback_on: Triggers,
+    /// Whether a slow stream gets a second attempt beside it, where the request does not say.
+    pub hedge: bool,
 }
 
 /// The classes of failure that lead to the next endpoint or model; others end the request. Another
@@ -203,6 +205,7 @@ impl Default for Retries {
             max_attempts: 6,
             deadline: Duration::from_secs(900),
             fallback_on: Triggers::ANY,
+            hedge: false,
         }
     }
 }

@@ -212,6 +212,15 @@ impl HealthTable {
         *write(&self.published) = Arc::default();
     }
 
+    /// After how long 95 of 100 first tokens of this endpoint were there, over the last five minutes;
+    /// `None` with fewer than eight measured.
+    #[must_use]
+    pub fn first_token_tail(&self, endpoint: &EndpointId, now: Tick) -> Option<Duration> {
+        let cell = read(&self.cells).get(endpoint).cloned()?;
+        let seconds = lock(&cell).latency.tail(now)?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
     /// Whether an attempt may start now: yes; yes, as the one probe of a broken endpoint; or not
     /// before some time. Of any number of callers only one gets the probe.
     #[must_use]

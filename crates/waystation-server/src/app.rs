@@ -233,6 +233,7 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>, reads_pdf: bool) -> (Live, S
                 max_attempts: config.retries.max_attempts,
                 deadline: config.retries.deadline,
                 fallback_on: triggers(&config.routing.fallback_on),
+                hedge: config.retries.hedge,
             },
             simulated,
         },

@@ -77,6 +77,9 @@ fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
         "upstream_inference_completions_cost",
         completion,
     );
+    if let Some(hedge) = settled.hedge {
+        amount(&mut details, "hedge_cost", Some(hedge.to_string()));
+    }
     details.close();
 }
 

@@ -13,6 +13,8 @@ pub(super) const RECENT_S: u64 = 30;
 const SLOTS: usize = 32;
 /// Speeds count for this many minutes. Source: API contract, section 3.6.
 const MINUTES: u64 = 5;
+/// Fewer samples have no tail.
+const FEWEST: u64 = 8;
 /// The decayed mean counts for this long after its last sample, in seconds.
 const LONG_S: u64 = 24 * 60 * 60;
 /// Each sample moves the decayed mean by this share of the difference.
@@ -111,6 +113,20 @@ impl Speeds {
             p90: at(90),
             p99: at(99),
         })
+    }
+
+    /// The value that 95 of 100 do not exceed, over the last five minutes; `None` where there were too
+    /// few to speak of a tail.
+    pub(super) fn tail(&self, now: Tick) -> Option<f64> {
+        let minute = seconds(now) / 60;
+        let mut sums = [0; BUCKETS];
+        for (of, sketch) in &self.minutes {
+            if minute.saturating_sub(*of) < MINUTES {
+                sketch.add_to(&mut sums);
+            }
+        }
+        let total: u64 = sums.iter().copied().map(u64::from).sum();
+        (total >= FEWEST).then(|| percentile(&sums, 95)).flatten()
     }
 
     /// The decayed mean, while it is not older than a day.

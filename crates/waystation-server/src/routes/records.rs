@@ -156,11 +156,7 @@ fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
         entry.native_finish.as_deref(),
     );
     write_tokens(entry, &mut object);
-    // Unknown is null, never 0.
-    let total = entry.total.map(|total| total + entry.fees);
-    amount(&mut object, "total_cost", total);
-    amount(&mut object, "usage", total);
-    amount(&mut object, "upstream_inference_cost", entry.total);
+    write_costs(entry, &mut object);
     number(&mut object, "latency", entry.latency.map(ms));
     number(
         &mut object,
@@ -197,6 +193,17 @@ fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
         write_attempt,
     );
     object.close();
+}
+
+/// Unknown is null, never 0.
+fn write_costs(entry: &Entry, object: &mut ObjectWriter<'_>) {
+    let total = entry.total.map(|total| total + entry.fees);
+    amount(object, "total_cost", total);
+    amount(object, "usage", total);
+    amount(object, "upstream_inference_cost", entry.total);
+    if entry.hedge_cost.is_some() {
+        amount(object, "hedge_cost", entry.hedge_cost);
+    }
 }
 
 /// The counts are the provider's own; no second tokenizer counts them again.

@@ -1,0 +1,247 @@
+//! Hedging: a stream whose first token is late gets a second attempt beside it, and the first of the
+//! two to show something serves. Off unless the request or the operator asks for it, since the one
+//! that is let go may have been paid for.
+
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+use waystation_core::{ChatRequest, InvalidRequest, Json, Kind};
+use waystation_router::{Admit, Planned};
+
+use super::{Beside, Fallback, Served, Work, side::Side};
+use crate::{AttemptReport, attempt::Failed, settle::Record};
+
+/// What may still be spent on second attempts. Each request that wants one earns a tenth, so that in
+/// the long run one of ten is hedged at most: a provider that is slow for everybody does not get
+/// twice the load.
+#[derive(Debug)]
+pub(crate) struct Hedges(AtomicU32);
+
+/// What a request says in its member `waystation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Wishes {
+    /// A slow stream may get a second attempt.
+    pub(crate) hedge: bool,
+    /// A stream that broke off may be continued elsewhere.
+    pub(crate) continued: bool,
+}
+
+/// Tenths that one second attempt costs.
+const PRICE: u32 = 10;
+/// Tenths that can be saved, and are there at the start.
+const SAVINGS: u32 = 100;
+/// When a second attempt begins where the endpoint's speed is not known.
+const UNMEASURED: Duration = Duration::from_secs(2);
+/// It never begins earlier.
+const EARLIEST: Duration = Duration::from_millis(50);
+
+// === impl Wishes ===
+
+impl Wishes {
+    /// Reads `waystation` of a request; what it does not say is `hedge`'s.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] for a member that does not exist or is no boolean.
+    pub(crate) fn of(chat: &ChatRequest, hedge: bool) -> Result<Self, InvalidRequest> {
+        let mut wishes = Self {
+            hedge,
+            continued: false,
+        };
+        for (key, value) in chat.get("waystation").into_iter().flat_map(Json::members) {
+            let key = key.name();
+            let wish = match &*key {
+                "hedge" => &mut wishes.hedge,
+                "continue" => &mut wishes.continued,
+                other => {
+                    let known = ["hedge", "continue"];
+                    return Err(InvalidRequest::unknown_key("waystation", other, known));
+                }
+            };
+            match value.kind() {
+                Kind::Null => {}
+                Kind::Bool => *wish = value.bool() == Some(true),
+                _ => {
+                    let field = format!("waystation.{key}");
+                    return Err(InvalidRequest::expected(field, "a boolean", value));
+                }
+            }
+        }
+        Ok(wishes)
+    }
+}
+
+// === impl Hedges ===
+
+impl Default for Hedges {
+    fn default() -> Self {
+        Self(AtomicU32::new(SAVINGS))
+    }
+}
+
+impl Hedges {
+    /// A request wants hedging.
+    pub(crate) fn earn(&self) {
+        self.change(|saved| (saved < SAVINGS).then_some(saved + 1));
+    }
+
+    /// Whether a second attempt may begin.
+    fn spend(&self) -> bool {
+        self.change(|saved| saved.checked_sub(PRICE))
+    }
+
+    fn change(&self, change: impl FnMut(u32) -> Option<u32>) -> bool {
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.0.fetch_update(set, fetch, change).is_ok()
+    }
+}
+
+impl Fallback<'_> {
+    /// Runs an attempt, with a second one beside it when it is late. The record names the one that
+    /// serves; the other is dropped, which closes its connection, and what it cost is kept. An attempt
+    /// that fails while the other goes on is put into `beside`.
+    pub(super) async fn raced(
+        &self,
+        side: &Side<'_>,
+        (chat, runs, stages): Work<'_>,
+        record: &mut Record,
+        beside: &mut Beside,
+    ) -> Result<Served, Box<AttemptReport>> {
+        let (left, before) = (self.left(record), stages.len());
+        let work = (&mut *runs, &mut *stages);
+        let (attempt, own) = match self.prepared(side, chat, work, left).await {
+            Ok(prepared) => prepared,
+            Err(failed) => return self.ended(side, Err(failed)),
+        };
+        let mut first = pin!(attempt.first(&own));
+        let hedge = self.hedge(side.planned).filter(|_| beside.room);
+        let Some((after, planned)) = hedge else {
+            return self.ended(side, first.await);
+        };
+        if let Ok(outcome) = timeout(after, &mut first).await {
+            return self.ended(side, outcome);
+        }
+        let kept = stages.len();
+        let Some(other) = self.second(planned).await else {
+            return self.ended(side, first.await);
+        };
+        let Ok((attempt, own)) = self.prepared(&other, chat, (runs, stages), left).await else {
+            stages.truncate(kept);
+            return self.ended(side, first.await);
+        };
+        let mut second = pin!(attempt.first(&own));
+        let (led, outcome) = tokio::select! {
+            biased;
+            outcome = &mut first => (true, outcome),
+            outcome = &mut second => (false, outcome),
+        };
+        let (ahead, behind) = if led { (side, &other) } else { (&other, side) };
+        let (serving, outcome) = match outcome {
+            Ok(committed) => {
+                let endpoint = &behind.planned.endpoint;
+                record.beaten(endpoint, &behind.provider, behind.started);
+                (ahead, Ok(committed))
+            }
+            Err(failed) => {
+                self.gone(ahead, failed, record, &mut beside.reports);
+                let outcome = if led { second.await } else { first.await };
+                (behind, outcome)
+            }
+        };
+        record.attempt(
+            &serving.planned.endpoint,
+            &serving.provider,
+            serving.started,
+        );
+        // What plugins did for the other one was for nothing.
+        if std::ptr::eq(serving, side) {
+            stages.truncate(kept);
+        } else {
+            stages.drain(before..kept);
+        }
+        self.ended(serving, outcome)
+    }
+
+    /// When a second attempt begins beside one at `planned`, and where: the next endpoint of the same
+    /// model that is not failing, else the same one.
+    fn hedge<'s>(&'s self, planned: &'s Planned) -> Option<(Duration, &'s Planned)> {
+        self.hedges?;
+        let now = self.parts.clock.now().tick;
+        let is_this = |other: &&Planned| other.endpoint.id == planned.endpoint.id;
+        let behind = self
+            .plan
+            .attempts
+            .iter()
+            .skip_while(|other| !is_this(other));
+        let other = behind.skip(1).find(|other| {
+            let healthy = || matches!(self.health.admit(&other.endpoint.id, now), Admit::Go);
+            other.model == planned.model && healthy()
+        });
+        let tail = self.health.first_token_tail(&planned.endpoint.id, now);
+        let after = tail.unwrap_or(UNMEASURED).max(EARLIEST);
+        Some((after, other.unwrap_or(planned)))
+    }
+
+    /// A second attempt, where the budget and the provider's credentials allow one.
+    async fn second<'s>(&'s self, planned: &'s Planned) -> Option<Side<'s>> {
+        let side = self.side(planned, &[], false).await.ok()?;
+        self.hedges?.spend().then_some(side)
+    }
+
+    /// An attempt has failed, and the one beside it goes on.
+    fn gone(
+        &self,
+        side: &Side<'_>,
+        failed: Failed,
+        record: &mut Record,
+        beside: &mut Vec<AttemptReport>,
+    ) {
+        if let Err(report) = self.ended(side, Err(failed)) {
+            record.attempt_failed(&report);
+            beside.push(*report);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_ten_is_hedged_in_the_long_run() {
+        let hedges = Hedges::default();
+        let spent = (0..1_000).filter(|_| {
+            hedges.earn();
+            hedges.spend()
+        });
+        // A tenth of all, and what was saved at the start.
+        assert_eq!(spent.count(), 109);
+    }
+
+    #[test]
+    fn wishes_are_booleans_with_known_names() {
+        let wishes = |text: &str| {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"Hi"}}]{text}}}"#);
+            Wishes::of(&ChatRequest::parse(&body.into()).unwrap(), false)
+        };
+        assert_eq!(wishes("").unwrap(), Wishes::default());
+        assert!(
+            wishes(r#","waystation":{"hedge":true,"continue":null}"#)
+                .unwrap()
+                .hedge
+        );
+        let wrong = wishes(r#","waystation":{"hedge":1}"#).unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "waystation.hedge: expected a boolean, found 1"
+        );
+        let unknown = wishes(r#","waystation":{"hegde":true}"#).unwrap_err();
+        assert!(
+            unknown.to_string().contains("did you mean \"hedge\"?"),
+            "{unknown}"
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! One attempt with all that belongs to it: its credential, the request as its endpoint gets it, and
+//! what its end says of both. What is tried after it is decided elsewhere.
+
+use std::{sync::Arc, time::Duration};
+
+use waystation_core::{
+    ChatRequest, CredentialId, Cx, Endpoint, Lease, RawJson, Run, Sent, StageReport, Tick,
+    UpstreamError,
+};
+use waystation_router::{Outcome, Planned};
+
+use super::{Fallback, Served};
+use crate::{
+    AttemptReport, Route,
+    attempt::{Attempt, Committed, Failed},
+    rest::{self, Use},
+};
+
+/// One attempt: where, with which credential, since when.
+pub(super) struct Side<'a> {
+    /// Where.
+    pub(super) planned: &'a Planned,
+    /// The provider's display name.
+    pub(super) provider: Arc<str>,
+    /// Address, time limits and permits of the provider.
+    pub(super) route: &'a Arc<Route>,
+    /// The credential.
+    pub(super) lease: Lease,
+    /// When it began.
+    pub(super) started: Tick,
+}
+
+// === impl Side ===
+
+impl Side<'_> {
+    fn by(&self) -> Use<'_> {
+        Use {
+            provider: &self.planned.endpoint.provider,
+            credential: &self.lease.credential,
+            model: &self.planned.endpoint.model,
+        }
+    }
+}
+
+impl Fallback<'_> {
+    /// Leases a credential that is not among the `used` ones and does not rest; `anyway` takes one that
+    /// was refused lately.
+    ///
+    /// A provider whose credentials all rest at this moment is a failed attempt that was not made, so
+    /// that the report names it: `rate_limit_exceeded` with the wait where a limit is why. `Err(None)`
+    /// when the provider is not enabled any more.
+    pub(super) async fn side<'s>(
+        &'s self,
+        planned: &'s Planned,
+        used: &[CredentialId],
+        anyway: bool,
+    ) -> Result<Side<'s>, Option<AttemptReport>> {
+        let endpoint = &planned.endpoint;
+        let started = self.parts.clock.now().tick;
+        let Some(route) = self.snapshot.routes.get(&endpoint.provider) else {
+            return Err(None);
+        };
+        let provider = Arc::clone(&route.upstream.name);
+        let (rests, known) = self.rests;
+        let mut resting = rests.of((&endpoint.provider, &endpoint.model), started, known);
+        resting.retain(|(_, rest)| rest.limited || !anyway);
+        let exclude: Vec<CredentialId> = used
+            .iter()
+            .cloned()
+            .chain(resting.iter().map(|(id, _)| id.clone()))
+            .collect();
+        let credentials = &self.snapshot.credentials;
+        match credentials.lease(&endpoint.provider, &exclude).await {
+            Ok(lease) => Ok(Side {
+                planned,
+                provider,
+                route,
+                lease,
+                started,
+            }),
+            Err(error) => {
+                let error = rest::no_lease(&rest::resting_or(error, &resting, started));
+                Err(Some(self.report(planned, (&provider, started), error)))
+            }
+        }
+    }
+
+    /// The plugins' part for this endpoint; what is left is the call itself.
+    ///
+    /// A provider that has as many requests under way as it may is a failed attempt that sent
+    /// nothing: the next endpoint is tried at once, nobody queues.
+    pub(super) async fn prepared<'s>(
+        &'s self,
+        side: &'s Side<'_>,
+        chat: &ChatRequest,
+        (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
+        left: Duration,
+    ) -> Result<(Attempt<'s>, ChatRequest), Failed> {
+        let (endpoint, route) = (&side.planned.endpoint, side.route);
+        let Ok(permit) = Arc::clone(&route.permits).try_acquire_owned() else {
+            return Err(Failed::busy(route));
+        };
+        let Some(codec) = self.parts.codecs.get(&endpoint.dialect) else {
+            let message = format!("no codec for {}", endpoint.dialect);
+            return Err(Failed::of(UpstreamError::garbage(message)));
+        };
+        let mut chat = self.fitted(chat, endpoint);
+        for run in runs {
+            let parts = self.parts;
+            let (transport, clock) = (&*parts.transport, &*parts.clock);
+            let mut cx = Cx::new(transport, clock, &*parts.sandbox, &*parts.tokens, stages);
+            let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
+            adapted.map_err(|e| Failed::of(UpstreamError::new(e.kind, e.to_string())))?;
+        }
+        let model = self.snapshot.catalog.model(endpoint.model.as_str());
+        let attempt = Attempt {
+            thinks: model.is_some_and(|model| model.reasoning),
+            transport: &*self.parts.transport,
+            hop: self.parts.hop.as_ref(),
+            codec,
+            route,
+            endpoint,
+            lease: &side.lease,
+            now: self.parts.clock.now(),
+            left,
+            permit,
+        };
+        Ok((attempt, chat))
+    }
+
+    /// The request as this endpoint is to get it: with the service tier that it sells, and, where the
+    /// operator wishes it, a limit on output lowered to its own.
+    fn fitted(&self, chat: &ChatRequest, endpoint: &Endpoint) -> ChatRequest {
+        // Members share memory, so a copy is cheap, and what one endpoint needs stays with it.
+        let mut chat = chat.clone();
+        let sells_tiers = || {
+            let model = self.snapshot.catalog.model(endpoint.model.as_str());
+            let mut others = model.iter().flat_map(|model| &model.endpoints);
+            others.any(|e| e.provider == endpoint.provider && e.service_tier.is_some())
+        };
+        match endpoint.service_tier {
+            Some(tier) => chat.set("service_tier", RawJson::of(&tier)),
+            // Where tiers are endpoints of their own, this one is not to be billed as one of them.
+            None if chat.get("service_tier").is_some() && sells_tiers() => {
+                chat.remove("service_tier");
+            }
+            None => {}
+        }
+        if let (true, Some(limit), Some(wanted)) = (
+            self.snapshot.policy.clamp_max_tokens,
+            endpoint.max_output,
+            chat.max_output(),
+        ) && wanted > limit
+        {
+            for key in ["max_completion_tokens", "max_tokens"] {
+                if chat.get(key).is_some() {
+                    chat.set(key, RawJson::of(&limit.get()));
+                }
+            }
+        }
+        chat
+    }
+
+    /// Takes notice of how an attempt ended: its credential and its endpoint are known by it.
+    pub(super) fn ended(
+        &self,
+        side: &Side<'_>,
+        outcome: Result<Committed, Failed>,
+    ) -> Result<Served, Box<AttemptReport>> {
+        let (rests, _) = self.rests;
+        match outcome {
+            Ok(committed) => {
+                rests.served(side.by());
+                Ok(Served {
+                    committed,
+                    model: side.planned.model.clone(),
+                    provider: Arc::clone(&side.provider),
+                    endpoint: side.planned.endpoint.id.clone(),
+                })
+            }
+            Err(Failed {
+                error,
+                sent,
+                network,
+            }) => {
+                let now = self.parts.clock.now().tick;
+                rests.failed(side.by(), &error, now);
+                let endpoint = &side.planned.endpoint.id;
+                let outcome = Outcome::failed(error.kind, now);
+                self.health.record(endpoint, outcome);
+                let begun = (&side.provider, side.started);
+                let mut report = self.report(side.planned, begun, error);
+                (report.sent, report.network) = (sent, network);
+                Err(Box::new(report))
+            }
+        }
+    }
+
+    /// What is kept of a failed attempt.
+    fn report(
+        &self,
+        planned: &Planned,
+        (provider, started): (&Arc<str>, Tick),
+        error: UpstreamError,
+    ) -> AttemptReport {
+        AttemptReport {
+            provider: Arc::clone(provider),
+            endpoint: planned.endpoint.id.clone(),
+            model: planned.model.clone(),
+            error,
+            sent: Sent::Nothing,
+            network: false,
+            took: self.parts.clock.now().tick.since(started),
+        }
+    }
+}

@@ -212,3 +212,45 @@ fn auto_scores_prompts_line_by_line_over_a_pool_of_its_own() {
     );
     fs::remove_dir_all(room).unwrap();
 }
+
+/// A decision record makes one plan whatever the seed of the day, by itself or in the answer of
+/// `GET /v1/generation?id=…&record=true`.
+#[test]
+fn explain_makes_a_plan_again_from_its_record() {
+    let room = room("record");
+    let env = [
+        ("OPENAI_API_KEY", "sk-openai"),
+        ("OPENROUTER_API_KEY", "sk-openrouter"),
+    ];
+    let record = r#"{"seed": "18446744073709551615", "tick_us": 5, "unix_ms": 6,
+        "sticky": "openai/gpt-5.4|openrouter", "health": [{"model": "openai/gpt-5.4",
+        "endpoint": "openai", "last_30s": {"requests": 9, "errors": 9}}]}"#;
+    fs::write(room.join("record.json"), record).unwrap();
+    let answer = format!(r#"{{"data": {{"id": "gen-1", "decision_record": {record}}}}}"#);
+    fs::write(room.join("answer.json"), answer).unwrap();
+    let explained = |file: &str| {
+        let output = waystation(&room, &env, &["explain", "--record", file], REQUEST);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    let first = explained("record.json");
+    assert_eq!(first, explained("record.json"));
+    assert_eq!(first, explained("answer.json"));
+    assert!(
+        first.contains("\"sticky\"") && first.contains("\"outage\""),
+        "{first}"
+    );
+    assert!(first.contains("18446744073709551615"), "{first}");
+    fs::write(
+        room.join("other.json"),
+        r#"{"seed": 1, "catalog": "1999-01-01"}"#,
+    )
+    .unwrap();
+    let refused = waystation(&room, &env, &["explain", "--record", "other.json"], REQUEST);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        err(&refused).contains("expected a record of catalogue"),
+        "{}",
+        err(&refused)
+    );
+}

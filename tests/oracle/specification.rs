@@ -28,7 +28,12 @@ fn setup() -> Setup {
 /// Everybody serves, in their own dialect, but those who are `down`.
 fn serving(down: &'static [&'static str]) -> ReplayTransport {
     ReplayTransport::answering(move |request: &HttpRequest, _| {
-        let host = request.url.host().unwrap_or_default().trim_end_matches(".mock").to_owned();
+        let host = request
+            .url
+            .host()
+            .unwrap_or_default()
+            .trim_end_matches(".mock")
+            .to_owned();
         if down.contains(&host.as_str()) {
             return fixtures::error(500, "down");
         }
@@ -87,7 +92,10 @@ const PROVIDER: &str = r#"{
 async fn the_provider_block_means_openai_alone() {
     let station = setup().start(serving(&[]));
     let got = served(&station, PROVIDER).await;
-    assert_eq!((&got["model"], &got["provider"]), (&json!("openai/gpt-5.4"), &json!("OpenAI")));
+    assert_eq!(
+        (&got["model"], &got["provider"]),
+        (&json!("openai/gpt-5.4"), &json!("OpenAI"))
+    );
     assert_eq!(station.asked(), ["openai"]);
     // Nobody else, even when OpenAI is down.
     let station = setup().start(serving(&["openai"]));
@@ -99,7 +107,10 @@ async fn the_provider_block_means_openai_alone() {
     assert_eq!(none.error(404)["availability"]["code"], "no_endpoints");
     let cheap = PROVIDER.replace(r#""input": 5"#, r#""input": 0.01"#);
     let none = setup().start(serving(&[])).post(filled(&cheap)).await;
-    assert_eq!(none.error(404)["availability"]["constraint"]["field"], "max_price");
+    assert_eq!(
+        none.error(404)["availability"]["constraint"]["field"],
+        "max_price"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +123,11 @@ async fn the_python_block_asks_openai_and_then_azure() {
     let station = setup().start(serving(&["openai"]));
     let got = served(&station, block).await;
     assert_eq!(station.asked(), ["openai", "azure"]);
-    assert!(got["provider"].as_str().unwrap().contains("Azure"), "{}", got["provider"]);
+    assert!(
+        got["provider"].as_str().unwrap().contains("Azure"),
+        "{}",
+        got["provider"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +152,11 @@ async fn every_member_of_the_provider_block_does_its_work_alone() {
         served(&station, &alone(&format!(r#""sort": "{sort}""#))).await;
     }
     let station = setup().start(serving(&[]));
-    served(&station, &alone(r#""max_price": {"input": 5, "output": 15}"#)).await;
+    served(
+        &station,
+        &alone(r#""max_price": {"input": 5, "output": 15}"#),
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,12 +167,19 @@ async fn the_fallback_block_leads_to_the_second_model() {
 "route": "fallback"
 }"#;
     let station = setup().start(serving(&[]));
-    assert_eq!(served(&station, block).await["model"], "anthropic/claude-opus-4.6");
+    assert_eq!(
+        served(&station, block).await["model"],
+        "anthropic/claude-opus-4.6"
+    );
     // Azure serves both models; only Claude fails there, as at Anthropic.
     let station = setup().start(ReplayTransport::answering(|request: &HttpRequest, _| {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let claude = body.contains("claude") || request.url.path().contains("claude");
-        if claude { fixtures::error(500, "down") } else { fixtures::answer("Hi", 5, 2) }
+        if claude {
+            fixtures::error(500, "down")
+        } else {
+            fixtures::answer("Hi", 5, 2)
+        }
     }));
     assert_eq!(served(&station, block).await["model"], "openai/gpt-5.4");
     assert!(station.asked().contains(&"anthropic".to_owned()));
@@ -163,10 +189,17 @@ async fn the_fallback_block_leads_to_the_second_model() {
 async fn both_suffixes_are_accepted_on_the_examples_models() {
     for (id, model) in [
         ("openai/gpt-5.4:nitro", "openai/gpt-5.4"),
-        ("anthropic/claude-sonnet-4.6:floor", "anthropic/claude-sonnet-4.6"),
+        (
+            "anthropic/claude-sonnet-4.6:floor",
+            "anthropic/claude-sonnet-4.6",
+        ),
     ] {
         let station = setup().start(serving(&[]));
-        let got = served(&station, &format!(r#"{{"model": "{id}", "messages": [...]}}"#)).await;
+        let got = served(
+            &station,
+            &format!(r#"{{"model": "{id}", "messages": [...]}}"#),
+        )
+        .await;
         assert_eq!(got["model"], model);
     }
 }
@@ -201,11 +234,16 @@ async fn nitro_and_floor_are_accepted_on_every_id_that_is_listed() {
         .start(ReplayTransport::hosts());
     let listed = station.get("/v1/models").await.ok();
     let listed = listed["data"].as_array().unwrap().iter();
-    let mut ids: Vec<String> = listed.map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<String> = listed
+        .map(|row| row["id"].as_str().unwrap().to_owned())
+        .collect();
     assert!(ids.len() > 300, "{}", ids.len());
     assert!(ids.iter().any(|id| id == "openrouter/auto"));
     assert!(ids.iter().any(|id| id == "acme/private"));
-    assert!(ids.iter().any(|id| id.starts_with('~')), "families are listed");
+    assert!(
+        ids.iter().any(|id| id.starts_with('~')),
+        "families are listed"
+    );
     ids.push("my-alias".into());
     let app = station.app();
     for id in ids {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use waystation_core::{Document, DocumentJob, ParseError, Sandbox};
 use waystation_plugins::read_pdf;
 use waystation_server::app::App;
-use waystation_sim::{Reply, ReplayTransport, TokioClock, fixtures};
+use waystation_sim::{ReplayTransport, Reply, TokioClock, fixtures};
 use waystation_tests::{Setup, Station, asking};
 
 /// Reads PDFs in this process, and counts them.
@@ -48,7 +48,10 @@ const MODELS: &str = r#"
 "#;
 
 fn station(upstream: ReplayTransport) -> (Station, Arc<InProcess>) {
-    let resolved = Setup::mocks().config(MODELS).resolve().expect("a configuration");
+    let resolved = Setup::mocks()
+        .config(MODELS)
+        .resolve()
+        .expect("a configuration");
     let (upstream, sandbox) = (Arc::new(upstream), Arc::new(InProcess::default()));
     let transport = Arc::<ReplayTransport>::clone(&upstream);
     let clock = Arc::new(TokioClock::new());
@@ -58,7 +61,9 @@ fn station(upstream: ReplayTransport) -> (Station, Arc<InProcess>) {
 }
 
 fn answering() -> (Station, Arc<InProcess>) {
-    station(ReplayTransport::answering(|_, _| fixtures::answer("Read.", 5, 2)))
+    station(ReplayTransport::answering(|_, _| {
+        fixtures::answer("Read.", 5, 2)
+    }))
 }
 
 /// A PDF of one page with this text, without compression.
@@ -70,7 +75,10 @@ fn pdf(text: &str) -> Vec<u8> {
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R \
          /Resources << /Font << /F1 5 0 R >> >> >>"
             .to_owned(),
-        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+        format!(
+            "<< /Length {} >>\nstream\n{content}\nendstream",
+            content.len()
+        ),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
     ];
     let mut file = b"%PDF-1.4\n".to_vec();
@@ -92,10 +100,17 @@ fn base64(bytes: &[u8]) -> String {
     const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for three in bytes.chunks(3) {
-        let word = three.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let word = three
+            .iter()
+            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - three.len()));
         for place in 0..4 {
             let sign = SIGNS[(word >> (18 - 6 * place) & 63) as usize];
-            out.push(if place <= three.len() { char::from(sign) } else { '=' });
+            out.push(if place <= three.len() {
+                char::from(sign)
+            } else {
+                '='
+            });
         }
     }
     out
@@ -107,7 +122,9 @@ fn asked(model: &str, bytes: &[u8], more: Value) -> Value {
         {"type": "text", "text": "What does it say?"},
         {"type": "file", "file": {"filename": "keel.pdf", "file_data": data}},
     ]}]});
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    body.as_object_mut()
+        .expect("an object")
+        .extend(more.as_object().expect("an object").clone());
     asking(model, body)
 }
 
@@ -120,7 +137,10 @@ fn sent(station: &Station) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_pdf_on_a_text_model_reaches_it_as_text() {
     let (station, sandbox) = answering();
-    let got = station.chat(asked("acme/text", &pdf("Keel inspection"), json!({}))).await.ok();
+    let got = station
+        .chat(asked("acme/text", &pdf("Keel inspection"), json!({})))
+        .await
+        .ok();
     let text = sent(&station)["text"].as_str().expect("text").to_owned();
     assert!(text.contains("Keel inspection"), "{text}");
     let note = &got["choices"][0]["message"]["annotations"][0]["file"];
@@ -142,7 +162,11 @@ async fn sending_the_annotations_back_skips_the_parser() {
     turns.push(json!({"role": "user", "content": "And then?"}));
     station.chat(second).await.ok();
     assert_eq!(sandbox.0.load(Ordering::Relaxed), 1, "read once");
-    assert!(sent(&station)["text"].as_str().is_some_and(|text| text.contains("Keel inspection")));
+    assert!(
+        sent(&station)["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("Keel inspection"))
+    );
 }
 
 /// Statement 115.
@@ -157,7 +181,10 @@ async fn a_pdf_on_a_model_that_takes_files_is_forwarded_untouched() {
     // Unless an engine is set: statement 116, the alias.
     for engine in ["pdf-text", "cloudflare-ai"] {
         let entry = json!({"plugins": [{"id": "file-parser", "pdf": {"engine": engine}}]});
-        station.chat(asked("acme/reader", &pdf("Keel inspection"), entry)).await.ok();
+        station
+            .chat(asked("acme/reader", &pdf("Keel inspection"), entry))
+            .await
+            .ok();
         assert_eq!(sent(&station)["type"], "text");
     }
 }
@@ -172,7 +199,10 @@ async fn a_fallback_redoes_only_what_depends_on_the_endpoint() {
             .at("b.mock", [fixtures::answer("Read.", 5, 2)]),
     );
     let more = json!({"models": ["acme/reader"]});
-    let got = station.chat(asked("acme/text", &pdf("Keel inspection"), more)).await.ok();
+    let got = station
+        .chat(asked("acme/text", &pdf("Keel inspection"), more))
+        .await
+        .ok();
     assert_eq!(sandbox.0.load(Ordering::Relaxed), 1);
     assert_eq!(station.asked().last().map(String::as_str), Some("b"));
     assert_eq!(sent(&station)["type"], "file");
@@ -182,10 +212,19 @@ async fn a_fallback_redoes_only_what_depends_on_the_endpoint() {
 #[tokio::test(start_paused = true)]
 async fn what_has_no_text_or_is_damaged_is_never_an_empty_success() {
     let (station, _) = answering();
-    for (bytes, reason) in [(pdf(""), "no text layer"), (b"%PDF-1.4 garbage".to_vec(), "damaged")] {
-        let error = station.chat(asked("acme/text", &bytes, json!({}))).await.error(400);
+    for (bytes, reason) in [
+        (pdf(""), "no text layer"),
+        (b"%PDF-1.4 garbage".to_vec(), "damaged"),
+    ] {
+        let error = station
+            .chat(asked("acme/text", &bytes, json!({})))
+            .await
+            .error(400);
         let message = error["message"].as_str().expect("a message");
-        assert!(message.contains("keel.pdf") && message.contains(reason), "{message}");
+        assert!(
+            message.contains("keel.pdf") && message.contains(reason),
+            "{message}"
+        );
     }
     assert_eq!(station.upstream().calls(), 0);
 }
@@ -193,7 +232,9 @@ async fn what_has_no_text_or_is_damaged_is_never_an_empty_success() {
 /// Statement 116: what was read is not lost with the providers.
 #[tokio::test(start_paused = true)]
 async fn when_every_provider_fails_the_error_keeps_the_annotations() {
-    let (station, sandbox) = station(ReplayTransport::answering(|_, _| fixtures::error(500, "down")));
+    let (station, sandbox) = station(ReplayTransport::answering(|_, _| {
+        fixtures::error(500, "down")
+    }));
     let body = asked("acme/text", &pdf("Keel inspection"), json!({}));
     let error = station.chat(body.clone()).await.error(503);
     let notes = error["metadata"]["file_annotations"].clone();
@@ -210,7 +251,15 @@ async fn when_every_provider_fails_the_error_keeps_the_annotations() {
 #[tokio::test(start_paused = true)]
 async fn without_a_sandbox_a_text_model_is_no_candidate() {
     let answer = |_: &_, _| fixtures::answer("Read.", 5, 2);
-    let station = Setup::mocks().config(MODELS).start(ReplayTransport::answering(answer));
-    station.chat(asked("acme/text", &pdf("x"), json!({}))).await.error(404);
-    station.chat(asked("acme/reader", &pdf("x"), json!({}))).await.ok();
+    let station = Setup::mocks()
+        .config(MODELS)
+        .start(ReplayTransport::answering(answer));
+    station
+        .chat(asked("acme/text", &pdf("x"), json!({})))
+        .await
+        .error(404);
+    station
+        .chat(asked("acme/reader", &pdf("x"), json!({})))
+        .await
+        .ok();
 }

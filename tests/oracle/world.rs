@@ -249,7 +249,7 @@ impl Case {
 
     fn ask(&self, policy: &RoutingPolicy) -> Ask {
         let chat = ChatRequest::parse(&self.body.to_string().into()).unwrap();
-        let mut asked = ask(&chat, &ByteBounds, policy).unwrap();
+        let mut asked = ask(&chat, &ByteBounds, &Catalog::empty(), policy).unwrap();
         asked.prompt_at_least = Tokens::new(self.prompt);
         asked.prompt_estimate = Tokens::new(self.prompt);
         asked

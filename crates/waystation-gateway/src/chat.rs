@@ -321,8 +321,8 @@ impl Gateway {
 
     /// What the router needs to know of the request.
     fn ask(&self, snapshot: &Snapshot, prepared: &Prepared) -> Result<Ask, GatewayError> {
-        let mut ask =
-            waystation_router::ask(&prepared.chat, &*self.parts.tokens, &snapshot.policy)?;
+        let (tokens, catalog) = (&*self.parts.tokens, &*snapshot.catalog);
+        let mut ask = waystation_router::ask(&prepared.chat, tokens, catalog, &snapshot.policy)?;
         ask.hints = prepared.hints.clone();
         Ok(ask)
     }

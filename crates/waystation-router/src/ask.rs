@@ -1,8 +1,9 @@
-//! From a chat request to a routing question: which models, which wishes, how large. It looks at
-//! no catalogue; whether the models exist is the plan's to say.
+//! From a chat request to a routing question: which models, which wishes, how large. Of the catalogue
+//! it reads only how large a prompt may be; whether the models exist is the plan's to say.
 
 use std::borrow::Cow;
 
+use waystation_catalog::{Catalog, Model};
 use waystation_core::{
     Ask, ChatRequest, ErrorType, InvalidRequest, Json, Modalities, ModelRef, ProviderPreferences,
     ServiceTier, TokenCounter, Tokens,
@@ -10,19 +11,21 @@ use waystation_core::{
 
 use crate::RoutingPolicy;
 
-/// No prompt is counted further than this: beyond every context window there is.
-const COUNTED: Tokens = Tokens::new(64_000_000);
+/// The most bytes of JSON that one byte of text takes: `\\u0041`.
+const BYTES_PER_ESCAPE: u64 = 6;
 
 /// Reads the routing question of a chat request.
 ///
 /// Presets are the caller's to merge before: a reference to one that is still there is refused.
-/// Takes one pass over the text of the messages.
+/// Tokens are counted, in one pass over the text of the messages, only where that decides: where some
+/// endpoint of the wanted models in `catalog` might not hold every prompt of so many bytes.
 ///
 /// # Errors
 /// [`InvalidRequest`] for a model id that cannot be, too many models, or no model at all.
 pub fn ask(
     chat: &ChatRequest,
     tokens: &dyn TokenCounter,
+    catalog: &Catalog,
     policy: &RoutingPolicy,
 ) -> Result<Ask, InvalidRequest> {
     let mut ask = Ask::default();
@@ -32,11 +35,13 @@ pub fn ask(
     if chat.get("modalities").is_some() {
         ask.output = chat.output_modalities();
     }
-    ask.prompt_at_least = at_least(chat, tokens);
-    ask.prompt_estimate = tokens
-        .estimate(chat.prompt_bytes())
-        .max(ask.prompt_at_least);
     ask.max_output = chat.max_output();
+    let bytes = chat.prompt_bytes();
+    ask.prompt_at_least = match largest_in_doubt(&ask, tokens.bounds(bytes).1, catalog) {
+        Some(limit) => count(chat, tokens, limit),
+        None => tokens.bounds(bytes / BYTES_PER_ESCAPE).0,
+    };
+    ask.prompt_estimate = tokens.estimate(bytes).max(ask.prompt_at_least);
     ask.parameters = chat.parameters();
     let tier = chat.get("service_tier").and_then(Json::string);
     ask.service_tier = tier
@@ -95,15 +100,57 @@ fn reference(field: &str, text: &str) -> Result<ModelRef, InvalidRequest> {
     }
 }
 
+/// The largest context, among the endpoints of the wanted models, that a prompt of `most` tokens and
+/// the wanted output might not fit. `None` when it fits all of them, whatever it says.
+fn largest_in_doubt(ask: &Ask, most: Tokens, catalog: &Catalog) -> Option<Tokens> {
+    let needed = most + ask.max_output.unwrap_or(Tokens::ZERO);
+    let of = |model: &Model| {
+        let limits = model.endpoints.iter().filter_map(|e| e.context_length);
+        limits.filter(|limit| needed > *limit).max()
+    };
+    let mut largest = None;
+    for reference in &ask.models {
+        largest = largest.max(match one_model(reference, catalog) {
+            Some(model) => of(model),
+            // It stands for a choice among others.
+            None => catalog.models().filter_map(of).max(),
+        });
+    }
+    largest
+}
+
+/// The model that an entry stands for, where it stands for just one.
+fn one_model<'a>(reference: &ModelRef, catalog: &'a Catalog) -> Option<&'a Model> {
+    let name = reference.name.as_ref()?;
+    if reference.latest {
+        return catalog.latest(name.as_str());
+    }
+    let (model, _) = catalog.find(name)?;
+    (!model.router).then_some(model)
+}
+
 /// The fewest tokens that the prompt can be taken for: texts counted low; tool calls and tools,
-/// which providers rewrite more tersely, counted half.
-fn at_least(chat: &ChatRequest, tokens: &dyn TokenCounter) -> Tokens {
-    let half = |json: Json<'_>| Tokens::new(tokens.count_till(&json.text(), COUNTED).get() / 2);
-    let messages = chat.messages().fold(Tokens::ZERO, |sum, message| {
-        let calls = message.get("tool_calls").map_or(Tokens::ZERO, half);
-        sum + tokens.count_till(&message.text(), COUNTED) + calls
-    });
-    messages + chat.get("tools").map_or(Tokens::ZERO, half)
+/// which providers rewrite more tersely, counted half. A prompt that comes to more than twice `limit`
+/// is counted no further: that is enough to refuse it, and to say why.
+fn count(chat: &ChatRequest, tokens: &dyn TokenCounter, limit: Tokens) -> Tokens {
+    let enough = limit + limit;
+    let till = |text: &str, sum: Tokens| {
+        tokens.count_till(text, Tokens::new(enough.get().saturating_sub(sum.get())))
+    };
+    let half = |json: Json<'_>, sum| Tokens::new(till(&json.text(), sum).get() / 2);
+    let mut sum = chat
+        .get("tools")
+        .map_or(Tokens::ZERO, |tools| half(tools, Tokens::ZERO));
+    for message in chat.messages() {
+        if sum > enough {
+            break;
+        }
+        sum = sum + till(&message.text(), sum);
+        if let Some(calls) = message.get("tool_calls") {
+            sum = sum + half(calls, sum);
+        }
+    }
+    sum
 }
 
 /// The kinds of input that an endpoint itself must take.
@@ -117,6 +164,8 @@ pub(crate) fn needed_input(ask: &Ask) -> Modalities {
 
 #[cfg(test)]
 mod tests {
+    use waystation_catalog::{Changes, EndpointChange, ModelChange, ProviderChange};
+
     use super::*;
 
     /// Every four bytes a token.
@@ -137,12 +186,54 @@ mod tests {
     }
 
     fn read(members: &str) -> Result<Ask, InvalidRequest> {
+        read_in(&catalog(&[100]), members)
+    }
+
+    fn read_in(catalog: &Catalog, members: &str) -> Result<Ask, InvalidRequest> {
         let body = format!(
             r#"{{"model": "a/b", "messages": [{{"role": "user", "content": "{}"}}]{members}}}"#,
             "x".repeat(400)
         );
         let chat = ChatRequest::parse(&body.into())?;
-        ask(&chat, &FourBytes, &RoutingPolicy::default())
+        ask(&chat, &FourBytes, catalog, &RoutingPolicy::default())
+    }
+
+    /// `a/b` with endpoints of these contexts.
+    fn catalog(contexts: &[u64]) -> Catalog {
+        let mut changes = Changes::default();
+        let mut provider = ProviderChange::new("p".parse().unwrap());
+        provider.name = Some("P".into());
+        provider.dialect = Some("openai-chat".parse().unwrap());
+        provider.base_url = Some("https://p.example/v1".into());
+        changes.providers.push(provider);
+        let mut model = ModelChange::new("a/b".parse().unwrap());
+        for (at, context) in contexts.iter().enumerate() {
+            let mut endpoint = EndpointChange::new("p".parse().unwrap());
+            endpoint.tag = Some(format!("p/{at}").parse().unwrap());
+            endpoint.context_length = Some(Tokens::new(*context));
+            model.endpoints.push(endpoint);
+        }
+        changes.models.push(model);
+        Catalog::empty().with(changes).unwrap().0
+    }
+
+    #[test]
+    fn a_prompt_that_fits_everywhere_by_its_bytes_is_not_counted() {
+        let of = |contexts: &[u64], members: &str| {
+            let ask = read_in(&catalog(contexts), members).unwrap();
+            ask.prompt_at_least
+        };
+        // The prompt is 400 letters in quotes, and its role.
+        assert_eq!(of(&[500, 1_000], ""), Tokens::ZERO);
+        assert_eq!(of(&[200, 1_000], ""), Tokens::new(100));
+        assert_eq!(
+            of(&[500, 1_000], r#", "max_tokens": 600"#),
+            Tokens::new(100)
+        );
+        assert_eq!(
+            of(&[500, 1_000], r#", "models": ["openrouter/auto"]"#),
+            Tokens::ZERO
+        );
     }
 
     #[test]

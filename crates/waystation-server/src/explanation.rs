@@ -65,7 +65,8 @@ async fn question(
 ) -> Result<Ask, InvalidRequest> {
     let chat = preset::apply(ChatRequest::parse(body)?, &app.live().config.presets)?;
     let runs = snapshot.plugins.begin(&chat)?;
-    let mut ask = ask(&chat, &*app.gateway().parts().tokens, &snapshot.policy)?;
+    let tokens = &*app.gateway().parts().tokens;
+    let mut ask = ask(&chat, tokens, &snapshot.catalog, &snapshot.policy)?;
     runs.iter().for_each(|run| run.hint(&mut ask.hints));
     if let Some(record) = &given.record {
         record.fill(&mut ask);

@@ -92,7 +92,7 @@ fn s92_four_models_are_fine_by_default_and_refused_at_a_cap_of_three() {
     assert!(!town.plan(members).attempts.is_empty());
     town.policy.models_cap = 3;
     let chat = ChatRequest::parse(&with_messages(members).into()).unwrap();
-    let refused = ask(&chat, &FourBytes, &town.policy).unwrap_err();
+    let refused = ask(&chat, &FourBytes, &town.catalog(), &town.policy).unwrap_err();
     assert_eq!(refused.field, "models");
     assert!(refused.message.contains("at most 3"), "{refused}");
 }
@@ -109,7 +109,7 @@ fn a_model_that_cannot_be_served_leaves_the_next() {
 fn no_model_at_all_is_400_unless_there_is_a_default() {
     let mut town = two();
     let chat = ChatRequest::parse(&with_messages("").into()).unwrap();
-    let refused = ask(&chat, &FourBytes, &town.policy).unwrap_err();
+    let refused = ask(&chat, &FourBytes, &town.catalog(), &town.policy).unwrap_err();
     assert_eq!(refused.field, "model");
     town.policy.default_model = Some("acme/big".into());
     assert_eq!(town.plan("").requested, ["acme/big"]);

@@ -177,7 +177,11 @@ fn s79_a_static_variant_enters_only_by_its_suffix_and_the_reply_keeps_it() {
 fn s80_two_sorting_suffixes_are_400() {
     let body = with_messages(r#""model": "acme/fast:nitro:floor""#);
     let chat = ChatRequest::parse(&body.into()).unwrap();
-    let refused = ask(&chat, &FourBytes, &Town::abc().policy).unwrap_err();
+    let refused = {
+        let town = Town::abc();
+        ask(&chat, &FourBytes, &town.catalog(), &town.policy)
+    }
+    .unwrap_err();
     assert_eq!(
         (refused.kind, refused.field.as_str()),
         (ErrorType::InvalidRequest, "model")

@@ -174,7 +174,8 @@ impl Judge {
     fn judge<'a>(&self, prompt: &Prompt<'a>) -> Result<Judged<'a>, InvalidRequest> {
         let chat = chat(prompt)?;
         let start = self.clock.now().tick;
-        let ask = ask(&chat, &ByteBounds, &RoutingPolicy::default())?;
+        let policy = RoutingPolicy::default();
+        let ask = ask(&chat, &ByteBounds, &self.catalog, &policy)?;
         let features = Features::of(&ask, &chat);
         let scored = score(&self.catalog, &ask, features, &self.pool);
         let took = self.clock.now().tick.since(start);

@@ -18,7 +18,7 @@ use crate::{
     Catalog, CatalogError, Model, Provider, RowError,
     source::{EndpointRow, ModelRow, ProviderRow, Rows, Text},
 };
-use field::{auth, day, env_auth, id, modalities, parameters, price, quirks, word};
+use field::{auth, day, env_auth, id, modalities, native_search, parameters, price, quirks, word};
 
 /// Makes a catalogue of rows.
 pub(crate) fn load(rows: &Rows<'_>) -> Result<Catalog, CatalogError> {
@@ -166,6 +166,9 @@ impl Shared {
             base_urls: (row.base_urls.iter())
                 .map(|(region, url)| (region.to_string(), url.to_string()))
                 .collect(),
+            search: (row.search.iter())
+                .map(|(dialect, search)| Ok((self.dialect(dialect)?, native_search(search)?)))
+                .collect::<Result<_, RowError>>()?,
             keyless: row.keyless,
             general_identity: row.general_identity,
             policy: DataPolicy {
@@ -248,15 +251,17 @@ impl Shared {
         maker: bool,
     ) -> Result<Endpoint, RowError> {
         let tag = self.tag(&row.provider, row.variant.as_deref())?;
+        let dialect = match &row.dialect {
+            Some(name) => self.dialect(name)?,
+            None => provider.dialect.clone(),
+        };
         Ok(Endpoint {
             id: EndpointId::new(&model.id, &tag),
             model: model.id.clone(),
             provider: provider.upstream.slug.clone(),
             tag,
-            dialect: match &row.dialect {
-                Some(name) => self.dialect(name)?,
-                None => provider.dialect.clone(),
-            },
+            search: provider.search(&dialect, model.parameters),
+            dialect,
             upstream_model: self.text(&row.model),
             price: price(row)?,
             context_length: tokens(row.context_length)?.or(model.context_length),

@@ -6,7 +6,8 @@ mod provider;
 use std::collections::HashMap;
 
 use waystation_core::{
-    Endpoint, EndpointId, Modalities, Modality, ParameterSet, ServiceTier, Tokens, Trust,
+    DialectId, Endpoint, EndpointId, Modalities, Modality, NativeSearch, Parameter, ParameterSet,
+    ServiceTier, Tokens, Trust,
 };
 
 use crate::{
@@ -196,16 +197,19 @@ fn new_endpoint(
             .parse()
             .map_err(|error| RowError::Name(error).at(format!("{at}.provider")))?,
     };
+    let dialect = change
+        .dialect
+        .clone()
+        .unwrap_or_else(|| provider.dialect.clone());
+    let parameters = change.parameters.unwrap_or(model.parameters);
     Ok(Endpoint {
         id: EndpointId::new(&model.id, &tag),
         model: model.id.clone(),
         provider: change.provider.clone(),
         service_tier: ServiceTier::of_tag(&tag),
         tag,
-        dialect: change
-            .dialect
-            .clone()
-            .unwrap_or_else(|| provider.dialect.clone()),
+        search: search(provider, &dialect, parameters),
+        dialect,
         upstream_model: change
             .model
             .as_deref()
@@ -214,7 +218,7 @@ fn new_endpoint(
         price: change.price.clone(),
         context_length: change.context_length.or(model.context_length),
         max_output: change.max_output.or(model.max_output),
-        parameters: change.parameters.unwrap_or(model.parameters),
+        parameters,
         input: model.input,
         output: model.output,
         quantization: change.quantization,
@@ -228,4 +232,12 @@ fn new_endpoint(
         variant: None,
         billed_by_upstream: provider.aggregator,
     })
+}
+
+/// Whether an endpoint of the operator's searches the web itself: the provider is known to, or the row
+/// lists `web_search_options`. That unknown abilities are taken for all does not count.
+fn search(provider: &Provider, dialect: &DialectId, takes: ParameterSet) -> Option<NativeSearch> {
+    let listed = takes != ParameterSet::ALL && takes.takes(Parameter::WebSearchOptions);
+    let known = provider.search(dialect, takes);
+    known.or_else(|| listed.then_some(NativeSearch::Plain))
 }

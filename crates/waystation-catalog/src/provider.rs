@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use waystation_core::{AuthScheme, DataPolicy, DialectId, Upstream};
+use waystation_core::{
+    AuthScheme, DataPolicy, DialectId, NativeSearch, Parameter, ParameterSet, Upstream,
+};
 
 /// One provider.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct Provider {
     pub env_settings: BTreeMap<String, Vec<String>>,
     /// Addresses of particular regions, by region.
     pub base_urls: BTreeMap<String, String>,
+    /// The dialects over which it searches the web itself, and how.
+    pub search: BTreeMap<DialectId, NativeSearch>,
     /// A local server that wants no key.
     pub keyless: bool,
     /// Its key is a general cloud identity: the environment alone never enables it.
@@ -67,6 +71,25 @@ impl Provider {
     #[must_use]
     pub fn upstream_for(&self, dialect: &DialectId) -> &Upstream {
         self.wires.get(dialect).unwrap_or(&self.upstream)
+    }
+
+    /// How it searches the web itself for a model that takes these parameters, over this dialect.
+    /// Its search is a tool, so it serves models that take tools; some models search always, and list
+    /// `web_search_options` instead.
+    ///
+    /// ```
+    /// let catalog = waystation_catalog::Catalog::bundled()?;
+    /// let search = |id: &str| {
+    ///     let model = catalog.model(id).unwrap();
+    ///     model.endpoints.iter().any(|endpoint| endpoint.search.is_some())
+    /// };
+    /// assert!(search("perplexity/sonar") && !search("mistralai/mistral-small-3.2-24b-instruct"));
+    /// # Ok::<(), waystation_catalog::CatalogError>(())
+    /// ```
+    #[must_use]
+    pub fn search(&self, dialect: &DialectId, takes: ParameterSet) -> Option<NativeSearch> {
+        let able = takes.takes(Parameter::Tools) || takes.takes(Parameter::WebSearchOptions);
+        self.search.get(dialect).copied().filter(|_| able)
     }
 
     /// The names in braces that the address of a wire still has: settings that must be given before

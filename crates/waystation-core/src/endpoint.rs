@@ -47,6 +47,35 @@ pub struct Endpoint {
     pub service_tier: Option<ServiceTier>,
     /// The upstream reports what it charges, and that is what counts (aggregators).
     pub billed_by_upstream: bool,
+    /// The provider searches the web itself for this model, over this dialect; `None` where it does
+    /// not, or where nobody knows.
+    #[serde(default)]
+    pub search: Option<NativeSearch>,
+}
+
+/// What a provider's own search can be told about domains.
+///
+/// The seam between the plugin `web` and codecs. The catalogue says who searches: a provider's row
+/// lists the dialects under `search`, for models that take tools; for a private model it is
+/// `web_search_options` among the `supported_parameters` that its row lists. Where the plugin wants
+/// the endpoint to search, it puts one entry into `tools` of the attempt's copy,
+/// `{"type": "openrouter:web_search", "parameters": {"engine": "native", ..}}`, with `max_results`,
+/// `max_uses`, `search_context_size`, `allowed_domains`, `excluded_domains` and `user_location` as far
+/// as they were given, and takes `web_search_options` out. A codec says that in its host's own words;
+/// one that has none leaves it out with a note.
+///
+/// Source: API contract, section 7.1, 2026-11-22.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NativeSearch {
+    /// Nothing.
+    Plain,
+    /// Where to search; where not to is ignored.
+    Include,
+    /// Where to search, or where not to.
+    Either,
+    /// Both.
+    Both,
 }
 
 /// How far a row is to be believed, best first. A rank, never a filter, unless the operator says so.

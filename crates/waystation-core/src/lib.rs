@@ -31,8 +31,8 @@ pub use chat::{
 };
 pub use codec::{Call, Codec, Note, Reader};
 pub use endpoint::{
-    DataPolicy, Endpoint, Modalities, Modality, Quantization, ServiceTier, Trust, UnknownModality,
-    UnknownQuantization, UnknownServiceTier,
+    DataPolicy, Endpoint, Modalities, Modality, NativeSearch, Quantization, ServiceTier, Trust,
+    UnknownModality, UnknownQuantization, UnknownServiceTier,
 };
 pub use entry::{AttemptRecord, Entry};
 pub use error_type::{ErrorType, Retry, UnknownErrorType};
@@ -48,8 +48,9 @@ pub use names::{
 };
 pub use parameter::{Parameter, ParameterSet};
 pub use plugin::{
-    Cx, Document, DocumentJob, DocumentKind, DocumentLimits, Options, OutputStage, ParseError,
-    Plugin, PluginError, Plugins, Run, ServerTool, StageReport, ToolOutcome, ToolSchema,
+    Cx, Document, DocumentJob, DocumentKind, DocumentLimits, NamedTool, Options, OutputStage,
+    ParseError, Plugin, PluginError, Plugins, Run, ServerTool, Spent, StageReport, ToolOutcome,
+    ToolSchema,
 };
 pub use ports::{Clock, Credentials, Lease, Ledger, RankError, Ranker, Sandbox, TokenCounter};
 pub use price::{Cost, Price, PriceTier, Rates};

@@ -43,6 +43,26 @@ pub trait Plugins: Send + Sync {
     /// [`InvalidRequest`] for a plugin that does not exist, that this build does not have, or whose
     /// options make no sense.
     fn begin(&self, chat: &ChatRequest) -> Result<Vec<Box<dyn Run>>, InvalidRequest>;
+
+    /// The tools of `chat` that the gateway runs itself, by the names that the model is shown.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] for a tool of the gateway's that does not exist, or whose parameters make no
+    /// sense.
+    fn tools(&self, chat: &ChatRequest) -> Result<Vec<NamedTool>, InvalidRequest> {
+        let _ = chat;
+        Ok(Vec::new())
+    }
+}
+
+/// A tool of the gateway's, and what the model calls it.
+pub struct NamedTool {
+    /// The name of the function, which no function of the client's has.
+    pub name: String,
+    /// The type that the client asked for: `openrouter:web_search`.
+    pub kind: String,
+    /// The tool, for this request alone.
+    pub tool: Box<dyn ServerTool>,
 }
 
 /// A plugin at work on one request.
@@ -74,6 +94,24 @@ pub trait Run: Send {
     /// also where a plan is only looked at.
     fn hint(&self, hints: &mut AskHints) {
         let _ = hints;
+    }
+
+    /// Why the run cannot do its work with this endpoint, where that is known before any attempt.
+    /// Endpoints that a run refuses are not tried; where that leaves none, the request ends with the
+    /// refusal.
+    fn refuses(&self, to: &Endpoint) -> Option<PluginError> {
+        let _ = to;
+        None
+    }
+
+    /// What has been paid for the request so far, for attempts that failed too.
+    fn spent(&self) -> Spent {
+        Spent::default()
+    }
+
+    /// Whether its output stage looks at the text as it leaves, and so stands behind the others.
+    fn looks_last(&self) -> bool {
+        false
     }
 
     /// What a client may send again after every attempt failed, so that work is not done twice: a JSON
@@ -116,6 +154,24 @@ pub trait ServerTool: Send + Sync {
 
     /// Runs one call. A failure is a result that the model reads, not a failed request.
     async fn call(&self, arguments: &RawJson, cx: &mut Cx<'_>) -> ToolOutcome;
+
+    /// Whether the endpoint itself does what the tool does, so that the model is not shown a function
+    /// but the host's own tool.
+    fn is_native(&self, to: &Endpoint) -> bool {
+        let _ = to;
+        false
+    }
+
+    /// Why the tool cannot do its work for this endpoint, where that is known before any attempt.
+    fn refuses(&self, to: &Endpoint) -> Option<PluginError> {
+        let _ = to;
+        None
+    }
+
+    /// What looks at the final answer: it may tell where results of the calls are cited.
+    fn output(&self) -> Option<Box<dyn OutputStage>> {
+        None
+    }
 }
 
 /// A function as a model sees it.
@@ -136,6 +192,17 @@ pub struct ToolOutcome {
     pub content: String,
     /// Whether it failed.
     pub failed: bool,
+    /// What it cost.
+    pub spent: Spent,
+}
+
+/// What plugins and tools of the gateway have consumed beside the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Fees.
+    pub fee: Usd,
+    /// Searches of the web.
+    pub searches: u64,
 }
 
 /// The options of one plugin for one request: the request's entry over the operator's.
@@ -223,6 +290,34 @@ pub struct Document {
 pub struct ParseError {
     /// What stood in the way.
     pub reason: String,
+}
+
+// === impl Spent ===
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            fee: self.fee + more.fee,
+            searches: self.searches.saturating_add(more.searches),
+        }
+    }
+}
+
+impl std::iter::Sum for Spent {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), std::ops::Add::add)
+    }
+}
+
+impl fmt::Debug for NamedTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamedTool")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Cx ===

@@ -193,6 +193,9 @@ fn provider(out: &mut Lines, row: &ProviderRow<'_>) {
     out.list("datacenters", &row.datacenters);
     out.text("docs", row.docs.as_ref());
     out.values("quirks", &row.quirks);
+    for (dialect, search) in &row.search {
+        out.text(&format!("search.{}", key(dialect)), Some(search));
+    }
     out.text("seen", row.seen.as_ref());
 }
 

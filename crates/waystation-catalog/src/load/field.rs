@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use waystation_core::{
-    AuthScheme, Modalities, Modality, ModelId, Parameter, ParameterSet, Price, PriceTier, Quirks,
-    Rates, Tokens, Usd, UsdPerMTok,
+    AuthScheme, Modalities, Modality, ModelId, NativeSearch, Parameter, ParameterSet, Price,
+    PriceTier, Quirks, Rates, Tokens, Usd, UsdPerMTok,
 };
 
 use crate::{
@@ -118,6 +118,16 @@ pub(super) fn auth(text: &str) -> Result<AuthScheme, RowError> {
             "`auth` to be bearer, x-api-key, api-key, x-goog-api-key, sigv4, google-oauth or none";
         RowError::Unknown {
             expected: expected.into(),
+            found: text.into(),
+        }
+    })
+}
+
+/// What a provider's own search can be told about domains.
+pub(super) fn native_search(text: &str) -> Result<NativeSearch, RowError> {
+    NativeSearch::deserialize(StrDeserializer::<ValueError>::new(text)).map_err(|_| {
+        RowError::Unknown {
+            expected: "`search` to be plain, include, either or both".into(),
             found: text.into(),
         }
     })

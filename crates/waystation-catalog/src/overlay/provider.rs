@@ -29,6 +29,7 @@ pub(super) fn change_provider(
         switch(provider, dialect);
         for endpoint in endpoints_of(&mut parts.models, provider) {
             endpoint.dialect = dialect.clone();
+            endpoint.search = provider.search(dialect, endpoint.parameters);
         }
     }
     set_address(provider, change);
@@ -78,6 +79,7 @@ fn new_provider(change: &ProviderChange, at: &str) -> Result<Provider, CatalogEr
         env_base_url: Vec::new(),
         env_settings: BTreeMap::new(),
         base_urls: BTreeMap::new(),
+        search: BTreeMap::new(),
         keyless: auth == AuthScheme::None,
         general_identity: false,
         policy: change.policy.unwrap_or_default(),

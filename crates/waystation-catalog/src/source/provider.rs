@@ -85,6 +85,10 @@ pub struct ProviderRow<'a> {
     /// Other wires that it speaks, by dialect.
     #[serde(borrow, skip_serializing_if = "BTreeMap::is_empty")]
     pub wire: BTreeMap<Text<'a>, WireRow<'a>>,
+    /// The dialects over which it searches the web itself, and what its search can be told about
+    /// domains: `plain`, `include`, `either` or `both`.
+    #[serde(borrow, skip_serializing_if = "BTreeMap::is_empty")]
+    pub search: BTreeMap<Text<'a>, Text<'a>>,
     /// When the row was last read against its source. Not embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Text<'a>>,

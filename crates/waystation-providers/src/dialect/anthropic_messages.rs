@@ -70,6 +70,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 ///     variant: None,
 ///     service_tier: None,
 ///     billed_by_upstream: false,
+///     search: None,
 /// };
 /// let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("sk-ant-1234")) };
 /// let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };

@@ -90,6 +90,7 @@ const RESERVED: &[&str] = &["model", "messages", "stream", "stream_options"];
 /// #     variant: None,
 /// #     service_tier: None,
 /// #     billed_by_upstream: false,
+/// #     search: None,
 /// # };
 /// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
 /// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };

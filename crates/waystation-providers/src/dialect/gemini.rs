@@ -107,6 +107,7 @@ pub const GEMINI: &str = "gemini";
 /// #     variant: None,
 /// #     service_tier: None,
 /// #     billed_by_upstream: false,
+/// #     search: None,
 /// # };
 /// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
 /// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };

@@ -51,6 +51,7 @@ impl Host {
                 variant: None,
                 service_tier: None,
                 billed_by_upstream: false,
+                search: None,
             },
             lease: Lease {
                 credential: "test".parse().unwrap(),

@@ -92,6 +92,7 @@ mod tests {
                 variant: None,
                 service_tier: None,
                 billed_by_upstream: false,
+                search: None,
             })
         };
         let arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/x";

@@ -22,9 +22,9 @@ fn shelf(endpoints: usize) -> Catalog {
     shelf.catalog()
 }
 
-fn question(model: &str, more: Value, policy: &RoutingPolicy) -> Ask {
+fn question(catalog: &Catalog, model: &str, more: Value) -> Ask {
     let chat = ChatRequest::parse(&chat(model, 1_000, more)).unwrap();
-    ask(&chat, &ByteBounds, policy).unwrap()
+    ask(&chat, &ByteBounds, catalog, &RoutingPolicy::default()).unwrap()
 }
 
 fn plans(c: &mut Criterion) {
@@ -53,14 +53,14 @@ fn plans(c: &mut Criterion) {
     };
     for count in [1, 10, 60] {
         let catalog = shelf(count);
-        let draw = question(M, json!({}), &policy);
+        let draw = question(&catalog, M, json!({}));
         measure(format!("plan/draw/{count}"), &catalog, &draw);
         let wishes = json!({"provider": {"sort": "price", "ignore": ["p00x"], "max_price": {"prompt": 100}}});
-        let sorted = question(M, wishes, &policy);
+        let sorted = question(&catalog, M, wishes);
         measure(format!("plan/sort price, cap/{count}"), &catalog, &sorted);
     }
     let bundled = Catalog::bundled().unwrap();
-    let seed_model = question("openai/gpt-5.4", json!({}), &policy);
+    let seed_model = question(&bundled, "openai/gpt-5.4", json!({}));
     measure(
         "plan/whole catalogue, openai/gpt-5.4".into(),
         &bundled,

@@ -61,6 +61,6 @@ pub use transport::{
 };
 pub use upstream::{
     AuthScheme, ChatPath, MaxTokensName, Quirks, ReasoningReplay, ReasoningRequest, Settings,
-    Target, Upstream,
+    Target, Upstream, WebSearchRequest,
 };
 pub use usage::Usage;

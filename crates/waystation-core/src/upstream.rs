@@ -85,6 +85,8 @@ pub struct Quirks {
     pub think_tags: bool,
     /// The host is itself a gateway of this dialect family: routing fields may be passed on.
     pub takes_reasoning_details: bool,
+    /// How the host's own search of the web is asked for.
+    pub web_search: WebSearchRequest,
 }
 
 /// Where chat completions live below the base URL.
@@ -142,6 +144,24 @@ pub enum ReasoningReplay {
     Reasoning,
     /// As `reasoning` and `reasoning_details`, untouched.
     Details,
+}
+
+/// How a host's own search of the web is asked for in chat completions. Other dialects have a tool
+/// for it, and pass this by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebSearchRequest {
+    /// `web_search_options`, at endpoints that list it; elsewhere not at all.
+    #[default]
+    Options,
+    /// The same, with domains in `search_domain_filter`.
+    DomainFilter,
+    /// On the host's Responses API at the same base: the call goes there.
+    Responses,
+    /// `enable_search: true`, with `search_options`.
+    EnableSearch,
+    /// A tool of the type `web_search`.
+    Tool,
 }
 
 /// Everything that a codec may know of where a request goes.

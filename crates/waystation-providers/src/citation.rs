@@ -1,7 +1,7 @@
 //! `url_citation` annotations, as every dialect gives them out. Source: API contract, section 7.1.
 
 use bytes::Bytes;
-use waystation_core::RawJson;
+use waystation_core::{JsonText, RawJson};
 
 use crate::array::ArrayWriter;
 
@@ -16,6 +16,17 @@ pub(crate) struct Citation<'a> {
     pub(crate) content: Option<&'a [u8]>,
     /// Which characters of the content cite it; 0 and 0 when nobody says.
     pub(crate) range: (u64, u64),
+}
+
+/// How many characters a text has: what the positions of citations count.
+pub(crate) fn characters(text: &JsonText) -> u64 {
+    let escaped = text.escaped();
+    let count = if memchr::memchr(b'\\', escaped).is_none() {
+        escaped.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+    } else {
+        text.decode().chars().count()
+    };
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// The citations as annotations; `None` when there are none.

@@ -14,6 +14,8 @@ use waystation_core::{
     ServiceTier, Target,
 };
 
+use crate::search::Search;
+
 /// The answer length that budgets are reckoned against when neither the request nor the catalogue
 /// gives one.
 const USUAL_OUTPUT: u64 = 32_768;
@@ -91,6 +93,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) takes: ParameterSet,
     /// What the client says about reasoning.
     pub(crate) reasoning: Option<Reasoning>,
+    /// The search of the web that the provider is to run.
+    pub(crate) search: Option<Search<'a>>,
     /// The members for this provider alone.
     options: Option<Json<'a>>,
     /// Members that no option can replace.
@@ -152,6 +156,7 @@ impl<'a> Demand<'a> {
             to,
             takes,
             reasoning: reasoning.filter(|_| takes.takes(Parameter::Reasoning)),
+            search: Search::of(chat, takes),
             options,
             reserved,
         }

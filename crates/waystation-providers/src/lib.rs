@@ -15,6 +15,8 @@ mod fault;
 mod field;
 mod finish;
 mod intake;
+mod ran;
+mod search;
 #[cfg(feature = "bedrock")]
 mod sigv4;
 mod sse;

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use waystation_core::{Json, JsonText, Kind, ObjectWriter, RawJson};
 
+use crate::ran;
+
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thought {
@@ -16,6 +18,9 @@ pub(crate) enum Thought {
     Summary,
     /// `reasoning.encrypted`: sealed, for its maker alone.
     Encrypted,
+    /// `reasoning.server_tool_call`: a step of a tool that its maker ran. [`Step`](crate::ran::Step)
+    /// writes these.
+    Ran,
 }
 
 /// A block, or a piece of one that is streamed. Pieces of one block have one index.
@@ -33,6 +38,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) format: &'a str,
     /// Its place among the blocks of the reply.
     pub(crate) index: u32,
+    /// How many characters of the content stand before it.
+    pub(crate) offset: u64,
 }
 
 /// A block that a client sends back, made whole of its pieces.
@@ -48,13 +55,26 @@ pub(crate) struct Block<'a> {
     pub(crate) id: Option<Json<'a>>,
     /// Whose it is, with its quotes.
     pub(crate) format: Option<Json<'a>>,
+    /// The detail that it came in, or the first of them.
+    pub(crate) detail: Json<'a>,
     index: Option<u64>,
+    /// How many characters of the content stand before it, when it was said.
+    offset: usize,
+}
+
+/// What a model said and thought, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woven<'w, 'a> {
+    /// Words, at least one character.
+    Words(&'w str),
+    /// A block.
+    Block(&'w Block<'a>),
 }
 
 // === impl Thought ===
 
 impl Thought {
-    const ALL: [Self; 3] = [Self::Text, Self::Summary, Self::Encrypted];
+    const ALL: [Self; 4] = [Self::Text, Self::Summary, Self::Encrypted, Self::Ran];
 
     /// The type on the wire, and the member that holds the text.
     const fn words(self) -> (&'static str, &'static str) {
@@ -62,6 +82,7 @@ impl Thought {
             Self::Text => ("reasoning.text", "text"),
             Self::Summary => ("reasoning.summary", "summary"),
             Self::Encrypted => ("reasoning.encrypted", "data"),
+            Self::Ran => (ran::TYPE, "arguments"),
         }
     }
 }
@@ -88,6 +109,9 @@ impl Piece<'_> {
         }
         object.string("format", self.format);
         object.number("index", u64::from(self.index));
+        if self.offset > 0 {
+            object.number("offset", self.offset);
+        }
         object.close();
         out.push(b']');
         RawJson::parse(&Bytes::from(out)).ok()
@@ -136,14 +160,20 @@ impl<'a> Block<'a> {
             signature: string("signature"),
             id: string("id"),
             format: string("format"),
+            detail,
             index: detail.get("index").and_then(Json::u64),
+            offset: detail
+                .get("offset")
+                .and_then(Json::u64)
+                .and_then(|offset| usize::try_from(offset).ok())
+                .unwrap_or_default(),
         })
     }
 
     /// Whether `next` is a piece of the same block. Sealed blocks come in one piece.
     fn continued_by(&self, next: &Self) -> bool {
         self.thought == next.thought
-            && self.thought != Thought::Encrypted
+            && matches!(self.thought, Thought::Text | Thought::Summary)
             && self.index.is_some()
             && self.index == next.index
             && self.id == next.id
@@ -156,6 +186,27 @@ impl<'a> Block<'a> {
         }
         self.signature = next.signature.or(self.signature);
     }
+}
+
+/// Puts blocks where they stood in `text`: behind as many characters as they say, in their order. A
+/// block that says nothing follows the one before; what is said of a longer text means its end.
+pub(crate) fn weave<'w, 'a>(text: &'w str, blocks: &'w [Block<'a>]) -> Vec<Woven<'w, 'a>> {
+    let mut woven = Vec::with_capacity(blocks.len() + 1);
+    let (mut rest, mut at) = (text, 0);
+    for block in blocks {
+        let ahead = block.offset.saturating_sub(at);
+        if ahead > 0 && !rest.is_empty() {
+            let cut = rest.char_indices().nth(ahead).map(|(cut, _)| cut);
+            let (words, behind) = rest.split_at(cut.unwrap_or(rest.len()));
+            woven.push(Woven::Words(words));
+            (rest, at) = (behind, block.offset);
+        }
+        woven.push(Woven::Block(block));
+    }
+    if !rest.is_empty() {
+        woven.push(Woven::Words(rest));
+    }
+    woven
 }
 
 #[cfg(test)]
@@ -173,6 +224,7 @@ mod tests {
                 id: None,
                 format: "acme-v1",
                 index,
+                offset: 0,
             };
             piece.details().unwrap()
         };
@@ -203,6 +255,27 @@ mod tests {
                 (Thought::Encrypted, b"X="),
             ]
         );
+    }
+
+    #[test]
+    fn blocks_go_back_to_where_they_stood() {
+        let message = br#"{"reasoning_details":[
+            {"type":"reasoning.text","text":"a","signature":"s","format":"a","index":0},
+            {"type":"reasoning.server_tool_call","arguments":"{}","format":"a","index":1,"offset":2},
+            {"type":"reasoning.text","text":"b","signature":"s","format":"a","index":2},
+            {"type":"reasoning.text","text":"c","signature":"s","format":"a","index":3,"offset":99}]}"#;
+        let blocks = Block::all(Json::parse(message).unwrap(), "a");
+        let shown = |text: &str| -> Vec<String> {
+            let woven = weave(text, &blocks);
+            let show = |one: &Woven<'_, '_>| match one {
+                Woven::Words(words) => (*words).to_owned(),
+                Woven::Block(block) => format!("[{}]", String::from_utf8_lossy(&block.text)),
+            };
+            woven.iter().map(show).collect()
+        };
+        assert_eq!(shown("日本go"), ["[a]", "日本", "[{}]", "[b]", "go", "[c]"]);
+        assert_eq!(shown(""), ["[a]", "[{}]", "[b]", "[c]"]);
+        assert_eq!(shown("x"), ["[a]", "x", "[{}]", "[b]", "[c]"]);
     }
 
     #[test]

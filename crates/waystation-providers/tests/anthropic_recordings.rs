@@ -238,3 +238,30 @@ fn answers_that_are_echoed_make_the_recorded_next_request() {
     }
     println!("{count} loops written");
 }
+
+#[test]
+fn an_answer_goes_back_block_by_block() {
+    let mut ran = 0;
+    for case in good() {
+        let (events, _) = respond(&case, &case.response, usize::MAX);
+        let said = echoed(&Answer::of(events));
+        let ask = json!({"messages": [
+            {"role": "user", "content": "Hi"}, said, {"role": "user", "content": "And?"}]});
+        let call = host("claude-sonnet-4-5").encode(&chat(&ask.to_string()));
+        let sent: Value = serde_json::from_slice(&call.request.body).unwrap();
+        let expected = case.blocks();
+        // An answer without any words is no turn.
+        if !expected.is_empty() {
+            assert_eq!(
+                sent["messages"][1]["content"],
+                json!(expected),
+                "{}",
+                case.name
+            );
+        }
+        let result = |block: &&Value| block["type"].as_str().unwrap().ends_with("_tool_result");
+        ran += expected.iter().filter(result).count();
+    }
+    println!("{ran} results of the provider's tools went back");
+    assert!(ran >= 10 || cases().is_empty());
+}

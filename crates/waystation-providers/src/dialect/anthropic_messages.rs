@@ -110,6 +110,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 /// | tool messages | `tool_result` blocks at the head of the user's turn; `is_error` and images with them |
 /// | `tool_calls`, the older `function_call` | `tool_use`; arguments that are no object go into one, noted |
 /// | `reasoning_details` of the format `anthropic-claude-v1` | `thinking` and `redacted_thinking`, byte for byte and in front |
+/// | steps of the provider's own tools among them | the blocks that they were, where they stood in the text |
 /// | those of other formats, `reasoning`, thinking without a signature | stays: nobody else can read it |
 /// | blank texts | stay: they are refused |
 /// | a last message of the assistant | the words to continue, without white space behind them |
@@ -121,6 +122,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 /// | `cache_control` on parts, messages, tools, at the top | stays where it is; `prompt_cache_breakpoint` becomes one |
 /// | `tools` | `name`, `description`, `input_schema`; `strict` stays, the wire's own members and tools go along |
 /// | tools `openrouter:*`, `waystation:*` | stay: the gateway runs them |
+/// | a web search with the engine `native` | `web_search_20250305`, with domains, place and `max_uses` |
 /// | no tools, but calls in earlier turns | definitions made of the calls, which may not be used; noted |
 /// | `tool_choice` | `auto`, `any`, `tool`, `none`; a list of allowed tools cuts the others |
 /// | `parallel_tool_calls: false` | `disable_parallel_tool_use` |
@@ -155,7 +157,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 /// | `redacted_thinking` | `reasoning_details` alone |
 /// | `tool_use` | a call, counted from 0 whatever its block's index; no arguments are `{}` |
 /// | the tool that stands for the form of the answer | content |
-/// | tools that the provider runs, and their results | nothing: what they lead to is text and citations |
+/// | tools that the provider runs, and their results | `reasoning_details` of the type `reasoning.server_tool_call`, sealed content and all; no call for the client |
 /// | citations with an address | `url_citation` annotations over the characters of their block |
 /// | `end_turn`, `stop_sequence`, `pause_turn`, words that nobody knows | `stop` |
 /// | `max_tokens`, `model_context_window_exceeded` | `length` |

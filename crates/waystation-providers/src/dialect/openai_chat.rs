@@ -12,6 +12,7 @@ mod message;
 mod reader;
 mod reasoning;
 mod request;
+mod search;
 mod think;
 mod usage;
 
@@ -19,7 +20,11 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use waystation_core::{Call, ChatPath, ChatRequest, Codec, EncodeError, HttpRequest, Note, Target};
 
-use crate::address::{authorise, percent};
+use super::OpenAiResponses;
+use crate::{
+    address::{authorise, percent},
+    search::Search,
+};
 
 /// The id of this dialect, as catalogue rows and configs name it: the `dialect` key of a provider
 /// in `waystation.toml`, and the key of the table of dialects.
@@ -38,6 +43,8 @@ pub const OPENAI_CHAT: &str = "openai-chat";
 /// - Parameters that the endpoint does not list are left out.
 /// - `stream_options`, the limit on output, the wish to reason and the service tier are written as
 ///   the host wants them.
+/// - A native search of the web is asked for as the host has it; hosts that search on their
+///   Responses API only get the whole request there, and their reply is read accordingly.
 /// - Of messages only those are rewritten that hold something the host would refuse.
 /// - `provider.options[slug]` of the endpoint's provider is merged in, over what was sent, except
 ///   for what the gateway answers for (`model`, `messages`, `stream`, `stream_options`).
@@ -66,6 +73,10 @@ pub struct OpenAiChat;
 
 impl Codec for OpenAiChat {
     fn encode(&self, chat: &ChatRequest, to: &Target<'_>) -> Result<Call, EncodeError> {
+        let wish = Search::of(chat, to.endpoint.parameters);
+        if let Some(search::Form::Responses) = wish.and_then(|wish| search::form(&wish, to)) {
+            return OpenAiResponses.encode(chat, to);
+        }
         let mut notes = Vec::new();
         let model = upstream_model(to);
         let body = request::write(chat, to, model, &mut notes);

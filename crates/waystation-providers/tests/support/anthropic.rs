@@ -83,6 +83,31 @@ impl Case {
         Witness::of(&self.message())
     }
 
+    /// The blocks of the reply as they are to be sent back: texts that stand side by side are one,
+    /// without their citations, and blank ones are none; a tool's call has no `caller`.
+    pub(crate) fn blocks(&self) -> Vec<Value> {
+        let mut blocks: Vec<Value> = Vec::new();
+        for mut block in self.message()["content"].as_array().unwrap().clone() {
+            block.as_object_mut().unwrap().remove("citations");
+            if block["type"] == "tool_use" {
+                // That the model itself calls goes without saying.
+                block.as_object_mut().unwrap().remove("caller");
+            }
+            match blocks.last_mut() {
+                Some(last) if last["type"] == "text" && block["type"] == "text" => {
+                    let both = [&last["text"], &block["text"]].map(|text| text.as_str().unwrap());
+                    last["text"] = both.concat().into();
+                }
+                _ => blocks.push(block),
+            }
+        }
+        blocks.retain(|block| {
+            let text = block["text"].as_str();
+            text.is_none_or(|text| !text.trim().is_empty())
+        });
+        blocks
+    }
+
     /// The reply as one message: as it is, or put together from its events.
     fn message(&self) -> Value {
         if !self.streamed() {
@@ -423,6 +448,9 @@ fn details(answer: &Answer) -> Vec<(String, Option<String>)> {
     let mut found: BTreeMap<u64, (String, Option<String>)> = BTreeMap::new();
     for detail in list.as_array().unwrap() {
         assert_eq!(detail["format"], "anthropic-claude-v1");
+        if detail["type"] == "reasoning.server_tool_call" {
+            continue;
+        }
         let entry = found.entry(detail["index"].as_u64().unwrap()).or_default();
         match detail["type"].as_str().unwrap() {
             "reasoning.text" => {

@@ -8,6 +8,8 @@
 //! | `redacted_thinking` | all of it | | |
 //! | `tool_use` | id and name | arguments | `{}`, or what the start gave, if no piece came |
 //! | the tool that is the answer | nothing | content | the same |
+//! | `server_tool_use`, `mcp_tool_use` | nothing | arguments are kept | a detail that goes back as the block |
+//! | their results | a detail that goes back as the block | | |
 //! | all others | nothing | nothing | nothing |
 //!
 //! In recordings the first piece of arguments is always empty, and tools without arguments have no
@@ -17,10 +19,17 @@ use bytes::Bytes;
 use waystation_core::{Delta, Json, JsonText, Kind, ToolCallDelta};
 
 use super::{FORMAT, citation::Citations, request::Sent, tool::Names};
-use crate::thought::{Piece, Thought};
+use crate::{
+    citation::characters,
+    ran::{Held, Step},
+    thought::{Piece, Thought},
+};
 
 /// How many calls one reply may make: above any real answer, so that memory stays bounded.
 const MAX_CALLS: u32 = 1024;
+
+/// How much of a provider's own call is kept, in bytes: above any real one.
+const MAX_KEPT: usize = 1 << 20;
 
 /// A block that has been started.
 #[derive(Debug)]
@@ -43,7 +52,16 @@ pub(super) enum Block {
     },
     /// The input of the tool that stands for the answer's form.
     Answer(Input),
-    /// Nothing that a client is shown: tools that the provider runs, and what is not known yet.
+    /// A call of a tool that the provider runs.
+    Ran {
+        /// The block as it was started.
+        started: Bytes,
+        /// Its place among the reply's blocks of thinking.
+        index: u32,
+        /// Its arguments.
+        told: Pieces,
+    },
+    /// Nothing that a client is shown: what is not known yet.
     Silent,
 }
 
@@ -54,6 +72,14 @@ pub(super) struct Input {
     given: Option<JsonText>,
     /// Pieces have come.
     told: bool,
+}
+
+/// Arguments that are kept until they are whole.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    list: Vec<JsonText>,
+    /// Their length, in bytes.
+    size: usize,
 }
 
 /// What the blocks of a reply have in common.
@@ -135,12 +161,26 @@ impl Blocks {
                         id: None,
                         format: FORMAT,
                         index,
+                        offset: self.length,
                     }
                     .details();
                 }
                 Block::Silent
             }
             "tool_use" => self.call(block, data, out),
+            "server_tool_use" | "mcp_tool_use" => {
+                let index = self.thoughts;
+                self.thoughts += 1;
+                Block::Ran {
+                    started: block.slice_of(data),
+                    index,
+                    told: Pieces::default(),
+                }
+            }
+            kind if kind.ends_with("_tool_result") => {
+                self.result(block, out);
+                Block::Silent
+            }
             _ => Block::Silent,
         }
     }
@@ -218,6 +258,13 @@ impl Blocks {
                     self.say(piece, out);
                 }
             }
+            Block::Ran { told, .. } => {
+                let piece = text("partial_json").unwrap_or_default();
+                told.size = told.size.saturating_add(piece.len());
+                if told.size <= MAX_KEPT {
+                    told.list.push(piece);
+                }
+            }
             Block::Silent => {}
         }
     }
@@ -238,8 +285,59 @@ impl Blocks {
                     self.say(rest, out);
                 }
             }
+            Block::Ran {
+                started,
+                index,
+                told,
+            } => self.ran(&started, index, &told, out),
             Block::Thought(_) | Block::Silent => {}
         }
+    }
+
+    /// A call of a tool that the provider runs, whole. Arguments that were too long to be kept are
+    /// not sent back half.
+    fn ran(&self, started: &Bytes, index: u32, told: &Pieces, out: &mut Delta) {
+        let Ok(block) = Json::parse(started) else {
+            return;
+        };
+        let given = || {
+            let input = block.get("input");
+            JsonText::of(&input.map_or("{}".into(), Json::text))
+        };
+        let input = match told.size {
+            0 => given(),
+            1..=MAX_KEPT => JsonText::join(&told.list),
+            _ => return,
+        };
+        let native = (block, ["id", "name", "input"].as_slice());
+        let step = Step {
+            tool: block.get("name").map_or(b"\"\"", Json::bytes),
+            call: block.get("id"),
+            held: Held::Arguments(&input),
+            native: Some(native),
+            format: FORMAT,
+            index,
+            offset: self.length,
+        };
+        out.reasoning_details = step.details().filter(|_| !self.hides);
+    }
+
+    /// What came out of a tool that the provider ran.
+    fn result(&mut self, block: Json<'_>, out: &mut Delta) {
+        let index = self.thoughts;
+        self.thoughts += 1;
+        let content = block.get("content");
+        let result = JsonText::of(&content.map_or("null".into(), Json::text));
+        let step = Step {
+            tool: block.get("type").map_or(b"\"\"", Json::bytes),
+            call: block.get("tool_use_id"),
+            held: Held::Result(&result),
+            native: Some((block, ["tool_use_id", "content"].as_slice())),
+            format: FORMAT,
+            index,
+            offset: self.length,
+        };
+        out.reasoning_details = step.details().filter(|_| !self.hides);
     }
 
     /// Gives out text.
@@ -264,6 +362,7 @@ impl Blocks {
             id: None,
             format: FORMAT,
             index,
+            offset: self.length,
         }
         .details();
         out.reasoning = Some(said).filter(|text| !text.is_empty());
@@ -288,15 +387,4 @@ fn more(index: u32, arguments: JsonText) -> ToolCallDelta {
         name: None,
         arguments,
     }
-}
-
-/// How many characters a text has.
-fn characters(text: &JsonText) -> u64 {
-    let escaped = text.escaped();
-    let count = if memchr::memchr(b'\\', escaped).is_none() {
-        escaped.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
-    } else {
-        text.decode().chars().count()
-    };
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -98,7 +98,7 @@ impl<'a> Pick<'a> {
         let (kind, name) = match (&self.choice, self.answer) {
             // Some tool: a real one, or the one that is the answer.
             (None | Some(Choice::Auto | Choice::Required), Some(_))
-                if demand.tools().next().is_some() =>
+                if demand.tools().next().is_some() || demand.search.is_some() =>
             {
                 ("any", None)
             }

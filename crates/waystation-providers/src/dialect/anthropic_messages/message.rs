@@ -11,8 +11,8 @@
 //! begin with thinking. Calls of the older kind have no ids; theirs are counted.
 
 use waystation_core::{
-    ChatRequest, Content, EncodeError, Json, Kind, Message, Note, ObjectWriter, Part, Role,
-    ToolCall,
+    ChatRequest, Content, EncodeError, Json, JsonText, Kind, Message, Note, ObjectWriter, Part,
+    Role, ToolCall,
 };
 
 use super::{
@@ -24,7 +24,8 @@ use super::{
 use crate::{
     array::ArrayWriter,
     demand::note,
-    thought::{Block, Thought},
+    ran,
+    thought::{Block, Thought, Woven, weave},
 };
 
 /// The conversation, written.
@@ -171,32 +172,20 @@ impl Scribe<'_> {
         last: bool,
     ) -> Result<(), EncodeError> {
         let turn = self.into.turn(true);
-        for block in Block::all(message.json(), FORMAT)
-            .iter()
-            .filter(|block| is_whole(block))
-        {
-            replay(block, turn.blocks.next());
-        }
+        let mut blocks = Block::all(message.json(), FORMAT);
+        blocks.retain(is_whole);
         let calls = message.tool_calls().next().is_some();
-        match message.content() {
-            Content::Text(said) if last && !calls => {
-                // Words to be continued must not end in white space.
-                let whole = said.string().unwrap_or_default();
-                let kept = whole.trim_end();
-                if kept.len() == whole.len() {
-                    text(
-                        Some(said),
-                        message.get("name"),
-                        marker(message.json()),
-                        &mut turn.blocks,
-                    );
-                } else if !kept.is_empty() {
-                    let mut block = ObjectWriter::open(turn.blocks.next());
-                    block.string("type", "text").string("text", kept);
-                    block.close();
-                }
+        if let Content::Text(said) = message.content() {
+            let whole = said.string().unwrap_or_default();
+            // Words to be continued must not end in white space.
+            let open = last && !calls;
+            let kept = if open { whole.trim_end() } else { &*whole };
+            told(message, kept, &blocks, &mut turn.blocks);
+        } else {
+            for block in &blocks {
+                replay(block, turn.blocks.next());
             }
-            _ => say(message, at, message.get("name"), &mut turn.blocks)?,
+            say(message, at, message.get("name"), &mut turn.blocks)?;
         }
         for call in message.tool_calls() {
             self.wrapped |= !write_call(&call, self.names, turn.blocks.next());
@@ -256,6 +245,25 @@ impl Scribe<'_> {
     }
 }
 
+/// Writes what the assistant said and thought, one after the other as it came.
+fn told(message: &Message<'_>, said: &str, blocks: &[Block<'_>], list: &mut Blocks) {
+    let woven = weave(said, blocks);
+    let is_words = |one: &&Woven<'_, '_>| matches!(one, Woven::Words(_));
+    let mut left = woven.iter().filter(is_words).count();
+    let mut name = message.get("name");
+    for one in &woven {
+        match one {
+            Woven::Words(words) => {
+                left -= 1;
+                let mark = marker(message.json()).filter(|_| left == 0);
+                let words = JsonText::of(words).quoted();
+                text(Some(words.json()), name.take(), mark, list);
+            }
+            Woven::Block(block) => replay(block, list.next()),
+        }
+    }
+}
+
 /// Writes the content of a message.
 fn say(
     message: &Message<'_>,
@@ -300,12 +308,13 @@ const fn piece<'a>(
     }
 }
 
-/// Writes a block of thinking as the model wrote it, byte for byte.
+/// Writes a block of thinking, or a step of a tool that the provider ran, as it came.
 fn replay(block: &Block<'_>, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);
     let (kind, key) = match block.thought {
         Thought::Encrypted => ("redacted_thinking", "data"),
         Thought::Text | Thought::Summary => ("thinking", "thinking"),
+        Thought::Ran => return step(block.detail, object),
     };
     object.string("type", kind);
     let out = object.key(key);
@@ -314,6 +323,31 @@ fn replay(block: &Block<'_>, out: &mut Vec<u8>) {
     out.push(b'"');
     if let Some(signature) = block.signature {
         object.raw("signature", signature.bytes());
+    }
+    object.close();
+}
+
+/// Writes a step of a tool that the provider ran: the call, or its result.
+fn step(detail: Json<'_>, mut object: ObjectWriter<'_>) {
+    let native = detail.get("native").into_iter().flat_map(Json::members);
+    for (key, value) in native {
+        object
+            .escaped_key(key.escaped())
+            .extend_from_slice(value.bytes());
+    }
+    let call = detail
+        .get("tool_call_id")
+        .map_or(b"\"\"".as_slice(), Json::bytes);
+    if let Some(input) = ran::held(detail, "arguments") {
+        let name = detail
+            .get("tool_name")
+            .map_or(b"\"\"".as_slice(), Json::bytes);
+        object
+            .raw("id", call)
+            .raw("name", name)
+            .json("input", &input);
+    } else if let Some(result) = ran::held(detail, "result") {
+        object.raw("tool_use_id", call).json("content", &result);
     }
     object.close();
 }

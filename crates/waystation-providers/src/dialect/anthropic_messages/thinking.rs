@@ -25,6 +25,7 @@ use waystation_core::{Effort, Json, Message, Note, ObjectWriter, Parameter, Role
 use super::{FORMAT, generation::Generation};
 use crate::{
     demand::{Demand, note},
+    ran,
     thought::{Block, Thought},
 };
 
@@ -216,5 +217,10 @@ pub(in crate::dialect) fn is_whole(block: &Block<'_>) -> bool {
         Thought::Text => block.signature.is_some(),
         Thought::Encrypted => !block.text.is_empty(),
         Thought::Summary => false,
+        Thought::Ran => {
+            let step = ["arguments", "result"];
+            step.into_iter()
+                .any(|key| ran::held(block.detail, key).is_some())
+        }
     }
 }

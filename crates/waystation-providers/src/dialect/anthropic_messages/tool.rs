@@ -8,7 +8,12 @@ use waystation_core::{Json, JsonText, Kind, Note, ObjectWriter};
 use crate::{
     array::ArrayWriter,
     demand::{Demand, note},
+    search::{Domains, Search, write_names},
 };
+
+/// The host's own search, in the version that every model of the wire with tools takes, and the
+/// name that it must have.
+const SEARCH: (&str, &str) = ("web_search_20250305", "web_search");
 
 /// The longest name of a tool.
 const MAX_NAME: usize = 128;
@@ -39,8 +44,12 @@ impl Names {
         });
         let mut names = Self::default();
         let mut odd = Vec::new();
+        let searches = demand.search.is_some();
+        if searches {
+            names.used.insert(SEARCH.1.into());
+        }
         for name in tools.chain(calls) {
-            if is_fit(&name, MAX_NAME) {
+            if is_fit(&name, MAX_NAME) && !(searches && name == SEARCH.1) {
                 names.used.insert(name);
             } else if !odd.contains(&name) {
                 odd.push(name);
@@ -152,9 +161,40 @@ pub(super) fn write(
     if remembered {
         remember(demand, names, &mut list, notes);
     }
+    let searches = demand.search.filter(|_| !has_search(demand));
+    if let Some(search) = searches {
+        search_tool(&search, list.object(), notes);
+    }
     let none = list.is_empty();
     list.close();
-    (!none).then_some((out, remembered))
+    (!none).then_some((out, remembered && searches.is_none()))
+}
+
+/// Whether the client asks for the host's own search in the wire's words.
+fn has_search(demand: &Demand<'_>) -> bool {
+    demand.tools().any(|tool| {
+        let name = tool.get("name").filter(|_| tool.get("function").is_none());
+        name.is_some_and(|name| name.is(SEARCH.1))
+    })
+}
+
+/// The host's own search. It takes a list of domains to search or one to leave out, not both; how
+/// many results there are it decides itself.
+fn search_tool(search: &Search<'_>, mut object: ObjectWriter<'_>, notes: &mut Vec<Note>) {
+    object.string("type", SEARCH.0).string("name", SEARCH.1);
+    if let Some(uses) = search.max_uses() {
+        object.number("max_uses", uses);
+    }
+    let allowed = search.domains(Domains::Allowed, true);
+    if allowed.is_empty() {
+        let excluded = search.domains(Domains::Excluded, true);
+        write_names(&mut object, "blocked_domains", &excluded);
+    } else {
+        write_names(&mut object, "allowed_domains", &allowed);
+        search.is_without(Domains::Excluded, notes);
+    }
+    search.write_location(&mut object);
+    object.close();
 }
 
 /// One function. Its strictness stays; members beside it that are the wire's own (`cache_control`,

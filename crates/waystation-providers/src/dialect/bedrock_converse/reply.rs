@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     SseEvent,
-    citation::{Citation, annotations},
+    citation::{Citation, annotations, characters},
     finish,
     intake::{Failed, Heard, Listener},
     thought::{Piece, Thought},
@@ -139,8 +139,7 @@ impl Reply {
 
     /// A piece of visible text.
     fn say(&mut self, said: JsonText, out: &mut Vec<ChatEvent>) {
-        let count = said.decode().chars().count();
-        self.characters += u64::try_from(count).unwrap_or_default();
+        self.characters += characters(&said);
         let mut delta = Delta::of(0);
         delta.content = Some(said);
         self.give(delta, out);
@@ -172,6 +171,7 @@ impl Reply {
             id: None,
             format,
             index,
+            offset: self.characters,
         };
         let mut delta = Delta::of(0);
         delta.reasoning_details = piece.details();

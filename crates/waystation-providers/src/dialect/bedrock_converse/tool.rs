@@ -13,12 +13,13 @@
 
 use std::collections::BTreeSet;
 
-use waystation_core::{Json, Note, ObjectWriter, Parameter};
+use waystation_core::{Json, Note, ObjectWriter};
 
 use super::model::Family;
 use crate::{
     array::ArrayWriter,
     demand::{Choice, Demand, note},
+    search::Domains,
 };
 
 /// The tools of one request.
@@ -43,13 +44,20 @@ impl<'a> Tools<'a> {
             let what = "left out those that are no functions: the wire has none";
             note(notes, "tools", what);
         }
-        let search = demand.chat.get("web_search_options");
-        let search = search.filter(|_| demand.takes.takes(Parameter::WebSearchOptions));
+        let searches = demand.search.is_some() && family == Family::Nova;
+        if let Some(search) = demand.search {
+            if searches {
+                search.is_without(Domains::Allowed, notes);
+                search.is_without(Domains::Excluded, notes);
+            } else {
+                search.is_left_out(notes);
+            }
+        }
         Self {
             tools,
             choice: demand.tool_choice(),
             family,
-            searches: search.is_some() && family == Family::Nova,
+            searches,
         }
     }
 

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     SseEvent,
     array::ArrayWriter,
-    citation::{Citation, annotations},
+    citation::{Citation, annotations, characters},
     finish,
     intake::{Failed, Heard, Listener},
     thought::{Piece, Thought},
@@ -101,8 +101,7 @@ impl Reply {
         if let Some(index) = index {
             self.open(index);
         }
-        let count = said.decode().chars().count();
-        self.characters += u64::try_from(count).unwrap_or_default();
+        self.characters += characters(&said);
         self.give(
             Delta {
                 content: Some(said),
@@ -138,6 +137,7 @@ impl Reply {
             id: None,
             format: FORMAT,
             index: u32::try_from(at).unwrap_or(u32::MAX),
+            offset: 0,
         };
         let delta = Delta {
             reasoning_details: piece.details(),

@@ -116,6 +116,9 @@ fn write_tools(demand: &Demand<'_>, object: &mut ObjectWriter<'_>, notes: &mut V
             .is_some_and(|found| found.is(name)),
         _ => true,
     };
+    if let Some(search) = demand.search {
+        search.is_left_out(notes);
+    }
     if demand.tools().any(|tool| !is_function(tool)) {
         let what = "left out those that are no functions: the dialect has none";
         note(notes, "tools", what);

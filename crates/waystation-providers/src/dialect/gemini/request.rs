@@ -128,7 +128,7 @@ pub(super) fn write(
     let mut out = Vec::with_capacity(size + size / 8 + 1024);
     let mut object = ObjectWriter::open(&mut out);
     let mut system = content::write(chat, to, site, object.key("contents"), notes)?;
-    let tools = tool::tools(chat, to, notes);
+    let tools = tool::tools(chat, to, site, notes);
     let mut draft = Draft::default();
     let mut words = Vec::new();
     let parts = (&mut words, &mut *notes);
@@ -202,9 +202,14 @@ fn put_tools(draft: &mut Draft, tools: Tools) {
     if !tools.list.is_empty() {
         draft.set("tools", tools.list);
     }
+    let mut config = Draft::default();
     if let Some(choice) = tools.choice {
-        let mut config = Draft::default();
         config.set("functionCallingConfig", choice);
+    }
+    if tools.mixed {
+        config.set("includeServerSideToolInvocations", b"true".to_vec());
+    }
+    if !config.is_empty() {
         draft.set("toolConfig", config.json());
     }
 }

@@ -13,12 +13,19 @@
 //! | `allowed_tools`, auto | mode `VALIDATED` with the names: `AUTO` takes none |
 //!
 //! `parallel_tool_calls` and `strict` have no word on this wire and stay.
+//!
+//! The wish for a native search becomes `googleSearch`. Before the third generation it excludes
+//! functions, and gives way to them; on AI Studio the third wants to be told that both may be used.
 
 use std::borrow::Cow;
 
 use waystation_core::{ChatRequest, Json, Kind, Note, ObjectWriter, Parameter, Target};
 
-use super::note;
+use super::{
+    note,
+    site::{Family, Site},
+};
+use crate::search::{Domains, Search, write_names};
 
 /// The types of native tools, as clients spell them, and the wire's names.
 /// Source: <https://ai.google.dev/api/caching#Tool> (2026-08-22).
@@ -48,12 +55,19 @@ pub(super) struct Tools {
     pub(super) functions: bool,
     /// Whether a native tool leaves: its sources come back as citations.
     pub(super) native: bool,
+    /// Whether the host must be told that its own tools may be used beside functions.
+    pub(super) mixed: bool,
 }
 
 /// The tools of a request, as far as the endpoint takes them. One that the host does not have is left
 /// out with a note; the gateway's own (`openrouter:*`, `waystation:*`) without, since the gateway
 /// runs them. The wish for a search without such a tool makes one.
-pub(super) fn tools(chat: &ChatRequest, to: &Target<'_>, notes: &mut Vec<Note>) -> Tools {
+pub(super) fn tools(
+    chat: &ChatRequest,
+    to: &Target<'_>,
+    site: Site<'_>,
+    notes: &mut Vec<Note>,
+) -> Tools {
     let takes = to.endpoint.parameters;
     let mut written = Tools::default();
     let mut list = Vec::new();
@@ -83,12 +97,18 @@ pub(super) fn tools(chat: &ChatRequest, to: &Target<'_>, notes: &mut Vec<Note>) 
             }
         }
     }
-    let wish = chat.get("web_search_options");
-    if wish.is_some() && takes.takes(Parameter::WebSearchOptions) && !written.native {
-        open(&mut list);
-        list.extend_from_slice(b"{\"googleSearch\":{}}");
-        written.native = true;
+    let third = Family::of(&to.endpoint.upstream_model).is_third();
+    if let Some(search) = Search::of(chat, takes).filter(|_| !written.native) {
+        if written.functions && !third {
+            let what = "left out the native web search: before Gemini 3 it excludes functions";
+            note(notes, "tools", what);
+        } else {
+            open(&mut list);
+            search_tool(&search, site, &mut list, notes);
+            written.native = true;
+        }
     }
+    written.mixed = written.native && written.functions && third && !site.is_vertex();
     if !list.is_empty() {
         list.push(b']');
     }
@@ -97,6 +117,21 @@ pub(super) fn tools(chat: &ChatRequest, to: &Target<'_>, notes: &mut Vec<Note>) 
         written.choice = choice(chat);
     }
     written
+}
+
+/// The host's own search. Vertex can leave domains out; nobody can be told which to search.
+fn search_tool(search: &Search<'_>, site: Site<'_>, list: &mut Vec<u8>, notes: &mut Vec<Note>) {
+    let mut object = ObjectWriter::open(list);
+    let mut options = object.object("googleSearch");
+    search.is_without(Domains::Allowed, notes);
+    if site.is_vertex() {
+        let excluded = search.domains(Domains::Excluded, false);
+        write_names(&mut options, "excludeDomains", &excluded);
+    } else {
+        search.is_without(Domains::Excluded, notes);
+    }
+    options.close();
+    object.close();
 }
 
 /// Whether a tool is a function of the client's. Some clients leave the type out; a tool without a

@@ -13,7 +13,11 @@ use waystation_core::{
     ServiceTier, Target,
 };
 
-use super::{message, note, reasoning};
+use super::{
+    message, note, reasoning,
+    search::{self, Form},
+};
+use crate::{array::ArrayWriter, search::Search};
 
 /// Writes `chat` for the host, which calls the model `model`.
 pub(super) fn write(
@@ -43,7 +47,7 @@ pub(super) fn write(
             plan.member(&mut object, key, &name, value);
         }
     }
-    plan.close(object);
+    plan.close(object, notes);
     Bytes::from(out)
 }
 
@@ -69,6 +73,8 @@ struct Plan<'a> {
     tools: bool,
     /// Whether `response_format` leaves.
     format: bool,
+    /// The host's own search, and how it is asked for.
+    search: Option<(Search<'a>, Form)>,
 }
 
 // === impl Plan ===
@@ -88,6 +94,11 @@ impl<'a> Plan<'a> {
                 note(notes, &field, "left out: the gateway sets this member");
             }
         }
+        let search = Search::of(chat, takes);
+        let formed = search.and_then(|search| Some((search, search::form(&search, to)?)));
+        if let (Some(search), None) = (search, formed) {
+            search.is_left_out(notes);
+        }
         let tools = takes.takes(Parameter::Tools) && chat.tools().any(|tool| !is_server_tool(tool));
         let format = takes_format(chat, takes);
         if !format && chat.get("response_format").is_some() {
@@ -104,6 +115,7 @@ impl<'a> Plan<'a> {
             options,
             tools,
             format,
+            search: formed,
         }
     }
 
@@ -130,7 +142,12 @@ impl<'a> Plan<'a> {
                 object.escaped_key(key).extend_from_slice(text);
             }
             "max_tokens" | "max_completion_tokens" => self.limit(object, name, value),
-            "tools" if self.tools => write_tools(object.escaped_key(key), value, self.is_gateway()),
+            "tools" if self.adds_tool() => {}
+            "tools" if self.tools => {
+                write_tools(object.escaped_key(key), value.json(), self.is_gateway())
+            }
+            // A search that a tool asks for says this too.
+            "web_search_options" if self.rewrites_search() => {}
             "tool_choice" if self.tools => self.tool_choice(object, value),
             "parallel_tool_calls" if self.tools => as_it_came(),
             "response_format" if self.format => as_it_came(),
@@ -190,8 +207,48 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether the wish for a search is said otherwise than it came.
+    fn rewrites_search(&self) -> bool {
+        self.search.is_some_and(|(wish, form)| match form {
+            Form::Members { .. } => wish.tool.is_some(),
+            Form::Switch | Form::Tool => true,
+            Form::Untouched | Form::Responses => false,
+        })
+    }
+
+    /// Whether the search is one more tool.
+    const fn adds_tool(&self) -> bool {
+        matches!(self.search, Some((_, Form::Tool | Form::Untouched)))
+    }
+
+    /// The wish for the host's own search, where `web_search_options` is not said as it came.
+    fn search(&self, object: &mut ObjectWriter<'_>, notes: &mut Vec<Note>) {
+        let Some((wish, form)) = &self.search else {
+            return;
+        };
+        if self.rewrites_search() {
+            search::write(wish, *form, object, |name| self.has(name), notes);
+        }
+        if self.adds_tool() && !self.overridden("tools") {
+            let client = self.chat.get("tools").filter(|_| self.tools);
+            let out = object.key("tools");
+            let mut tools = Vec::new();
+            if let Some(client) = client {
+                write_tools(&mut tools, client, self.is_gateway());
+            }
+            let tools = Json::parse(&tools).ok();
+            let mut list = ArrayWriter::open(out);
+            for tool in tools.into_iter().flat_map(Json::elements) {
+                list.next().extend_from_slice(tool.bytes());
+            }
+            search::write_tool(wish, *form, &mut list, notes);
+            list.close();
+        }
+    }
+
     /// Writes what stands behind the client's members, and the end.
-    fn close(&self, mut object: ObjectWriter<'_>) {
+    fn close(&self, mut object: ObjectWriter<'_>, notes: &mut Vec<Note>) {
+        self.search(&mut object, notes);
         let quirks = &self.to.upstream.quirks;
         if self.chat.stream() && !quirks.no_stream_options {
             object.raw("stream_options", br#"{"include_usage":true}"#);
@@ -279,10 +336,10 @@ fn is_server_tool(tool: Json<'_>) -> bool {
 
 /// The tools that leave. Byte-exact when all do as they are: without a cache marker, which only
 /// gateways and Anthropic understand, and with a type, which Mistral's clients leave out.
-fn write_tools(out: &mut Vec<u8>, tools: &RawJson, gateway: bool) {
+fn write_tools(out: &mut Vec<u8>, tools: Json<'_>, gateway: bool) {
     let marked = |tool: Json<'_>| !gateway && tool.get("cache_control").is_some();
     let fit = |tool: Json<'_>| tool.get("type").is_some() && !marked(tool);
-    let list = || tools.json().elements();
+    let list = || tools.elements();
     if list().all(|tool| fit(tool) && !is_server_tool(tool)) {
         out.extend_from_slice(tools.bytes());
         return;

@@ -6,9 +6,9 @@
 //! | `message` | parts that were not heard: content and refusals; citations that were not heard |
 //! | `reasoning` | parts that were not heard, then the seal, which only a whole item has for good |
 //! | `function_call`, `custom_tool_call` | a call that was not told, or arguments that no delta brought |
-//! | `web_search_call` | counted |
+//! | `web_search_call` | counted, when it searches |
 //! | `image_generation_call` | an image |
-//! | other tools that the host runs | nothing: their results are in the words |
+//! | all steps of tools that the host runs | a detail that goes back as the item; their results are in the words |
 
 use bytes::Bytes;
 use waystation_core::{ChatEvent, Delta, Json, JsonText, RawJson};
@@ -18,7 +18,10 @@ use super::{
     item::{Holds, Item},
     reply::{Reply, Words, logprobs, text},
 };
-use crate::thought::{Piece, Thought};
+use crate::{
+    ran::{Held, Step},
+    thought::{Piece, Thought},
+};
 
 // === impl Reply ===
 
@@ -43,14 +46,40 @@ impl Reply {
                 self.begin(place, item, data, out);
                 self.call(place, &fields, data, out);
             }
-            Some("web_search_call") => self.searches += 1,
+            Some("web_search_call") => {
+                // Pages that are opened or looked through are no searches.
+                let action = item.at(&["action", "type"]);
+                let searched = action.is_none_or(|action| action.is("search"));
+                self.searches += u64::from(searched);
+                self.ran(&fields, item, out);
+            }
             Some("image_generation_call") => {
                 let mut delta = Delta::of(0);
                 delta.images = image(&fields);
                 self.give(delta, out);
             }
-            _ => {}
+            Some(_) => self.ran(&fields, item, out),
+            None => {}
         }
+    }
+
+    /// A step of a tool that the host ran: nothing for the client to do, but to be sent back, for
+    /// the reasoning before it is refused without it.
+    fn ran(&mut self, fields: &Fields<'_>, item: Json<'_>, out: &mut Vec<ChatEvent>) {
+        let whole = JsonText::of(&item.text());
+        let step = Step {
+            tool: fields.kind.map_or(b"\"\"", Json::bytes),
+            call: fields.id,
+            held: Held::Arguments(&whole),
+            native: None,
+            format: &self.format,
+            index: self.blocks,
+            offset: self.characters,
+        };
+        let mut delta = Delta::of(0);
+        delta.reasoning_details = step.details();
+        self.blocks += 1;
+        self.give(delta, out);
     }
 
     /// The rest of a call: arguments that came in no delta, `{}` where there are none.
@@ -128,6 +157,7 @@ impl Reply {
                 id: id.as_ref(),
                 format: &self.format,
                 index: self.blocks,
+                offset: self.characters,
             };
             let mut delta = Delta::of(0);
             delta.reasoning_details = piece.details();

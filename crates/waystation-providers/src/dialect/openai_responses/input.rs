@@ -8,7 +8,8 @@
 //! | `name` | words before the message: the dialect has no member for it |
 //! | `reasoning_details` of this host | `reasoning` items: `summary`, `content`, `encrypted_content`, before the words and calls |
 //! | `reasoning_details` of others, `reasoning` | nothing: only their maker can read the one, nobody takes the other |
-//! | words of the assistant | a message whose content is a string |
+//! | steps of tools that this host ran | the items that they were |
+//! | words of the assistant | messages whose content is a string, between the blocks where they stood |
 //! | `refusal` | the same, where there are no other words beside it |
 //! | `tool_calls` | `function_call` items; `custom_tool_call` where the tool was declared as one |
 //! | `tool`, `function` | `function_call_output` or `custom_tool_call_output`, with parts where parts were sent |
@@ -28,7 +29,8 @@ use waystation_core::{
 use crate::{
     array::ArrayWriter,
     demand::{Demand, note},
-    thought::{Block, Thought},
+    ran,
+    thought::{Block, Thought, Woven, weave},
 };
 
 /// Writes the messages as the array `input`. `format` marks the reasoning that goes back.
@@ -126,15 +128,14 @@ impl Input<'_> {
 
     /// What the model thought, said and did, in this order.
     fn assistant(&mut self, at: usize, message: &Message<'_>, notes: &mut Vec<Note>) {
-        self.reasoning(message);
         let text = message.text();
+        let blocks = Block::all(message.json(), self.format);
         let refusal = message.get("refusal").and_then(Json::escaped);
         let called =
             message.tool_calls().next().is_some() || message.get("function_call").is_some();
-        if !text.is_empty() || (refusal.is_none() && !called) {
-            let mut object = self.list.object();
-            object.string("role", "assistant").string("content", &text);
-            object.close();
+        self.told(&text, &blocks);
+        if text.is_empty() && refusal.is_none() && !called {
+            self.words("");
         }
         if let Some(refusal) = refusal.filter(|refusal| !refusal.is_empty()) {
             let mut object = self.list.object();
@@ -164,15 +165,44 @@ impl Input<'_> {
         }
     }
 
-    /// Blocks of reasoning of this host, several in one item where the host gave them so: a seal
-    /// ends an item, and so does another id.
-    fn reasoning(&mut self, message: &Message<'_>) {
-        let blocks = Block::all(message.json(), self.format);
+    /// What the model said, thought and searched, one after the other as it came.
+    fn told(&mut self, text: &str, blocks: &[Block<'_>]) {
+        let mut group: Vec<&Block<'_>> = Vec::new();
+        for one in weave(text, blocks) {
+            match one {
+                Woven::Words(words) => {
+                    self.reasoning(&std::mem::take(&mut group));
+                    self.words(words);
+                }
+                Woven::Block(block) => group.push(block),
+            }
+        }
+        self.reasoning(&group);
+    }
+
+    /// Words of the model.
+    fn words(&mut self, words: &str) {
+        let mut object = self.list.object();
+        object.string("role", "assistant").string("content", words);
+        object.close();
+    }
+
+    /// Blocks of this host, several in one item where the host gave them so: a seal ends an item,
+    /// and so does another id. Steps of its own tools are items by themselves, as they came.
+    fn reasoning(&mut self, blocks: &[&Block<'_>]) {
         let ends = |before: &Block<'_>, next: &Block<'_>| {
-            before.thought == Thought::Encrypted || before.id != next.id
+            let ran = before.thought == Thought::Ran || next.thought == Thought::Ran;
+            ran || before.thought == Thought::Encrypted || before.id != next.id
         };
         for group in blocks.chunk_by(|before, next| !ends(before, next)) {
-            let of = |thought| group.iter().filter(move |block| block.thought == thought);
+            if let Some(step) = group.first().filter(|one| one.thought == Thought::Ran) {
+                if let Some(item) = ran::held(step.detail, "arguments") {
+                    self.list.next().extend_from_slice(item.bytes());
+                }
+                continue;
+            }
+            let all = || group.iter().copied();
+            let of = |thought| all().filter(move |block| block.thought == thought);
             let mut object = self.list.object();
             object.string("type", "reasoning");
             if let Some(id) = group.first().and_then(|block| block.id) {

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     SseEvent,
-    citation::{Citation, annotations},
+    citation::{Citation, annotations, characters},
     intake::{Failed, Heard, Listener},
     thought::{Piece, Thought},
 };
@@ -55,7 +55,7 @@ pub(super) struct Reply {
     /// Searches that the host has run.
     pub(super) searches: u64,
     /// Characters of content so far.
-    characters: u64,
+    pub(super) characters: u64,
     /// Something other than reasoning was given out.
     shown: bool,
     /// How the reply ended, once it has.
@@ -125,12 +125,12 @@ impl Reply {
             return;
         }
         let thinks = matches!(words.holds, Holds::Thought | Holds::Summary);
-        let (characters, blocks) = (self.characters, &mut self.blocks);
+        let (start, blocks) = (self.characters, &mut self.blocks);
         let part = Item::at(&mut self.items, words.item).and_then(|item| {
             item.part(words.holds, words.place, || {
                 let block = *blocks;
                 *blocks += u32::from(thinks);
-                (characters, block)
+                (start, block)
             })
         });
         let Some(part) = part else {
@@ -141,8 +141,7 @@ impl Reply {
         let mut delta = Delta::of(0);
         match words.holds {
             Holds::Text => {
-                let count = words.text.decode().chars().count();
-                self.characters += u64::try_from(count).unwrap_or_default();
+                self.characters += characters(&words.text);
                 delta.content = Some(words.text);
                 delta.logprobs = words.logprobs;
             }
@@ -168,6 +167,7 @@ impl Reply {
             id: words.id.as_ref(),
             format: &self.format,
             index,
+            offset: self.characters,
         };
         piece.details()
     }

@@ -64,7 +64,7 @@ pub(super) fn write(
     demand.pass(&mut object, Parameter::Temperature, "temperature");
     demand.pass(&mut object, Parameter::TopP, "top_p");
     demand.pass(&mut object, Parameter::TopLogprobs, "top_logprobs");
-    tool::write(demand, &mut object);
+    tool::write(demand, &mut object, notes);
     text(demand, &mut object, notes);
     reasoning(demand, &mut object);
     if let Some(key) = demand.chat.get("prompt_cache_key") {

@@ -7,34 +7,37 @@
 //! | `{type: custom, custom: {..}}` | `{type: custom, ..}`; a grammar loses its wrapper too |
 //! | `web_search`, `file_search`, `mcp`, `code_interpreter` and others | the same |
 //! | `openrouter:*`, `waystation:*` | nothing: the gateway runs them |
-//! | `web_search_options` | `{type: web_search}` with size and place |
+//! | a native search, `web_search_options` | `{type: web_search}` with size, place and domains |
 //! | `tool_choice` `"any"` | `"required"` |
 //! | `tool_choice` of a function or custom tool | without its wrapper |
 //! | `tool_choice` `allowed_tools` | without its wrapper, and so the tools in it |
 //! | `parallel_tool_calls` | the same, where a tool leaves |
 
-use waystation_core::{Json, Kind, ObjectWriter};
+use waystation_core::{Json, Kind, NativeSearch, Note, ObjectWriter};
 
 use crate::{
     array::ArrayWriter,
     demand::{Choice, Demand},
+    search::{Domains, Search, write_names},
 };
 
 /// Writes the tools, which of them is to be called, and whether several may be at once.
-pub(super) fn write(demand: &Demand<'_>, object: &mut ObjectWriter<'_>) {
-    let search = demand.chat.get("web_search_options").filter(|_| {
-        demand
-            .takes
-            .takes(waystation_core::Parameter::WebSearchOptions)
-    });
+pub(super) fn write(demand: &Demand<'_>, object: &mut ObjectWriter<'_>, notes: &mut Vec<Note>) {
+    let searches = |tool: Json<'_>| {
+        let kind = tool.get("type").and_then(Json::string);
+        kind.is_some_and(|kind| kind.starts_with("web_search"))
+    };
+    let search = demand.search.filter(|_| !demand.tools().any(searches));
     let overridden = demand.overridden("tools");
     if !overridden && (search.is_some() || demand.tools().next().is_some()) {
         let mut list = ArrayWriter::open(object.key("tools"));
         for tool in demand.tools() {
             one(tool, list.next());
         }
-        if let Some(options) = search {
-            web_search(options, list.object());
+        if let Some(search) = search {
+            let takes = demand.to.endpoint.search;
+            let excludes = matches!(takes, Some(NativeSearch::Either | NativeSearch::Both));
+            web_search(&search, excludes, list.object(), notes);
         }
         list.close();
     }
@@ -111,26 +114,33 @@ fn custom(inner: Json<'_>, out: &mut Vec<u8>) {
     object.close();
 }
 
-/// The host's own search, sized and placed as the client wants it.
-fn web_search(options: Json<'_>, mut object: ObjectWriter<'_>) {
+/// The host's own search, sized and placed as the client wants it. `excludes` says whether it takes
+/// domains to leave out, which then excludes those to search.
+fn web_search(
+    search: &Search<'_>,
+    excludes: bool,
+    mut object: ObjectWriter<'_>,
+    notes: &mut Vec<Note>,
+) {
     object.string("type", "web_search");
-    if let Some(size) = options.get("search_context_size") {
+    let allowed = search.domains(Domains::Allowed, false);
+    let excluded = search.domains(Domains::Excluded, false);
+    if !allowed.is_empty() {
+        let mut filters = object.object("filters");
+        write_names(&mut filters, "allowed_domains", &allowed);
+        filters.close();
+        search.is_without(Domains::Excluded, notes);
+    } else if excludes && !excluded.is_empty() {
+        let mut filters = object.object("filters");
+        write_names(&mut filters, "excluded_domains", &excluded);
+        filters.close();
+    } else {
+        search.is_without(Domains::Excluded, notes);
+    }
+    if let Some(size) = search.context_size() {
         object.raw("search_context_size", size.bytes());
     }
-    if let Some(place) = options
-        .get("user_location")
-        .filter(|place| !place.is_null())
-    {
-        let mut location = object.object("user_location");
-        location.string("type", "approximate");
-        let inner = place.get("approximate").unwrap_or(place);
-        for (key, value) in inner.members().filter(|(key, _)| !key.is("type")) {
-            location
-                .escaped_key(key.escaped())
-                .extend_from_slice(value.bytes());
-        }
-        location.close();
-    }
+    search.write_location(&mut object);
     object.close();
 }
 

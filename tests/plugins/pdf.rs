@@ -11,7 +11,7 @@ use std::sync::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use waystation_core::{Document, DocumentJob, ParseError, Sandbox};
-use waystation_plugins::read_pdf;
+use waystation_plugins::read_foreign;
 use waystation_server::app::App;
 use waystation_sim::{ReplayTransport, Reply, TokioClock, fixtures};
 use waystation_tests::{Setup, Station, asking};
@@ -24,7 +24,7 @@ struct InProcess(AtomicUsize);
 impl Sandbox for InProcess {
     async fn parse(&self, job: DocumentJob) -> Result<Document, ParseError> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        read_pdf(&job.bytes, &job.limits)
+        read_foreign(&job.bytes, job.kind, &job.limits)
     }
 }
 

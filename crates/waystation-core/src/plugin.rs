@@ -258,6 +258,10 @@ pub struct PluginError {
 pub enum DocumentKind {
     /// PDF.
     Pdf,
+    /// An archive of parts: Office, OpenDocument, EPUB. Which one, its parts say.
+    Archive,
+    /// RTF.
+    Rtf,
     /// HTML.
     Html,
     /// Plain text of any sort.

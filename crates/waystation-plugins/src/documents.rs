@@ -1,16 +1,40 @@
-//! Documents as text: what a file is, told by its bytes first, and what stands in it. Everything
-//! here is linear, keeps no state and opens nothing; formats that need a foreign reader are read in
-//! a sandbox, elsewhere.
+//! Documents as text: what a file is, told by its bytes first, and what stands in it. Nothing here
+//! keeps state or opens anything. Text, pages and tables are read in one pass; what is packed, or needs
+//! a foreign reader, belongs into a sandbox.
 
+#[cfg(feature = "documents")]
+mod archive;
+#[cfg(feature = "documents")]
+mod date;
+#[cfg(feature = "documents")]
+mod draft;
 mod encoding;
 mod entity;
+#[cfg(feature = "documents")]
+mod epub;
+#[cfg(feature = "documents")]
+mod foreign;
 mod html;
 #[cfg(feature = "documents")]
+mod markup;
+#[cfg(feature = "documents")]
+mod office;
+#[cfg(feature = "documents")]
+mod open_document;
+#[cfg(feature = "documents")]
 mod pdf;
+#[cfg(feature = "documents")]
+mod rtf;
+#[cfg(feature = "documents")]
+mod sheets;
+#[cfg(feature = "documents")]
+mod slides;
 mod table;
+#[cfg(feature = "documents")]
+mod word;
 
 #[cfg(feature = "documents")]
-pub use pdf::read_pdf;
+pub use foreign::read_foreign;
 use waystation_core::{Document, DocumentKind, ParseError};
 
 /// What a file is.
@@ -24,6 +48,10 @@ pub enum FileKind {
     Table,
     /// PDF: read in a sandbox.
     Pdf,
+    /// An archive of parts, as Office, OpenDocument and EPUB files are: read in a sandbox.
+    Archive,
+    /// RTF: read in a sandbox.
+    Rtf,
     /// A format that nothing here reads; the word is its name.
     Foreign(&'static str),
 }
@@ -35,11 +63,15 @@ pub const MOST_TEXT: usize = 16 * 1024 * 1024;
 /// tolerances (1,024 bytes).
 const PDF_HEADER: usize = 1024;
 
+/// How old Office files begin, and new ones that are encrypted.
+const OLD_OFFICE: &[u8] = b"\xd0\xcf\x11\xe0";
+
 /// First bytes that tell a format.
 const MAGIC: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "an Office file or an archive (zip)"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file"),
-    (b"{\\rtf", "RTF"),
+    (
+        OLD_OFFICE,
+        "a file of an Office before 2007 (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx",
+    ),
     (b"\x1f\x8b", "gzip"),
     (b"\x89PNG", "an image"),
     (b"\xff\xd8\xff", "an image"),
@@ -66,6 +98,12 @@ impl FileKind {
         let head = bytes.get(..PDF_HEADER).unwrap_or(bytes);
         if head.windows(5).any(|window| window == b"%PDF-") {
             return Self::Pdf;
+        }
+        if bytes.starts_with(b"PK\x03\x04") {
+            return Self::Archive;
+        }
+        if bytes.starts_with(b"{\\rtf") {
+            return Self::Rtf;
         }
         if let Some((_, format)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
             return Self::Foreign(format);
@@ -102,6 +140,8 @@ impl FileKind {
     pub const fn sandboxed(self) -> Option<DocumentKind> {
         match self {
             Self::Pdf => Some(DocumentKind::Pdf),
+            Self::Archive => Some(DocumentKind::Archive),
+            Self::Rtf => Some(DocumentKind::Rtf),
             Self::Text | Self::Html | Self::Table | Self::Foreign(_) => None,
         }
     }
@@ -124,32 +164,52 @@ impl FileKind {
 /// [`ParseError`] for bytes that are no text, for more than [`MOST_TEXT`] bytes of it, and for kinds
 /// that are not read here.
 pub fn read_document(bytes: &[u8], kind: FileKind) -> Result<Document, ParseError> {
-    let refused = |reason: String| Err(ParseError { reason });
     match kind {
-        FileKind::Pdf => return refused("a PDF is read in a sandbox".into()),
-        FileKind::Foreign(format) => {
-            return refused(format!(
-                "it is {format}; expected text, markdown, JSON, CSV, HTML or PDF"
+        FileKind::Pdf | FileKind::Archive | FileKind::Rtf => {
+            return Err(refused("it is read only in a sandbox".into()));
+        }
+        FileKind::Foreign(_) if is_encrypted_office(bytes) => {
+            return Err(refused(
+                "it is encrypted with a password; send it without".into(),
             ));
+        }
+        FileKind::Foreign(format) => {
+            return Err(refused(format!(
+                "it is {format}; expected text, HTML, CSV, PDF, RTF, Office, OpenDocument or EPUB"
+            )));
         }
         FileKind::Text | FileKind::Html | FileKind::Table => {}
     }
     if bytes.len() > MOST_TEXT {
-        return refused(format!(
+        return Err(refused(format!(
             "expected at most {MOST_TEXT} bytes, found {}",
             bytes.len()
-        ));
+        )));
     }
     let text = encoding::decode(bytes, kind == FileKind::Html)?;
     let text = match kind {
         FileKind::Html => html::to_markdown(&text),
         FileKind::Table => table::to_rows(&text),
-        FileKind::Text | FileKind::Pdf | FileKind::Foreign(_) => text,
+        _ => text,
     };
     if text.trim().is_empty() {
-        return refused("it holds no text".into());
+        return Err(refused("it holds no text".into()));
     }
     Ok(Document { text, pages: None })
+}
+
+/// Whether an Office file is wrapped up with a password: the wrapping is an old one, and the name of
+/// its content stands there in UTF-16.
+fn is_encrypted_office(bytes: &[u8]) -> bool {
+    let name: Vec<u8> = "EncryptedPackage"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    bytes.starts_with(OLD_OFFICE) && bytes.windows(name.len()).any(|window| window == name)
+}
+
+fn refused(reason: String) -> ParseError {
+    ParseError { reason }
 }
 
 #[cfg(test)]

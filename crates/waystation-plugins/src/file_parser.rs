@@ -29,8 +29,8 @@ const LIMITS: DocumentLimits = DocumentLimits {
 /// The plugin `file-parser`.
 ///
 /// Acts on every request with a `file` part, listed or not. Text, markdown, JSON, CSV and HTML in a
-/// data URL (or in bare base64) are read here; PDFs in the sandbox, where [`pdf`](Self::pdf) says
-/// that it reads them. An endpoint that takes files gets a PDF as it came unless the entry names an
+/// data URL (or in bare base64) are read here; PDF, Office, OpenDocument, EPUB and RTF in the sandbox,
+/// where [`sandboxed`](Self::sandboxed) says that it reads them. An endpoint that takes files gets a PDF as it came unless the entry names an
 /// engine in `pdf.engine`: `cloudflare-ai` and `pdf-text` are the own reader, `native` is the
 /// endpoint. The text takes the part's place between `<file name="...">` and `</file>`.
 ///
@@ -57,8 +57,8 @@ const LIMITS: DocumentLimits = DocumentLimits {
 /// Source: API contract, section 7.2, 2026-11-22.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileParser {
-    /// The sandbox reads PDFs.
-    pub pdf: bool,
+    /// There is a sandbox, and it reads what [`FileKind::sandboxed`] names.
+    pub sandboxed: bool,
 }
 
 /// Who reads PDFs.
@@ -75,7 +75,7 @@ enum Engine {
 /// At work on one request.
 struct Parsing {
     engine: Engine,
-    pdf: bool,
+    sandboxed: bool,
     files: Vec<Attachment>,
     /// Which files the attempt under way got as text.
     sent: Vec<usize>,
@@ -105,7 +105,7 @@ impl Plugin for FileParser {
         }
         Ok(Some(Box::new(Parsing {
             engine,
-            pdf: self.pdf,
+            sandboxed: self.sandboxed,
             files,
             sent: Vec::new(),
         })))
@@ -170,7 +170,8 @@ impl Run for Parsing {
 
     fn hint(&self, hints: &mut AskHints) {
         let able = |file: &Attachment| match file.source {
-            Source::Inline(FileKind::Pdf) => self.pdf && self.engine != Engine::Native,
+            Source::Inline(FileKind::Pdf) => self.sandboxed && self.engine != Engine::Native,
+            Source::Inline(FileKind::Archive | FileKind::Rtf) => self.sandboxed,
             Source::Inline(FileKind::Foreign(_)) | Source::Elsewhere => false,
             Source::Inline(_) => true,
         };
@@ -236,6 +237,8 @@ impl Parsing {
                 Engine::Own => true,
                 Engine::Either => !native,
             },
+            // Few of the endpoints that take files take these.
+            Source::Inline(FileKind::Archive | FileKind::Rtf) => self.sandboxed || !native,
             Source::Inline(FileKind::Foreign(_)) | Source::Elsewhere => !native,
             Source::Inline(_) => true,
         }
@@ -281,10 +284,13 @@ impl Parsing {
             None => read_document(&bytes, kind).map_err(failed)?,
         };
         if document.text.trim().is_empty() {
-            return Err(refused(format!(
-                "{}: it has no text layer, so only OCR (\"mistral-ocr\") or a model that takes files can read it",
-                file.title()
-            )));
+            let reason = match kind {
+                FileKind::Pdf => {
+                    "it has no text layer, so only OCR (\"mistral-ocr\") or a model that takes files can read it"
+                }
+                _ => "it holds no text",
+            };
+            return Err(refused(format!("{}: {reason}", file.title())));
         }
         if document.text.len() > MOST_TEXT {
             return Err(refused(format!(

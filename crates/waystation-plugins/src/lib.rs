@@ -13,7 +13,7 @@ mod wish;
 pub use compress::{Compressed, Engine, Room, TooLong, compress, size};
 pub use context_compression::{ContextCompression, SMALL_CONTEXT};
 #[cfg(feature = "documents")]
-pub use documents::read_pdf;
+pub use documents::read_foreign;
 pub use documents::{FileKind, MOST_TEXT, read_document};
 pub use file_parser::FileParser;
 pub use heal::{Healed, Outcome, heal};

@@ -46,8 +46,8 @@ pub struct App {
     max_streams: usize,
     chance: Chance,
     instance: HeaderValue,
-    /// There is a sandbox, and it reads PDFs.
-    reads_pdf: bool,
+    /// There is a sandbox, and it reads foreign files.
+    sandboxed: bool,
 }
 
 /// What a reload replaces.
@@ -92,7 +92,8 @@ impl App {
         Self::composed(resolved, transport, clock, None)
     }
 
-    /// The same with a sandbox of the caller's. Without one PDFs go only to models that take files.
+    /// The same with a sandbox of the caller's. Without one foreign files go only to models that
+    /// take files.
     #[must_use]
     pub fn composed(
         resolved: Resolved,
@@ -100,7 +101,7 @@ impl App {
         clock: Arc<dyn Clock>,
         sandbox: Option<Arc<dyn Sandbox>>,
     ) -> Arc<Self> {
-        let reads_pdf = sandbox.is_some();
+        let sandboxed = sandbox.is_some();
         let chance = Chance::default();
         let instance = HeaderValue::from_str(&format!("{:016x}", chance.draw()))
             .unwrap_or_else(|_| HeaderValue::from_static("0"));
@@ -119,7 +120,7 @@ impl App {
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
-        let (live, snapshot) = split(resolved, clock, reads_pdf);
+        let (live, snapshot) = split(resolved, clock, sandboxed);
         Arc::new(Self {
             gateway: Gateway::new(parts, Arc::new(snapshot)),
             ledger,
@@ -129,14 +130,14 @@ impl App {
             max_streams,
             chance,
             instance,
-            reads_pdf,
+            sandboxed,
         })
     }
 
     /// Publishes a new configuration; listeners and the number of streams stay as they were.
     pub fn reload(&self, resolved: Resolved) {
         let clock = Arc::clone(&self.gateway.parts().clock);
-        let (live, snapshot) = split(resolved, clock, self.reads_pdf);
+        let (live, snapshot) = split(resolved, clock, self.sandboxed);
         self.live.store(Arc::new(live));
         self.gateway.publish(Arc::new(snapshot));
     }
@@ -208,7 +209,7 @@ fn codecs(simulated: bool) -> Codecs {
 }
 
 /// The two halves of a configuration: what routes look at, and what the gateway works with.
-fn split(resolved: Resolved, clock: Arc<dyn Clock>, reads_pdf: bool) -> (Live, Snapshot) {
+fn split(resolved: Resolved, clock: Arc<dyn Clock>, sandboxed: bool) -> (Live, Snapshot) {
     let credentials = resolved.credentials(clock);
     let Resolved {
         config,
@@ -225,7 +226,7 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>, reads_pdf: bool) -> (Live, S
         catalog: Arc::clone(&catalog),
         routes: routes.collect(),
         credentials,
-        plugins: Arc::new(plugins::registry(&config, reads_pdf)),
+        plugins: Arc::new(plugins::registry(&config, sandboxed)),
         ranker: Arc::new(Rules::new(catalog)),
         policy: policy(&config),
         settings: Settings {

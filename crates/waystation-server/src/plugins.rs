@@ -12,9 +12,9 @@ use crate::config::Config;
 /// How many messages were taken out or shortened so that the prompt fits.
 const COMPRESSED: HeaderName = HeaderName::from_static("x-waystation-compressed");
 
-/// Every plugin of this build, with the operator's options. PDFs are read where there is a sandbox.
+/// Every plugin of this build, with the operator's options. Foreign files are read where there is a sandbox.
 #[must_use]
-pub fn registry(config: &Config, reads_pdf: bool) -> Registry {
+pub fn registry(config: &Config, sandboxed: bool) -> Registry {
     let compression = ContextCompression {
         everywhere: settings(config, "context-compression").enabled,
     };
@@ -24,7 +24,7 @@ pub fn registry(config: &Config, reads_pdf: bool) -> Registry {
             on_by_itself(config, "context-compression"),
         )
         .with(
-            Arc::new(FileParser { pdf: reads_pdf }),
+            Arc::new(FileParser { sandboxed }),
             on_by_itself(config, "file-parser"),
         )
         .with(

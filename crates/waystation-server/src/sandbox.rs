@@ -23,7 +23,7 @@ use tokio::{
     time::timeout,
 };
 use waystation_core::{Document, DocumentJob, DocumentKind, DocumentLimits, ParseError, Sandbox};
-use waystation_plugins::{FileKind, MOST_TEXT, read_document, read_pdf};
+use waystation_plugins::{FileKind, MOST_TEXT, read_document, read_foreign};
 
 /// The command that the child is started with.
 pub const COMMAND: &str = "__parse";
@@ -135,6 +135,8 @@ fn refused(reason: impl Into<String>) -> ParseError {
 fn head(job: &DocumentJob) -> Vec<u8> {
     let kind = match job.kind {
         DocumentKind::Pdf => b'p',
+        DocumentKind::Archive => b'a',
+        DocumentKind::Rtf => b'r',
         DocumentKind::Html => b'h',
         _ => b't',
     };
@@ -225,7 +227,9 @@ pub fn run() -> io::Result<()> {
 
 fn read(kind: [u8; 1], bytes: &[u8], limits: &DocumentLimits) -> Result<Document, ParseError> {
     match &kind {
-        b"p" => read_pdf(bytes, limits),
+        b"p" => read_foreign(bytes, DocumentKind::Pdf, limits),
+        b"a" => read_foreign(bytes, DocumentKind::Archive, limits),
+        b"r" => read_foreign(bytes, DocumentKind::Rtf, limits),
         b"h" => read_document(bytes, FileKind::Html),
         _ => read_document(bytes, FileKind::Text),
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use waystation_core::{DocumentJob, DocumentKind, DocumentLimits, Sandbox as _};
+use waystation_plugins::{FileKind, read_document};
 use waystation_server::sandbox::ChildSandbox;
 
 fn sandbox() -> ChildSandbox {
@@ -108,6 +109,12 @@ fn holds(line: &str, text: &str) -> bool {
     }
 }
 
+/// Whether it is one, and no expectation of one.
+fn is_document(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| !name.to_string_lossy().ends_with(".expected.txt"))
+}
+
 /// Every document gives its text or a refusal in time, and the next one is read all the same.
 #[tokio::test]
 async fn no_document_takes_the_gateway_down() {
@@ -119,10 +126,7 @@ async fn no_document_takes_the_gateway_down() {
         .map(|entry| entry.unwrap().path())
         .collect();
     names.sort();
-    for path in names
-        .iter()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "pdf"))
-    {
+    for path in names.iter().filter(|path| is_document(path)) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let expected =
             fs::read_to_string(path.with_file_name(format!("{name}.expected.txt"))).unwrap();
@@ -132,9 +136,12 @@ async fn no_document_takes_the_gateway_down() {
             .unwrap()
             .trim_start_matches("@outcome ")
             .to_owned();
-        let read = sandbox
-            .parse(job(fs::read(path).unwrap(), DocumentKind::Pdf))
-            .await;
+        let bytes = fs::read(path).unwrap();
+        let kind = FileKind::of(&bytes, &name, "");
+        let read = match kind.sandboxed() {
+            Some(kind) => sandbox.parse(job(bytes, kind)).await,
+            None => read_document(&bytes, kind),
+        };
         let text = read
             .as_ref()
             .map(|document| bare(&document.text))
@@ -146,7 +153,11 @@ async fn no_document_takes_the_gateway_down() {
                 "{name}"
             ),
             "no_text" => assert!(text.len() < 20, "{name}: {text}"),
-            "error" => assert!(read.is_err(), "{name}"),
+            "error" | "limit" => assert!(read.is_err(), "{name}"),
+            "ok_or_unsupported" => assert!(
+                read.is_err_and(|error| error.reason.contains("save it as")),
+                "{name}"
+            ),
             "error_or_empty" | "limit_or_empty" => {
                 assert!(text.len() < 2_000, "{name}: {} bytes", text.len())
             }
@@ -166,7 +177,7 @@ async fn no_document_takes_the_gateway_down() {
         }
     }
     println!("{found} of {all} phrases");
-    assert!(found * 100 >= all * 95, "{found} of {all}");
+    assert!(found * 100 >= all * 97, "{found} of {all}, expected 97 %");
     let after = sandbox
         .parse(job(b"alive".to_vec(), DocumentKind::Text))
         .await

@@ -101,7 +101,8 @@ pub(super) fn decoded(text: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-fn named(name: &str) -> Option<char> {
+/// The character that a reference of this name, without its signs, stands for.
+pub(super) fn named(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
             Some(hex) => u32::from_str_radix(hex, 16).ok()?,

@@ -74,6 +74,8 @@ struct Page {
     mark: &'static str,
     /// A cell of the row has been written.
     cells: usize,
+    /// How many tables are open: those in cells are part of the cell.
+    tables: usize,
     /// How many `pre` are open.
     preformatted: usize,
 }
@@ -243,15 +245,30 @@ impl Page {
         self.breaks = self.breaks.max(breaks);
     }
 
-    fn tag(&mut self, tag: &Tag<'_>) {
+    /// A tag of a table.
+    fn table(&mut self, tag: &Tag<'_>) {
         let opening = !tag.closing;
+        if tag.name == "table" {
+            self.tables = if opening {
+                self.tables + 1
+            } else {
+                self.tables.saturating_sub(1)
+            };
+        }
+        if self.cells > 0 && self.tables > usize::from(tag.name != "table" || opening) {
+            self.space = true;
+            return;
+        }
         match tag.name.as_str() {
-            "br" => self.due(1),
+            "table" => {
+                self.due(2);
+                self.cells = 0;
+            }
             "tr" => {
                 self.due(1);
                 self.cells = 0;
             }
-            "td" | "th" if opening => {
+            _ if opening => {
                 if self.cells > 0 {
                     self.space = true;
                     self.begin();
@@ -259,12 +276,17 @@ impl Page {
                 }
                 self.cells += 1;
             }
+            _ => {}
+        }
+    }
+
+    fn tag(&mut self, tag: &Tag<'_>) {
+        let opening = !tag.closing;
+        match tag.name.as_str() {
+            "br" => self.due(1),
+            "table" | "tr" | "td" | "th" => self.table(tag),
             // Paragraphs within a cell do not end its row.
             "p" | "div" if self.cells > 0 => self.space = true,
-            "table" => {
-                self.due(2);
-                self.cells = 0;
-            }
             "li" | "dt" | "dd" => {
                 self.due(1);
                 self.mark = if opening && tag.name == "li" {
@@ -280,6 +302,10 @@ impl Page {
                 }
             }
             name if BLOCKS.contains(&name) => {
+                // A paragraph in an item is the item.
+                if opening && heading(name).is_empty() && !self.mark.is_empty() {
+                    return;
+                }
                 self.due(2);
                 self.mark = if opening { heading(name) } else { "" };
                 if name == "pre" {

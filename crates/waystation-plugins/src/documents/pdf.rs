@@ -1,35 +1,19 @@
 //! PDF as markdown, by a foreign reader that may loop, panic or run out of memory on hostile files: it
-//! belongs into a process that can be stopped. Nothing here limits it but the size of the file.
+//! belongs into a process that can be stopped. Nothing here limits it but the number of pages.
 
 use unpdf::{Error, ParseOptions, RenderOptions, parse_bytes_with_options, render::to_markdown};
 use waystation_core::{Document, DocumentLimits, ParseError};
 
+use super::refused;
+
 /// Reads the text of a PDF as markdown.
 ///
 /// What stands before the header (mail heads, HTTP heads) is left out. Pages are read one after the
-/// other in this thread. A file without a text layer gives empty text: that it needs OCR is the
-/// caller's to say.
-///
-/// Run it where it can do no harm: see the module's head.
-///
-/// ```
-/// use std::time::Duration;
-/// use waystation_core::DocumentLimits;
-/// use waystation_plugins::read_pdf;
-///
-/// let limits = DocumentLimits { bytes: 1 << 20, pages: 100, time: Duration::from_secs(10) };
-/// assert!(read_pdf(b"no PDF at all", &limits).is_err());
-/// ```
+/// other in this thread. A file without a text layer gives empty text.
 ///
 /// # Errors
-/// [`ParseError`] for what is no PDF, is encrypted, damaged beyond reading, or over the limits.
-pub fn read_pdf(bytes: &[u8], limits: &DocumentLimits) -> Result<Document, ParseError> {
-    let refused = |reason: String| ParseError { reason };
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if length > limits.bytes {
-        let reason = format!("expected at most {} bytes, found {length}", limits.bytes);
-        return Err(refused(reason));
-    }
+/// [`ParseError`] for what is no PDF, is encrypted, damaged beyond reading, or has too many pages.
+pub(super) fn read(bytes: &[u8], limits: &DocumentLimits) -> Result<Document, ParseError> {
     let header = bytes.windows(5).position(|window| window == b"%PDF-");
     let body = header.and_then(|at| bytes.get(at..));
     let body = body.ok_or_else(|| refused("it is no PDF: there is no %PDF header".into()))?;

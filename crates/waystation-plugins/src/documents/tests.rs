@@ -42,10 +42,18 @@ fn what_is_no_text_is_refused_by_name() {
             .contains("binary")
     );
     assert!(
-        read(b"PK\x03\x04....", "a.txt")
+        read(b"\xd0\xcf\x11\xe0....", "a.txt")
             .unwrap_err()
             .reason
-            .contains("Office")
+            .contains("save it as .docx")
+    );
+    let wrapped = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes);
+    let wrapped: Vec<u8> = b"\xd0\xcf\x11\xe0".iter().copied().chain(wrapped).collect();
+    assert!(
+        read(&wrapped, "a.docx")
+            .unwrap_err()
+            .reason
+            .contains("password")
     );
     assert!(
         read(b" \n ", "a.txt")
@@ -82,6 +90,16 @@ fn pages_keep_headings_lists_rows_and_code() {
     assert_eq!(
         read(page.as_bytes(), "").unwrap(),
         "T\n\n## One — two\n\nSome boldtext\nnext\n\nA | B\n1 | 2\n\n- x\n- y ✓ 3 < 4\n\na\n  b\n\nend"
+    );
+}
+
+#[test]
+fn what_stands_in_a_cell_stays_in_its_row() {
+    let page = "<table><tr><td><p>Lantern</p><table><tr><td></td><td>mast</td></tr></table></td>\
+        <td>QX</td></tr><tr><td>Keel<td>4</table><ol><li><p>first</p></li><li>second</li></ol>end";
+    assert_eq!(
+        read(page.as_bytes(), "a.html").unwrap(),
+        "Lantern mast | QX\nKeel | 4\n\n- first\n\n- second\n\nend"
     );
 }
 

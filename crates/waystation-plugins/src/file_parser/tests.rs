@@ -9,7 +9,7 @@ fn begin(
     let body = serde_json::json!({"messages": [{"role": "user", "content": parts}]});
     let chat = ChatRequest::parse(&body.to_string().into()).unwrap();
     let entry = RawJson::of(entry);
-    FileParser { pdf: true }.begin(&chat, &Options { entry })
+    FileParser { sandboxed: true }.begin(&chat, &Options { entry })
 }
 
 fn file(name: &str, data: &str) -> serde_json::Value {
@@ -48,7 +48,8 @@ fn what_can_be_read_here_needs_no_endpoint_that_takes_files() {
         &native
     ));
     assert!(!is_handled(&file("a.txt", "https://a.b/c.txt"), &none));
-    assert!(!is_handled(&file("a.docx", "data:;base64,UEsDBAAA"), &none));
+    assert!(is_handled(&file("a.docx", "data:;base64,UEsDBAAA"), &none));
+    assert!(!is_handled(&file("a.doc", "data:;base64,0M8R4A=="), &none));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Zip archives, as far as Office, OpenDocument and EPUB files use them: stored and deflated parts,
 //! found by the directory at the end. A part is inflated only when it is asked for, within limits that
 //! hold for all of them together; nothing is ever written anywhere.
+//!
+//! Not here: writing, other methods of packing, encryption, archives in several files. What a part is
+//! called is only a key to find it by, so that a name such as `../../etc/passwd` leads nowhere.
+//!
+//! Source: PKWARE, "APPNOTE.TXT - .ZIP File Format Specification" 6.3.10, sections 4.3 and 4.4.
 
 use std::{collections::BTreeMap, io::Read as _};
 
@@ -10,6 +15,9 @@ use waystation_core::ParseError;
 use super::{encoding, refused};
 
 /// The most bytes that one part may hold.
+///
+/// The text of a document of a thousand pages is some 10 MiB of XML; what is larger is a bomb, or
+/// would give more text than a document may.
 const MOST_PART: usize = 48 * 1024 * 1024;
 
 /// The most bytes that all parts that are read may hold.
@@ -22,6 +30,11 @@ const MOST_ENTRIES: usize = 20_000;
 const TAIL: usize = 22 + 65_535;
 
 /// An open archive.
+///
+/// # Laws
+/// - Opening costs one pass over the directory; nothing is inflated.
+/// - All parts together give at most [`MOST_PARTS`] bytes, whatever they claim: their own word on
+///   their size is never believed.
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
     bytes: &'a [u8],
@@ -30,13 +43,17 @@ pub(super) struct Archive<'a> {
     room: usize,
 }
 
-/// Where a part stands.
+/// Where a part stands, as the directory says. Nothing of it is trusted: every offset is checked when
+/// it is used.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Offset of its own header.
     header: usize,
+    /// Its bytes in the archive.
     packed: usize,
+    /// How it is packed: 0 stored, 8 deflated.
     method: usize,
+    /// It needs a password.
     encrypted: bool,
 }
 
@@ -44,6 +61,9 @@ struct Entry {
 
 impl<'a> Archive<'a> {
     /// Reads the directory.
+    ///
+    /// It is found from the end, over a comment of any length; what stands before the archive (the head
+    /// of a self-extracting one) is stepped over. Of two parts with one name the first counts.
     ///
     /// # Errors
     /// [`ParseError`] where there is none, or it holds too much.
@@ -87,7 +107,7 @@ impl<'a> Archive<'a> {
         self.entries.contains_key(&plain(name))
     }
 
-    /// A part's bytes.
+    /// A part's bytes; `None` where there is no such part.
     ///
     /// # Errors
     /// [`ParseError`] where it is damaged, encrypted, or over the limits.
@@ -171,7 +191,8 @@ fn entry(bytes: &[u8], at: usize) -> Option<(String, Entry, usize)> {
     Some((plain(&text), entry, from + name + extra + comment))
 }
 
-/// Takes the sizes that did not fit into 32 bits from the extra field with the id 1.
+/// Takes the sizes that did not fit into 32 bits from the extra field with the id 1. They stand there
+/// in a fixed order, each only where the short field says that it is not here.
 fn long_form(mut extra: &[u8], whole: usize, entry: &mut Entry) -> Option<()> {
     const NOT_HERE: usize = 0xffff_ffff;
     while extra.len() >= 4 {
@@ -220,7 +241,8 @@ fn damaged() -> ParseError {
     refused("the file is damaged: its archive is cut off or broken".to_owned())
 }
 
-/// The name of the part that `target`, written in the part `from`, points to.
+/// The name of the part that `target`, written in the part `from`, points to: relative to its folder,
+/// or to the whole archive behind a leading slash. Steps out of the archive stay in it.
 pub(super) fn resolved(from: &str, target: &str) -> String {
     let target = target.split(['#', '?']).next().unwrap_or_default();
     let target = unescaped(target);

@@ -1,4 +1,9 @@
-//! Dates of spreadsheets: days since an epoch, shown as ISO 8601.
+//! Dates of spreadsheets: days since an epoch, shown as ISO 8601, with a time where there is one.
+//!
+//! There are two epochs: the usual one believes that 1900 was a leap year, for the sake of an older
+//! program; that of 1904 comes from another machine. Zones are unknown to both.
+//!
+//! Source: ECMA-376, part 1, section 18.17.4.
 
 /// The days from 1899-12-30 to 1970-01-01.
 const TO_UNIX: i64 = 25_569;
@@ -9,7 +14,7 @@ const TO_1904: i64 = 1_462;
 const SECONDS: i64 = 86_400;
 
 /// Whether a number format shows dates or times: outside of quotes, brackets and escapes it speaks of
-/// years, months, days, hours or seconds.
+/// years, months, days, hours or seconds. `0 "days"` does not, `[h]:mm` does.
 pub(super) fn is_format(code: &str) -> bool {
     let (mut quoted, mut bracket) = (false, false);
     let mut signs = code.chars();

@@ -1,5 +1,9 @@
 //! A document as it is written down: paragraphs, headings, items of lists, rows of tables, one after
 //! the other. Tables within cells become part of the cell.
+//!
+//! The form is that of markdown as models read it best: `# ` before headings, `- ` before items,
+//! ` | ` between cells, one row a line, an empty line between blocks. Rows have no frame of dashes:
+//! they cost tokens and say nothing. Signs that mean something in markdown stay as they are.
 
 use super::MOST_TEXT;
 
@@ -14,6 +18,9 @@ enum Block {
 }
 
 /// A text in the making.
+///
+/// Readers say what begins and ends; what does not match (a cell that ends without having begun) does
+/// no harm. Empty paragraphs, rows and trailing cells leave no trace.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     out: String,
@@ -82,7 +89,8 @@ impl Draft {
         self.out.push_str(line);
     }
 
-    /// Another paragraph begins in the midst of this one: a note, a box.
+    /// Another paragraph begins in the midst of this one: a note, a box. It stands before the one that
+    /// it interrupts, which stays whole.
     pub(super) fn interrupt(&mut self) {
         let line = std::mem::take(&mut self.line);
         self.interrupted
@@ -106,7 +114,8 @@ impl Draft {
         self.cells.push(String::new());
     }
 
-    /// A cell begins, and the paragraph under way is its first.
+    /// A cell begins, and the paragraph under way is its first. For formats that only say where a cell
+    /// ends.
     pub(super) fn open_cell_here(&mut self) {
         self.cells.push(String::new());
     }
@@ -116,7 +125,8 @@ impl Draft {
         self.close_cells(1, None);
     }
 
-    /// The cell ends, and stands there `copies` times, with `value` for what was said in it.
+    /// The cell ends, and stands there `copies` times, with `value` for what was said in it. Copies count
+    /// as text taken, so that a small file cannot ask for a large one.
     pub(super) fn close_cells(&mut self, copies: usize, value: Option<String>) {
         self.end_paragraph();
         let said = self.cells.pop().unwrap_or_default();
@@ -190,6 +200,7 @@ impl Draft {
         }
     }
 
+    /// Writes the space before a block: a line break between items and between rows, else an empty line.
     fn begin(&mut self, block: Block) {
         let close = block == self.last && matches!(block, Block::Item | Block::Row);
         if !self.out.is_empty() {
@@ -198,7 +209,7 @@ impl Draft {
         self.last = block;
     }
 
-    /// All of it.
+    /// All of it, with what was left open closed.
     pub(super) fn finish(mut self) -> String {
         self.end_paragraph();
         while self.in_cell() || self.in_row() {

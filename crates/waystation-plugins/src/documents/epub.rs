@@ -1,4 +1,9 @@
-//! EPUB books: the chapters in the order of the spine, each a web page.
+//! EPUB books: the chapters in the order of the spine, each a web page, read as one.
+//!
+//! Tables of contents, covers and other pages outside of the spine are left out, as are pictures and
+//! styles. Chapters that rights management has encrypted are no text, and are refused by that name.
+//!
+//! Source: W3C EPUB 3.3, sections 4.2.6.3.1 (container) and 5 (packages).
 
 use waystation_core::{Document, DocumentLimits, ParseError};
 
@@ -61,7 +66,7 @@ pub(super) fn read(
     Ok(Document { text, pages: None })
 }
 
-/// The name of the package.
+/// Walks over the container: the name of the package. Of several the first is the book.
 struct Root(Option<String>);
 
 impl Visitor for Root {
@@ -77,7 +82,7 @@ impl Visitor for Root {
     fn text(&mut self, _: &str) {}
 }
 
-/// What is in the book, by id, and the order in which it is read.
+/// Walks over the package: what is in the book, by id, and the order in which it is read.
 #[derive(Default)]
 struct Package {
     items: Vec<(String, String)>,

@@ -1,6 +1,10 @@
 //! XML as a walk over its elements, by their names without prefixes. There is no tree: depth costs
 //! nothing. No entity but the five of XML itself is known, and a document type is refused: none of the
 //! formats that are read here has one, and bombs are made of them.
+//!
+//! Prefixes are not looked up. Within one of these formats a local name has one meaning, programs
+//! choose prefixes at will, and the strict and the older namespaces of Office differ in nothing that is
+//! read here. Where two meanings meet (`svg:title`, `text:title`) the usual prefix decides.
 
 use quick_xml::{
     Reader,
@@ -10,13 +14,13 @@ use waystation_core::ParseError;
 
 use super::{MOST_TEXT, entity, refused};
 
-/// An opening tag.
+/// An opening tag, for as long as the visitor looks at it.
 #[derive(Debug)]
 pub(super) struct Tag<'a> {
     start: &'a BytesStart<'a>,
 }
 
-/// Whether an element is walked through.
+/// Whether an element is walked through: what a visitor answers to its opening tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// It is.
@@ -26,6 +30,11 @@ pub(super) enum Way {
 }
 
 /// Sees what a walk comes by.
+///
+/// # Laws
+/// - Every `open` that answers [`Way::In`] is followed by one `close` of the same name, in order.
+/// - Of what a visitor passes by it sees nothing.
+/// - Text comes in pieces: a reference between two words is a piece of its own.
 pub(super) trait Visitor {
     /// An element begins.
     fn open(&mut self, tag: &Tag<'_>) -> Way;
@@ -92,7 +101,8 @@ fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, name)| name)
 }
 
-/// Shows `visitor` everything in `xml`.
+/// Shows `visitor` everything in `xml`. Comments, declarations and instructions are stepped over; a
+/// reference to an unknown entity stands for nothing.
 ///
 /// # Errors
 /// [`ParseError`] for what is no XML, has a document type, or is more than the visitor takes.

@@ -1,5 +1,11 @@
 //! Files that are archives of XML parts: which of them a file is, and what its parts point to. What
 //! stands in the parts is read by the module for its kind.
+//!
+//! What a file is called and what it says of its own type do not matter: the first part that the others
+//! hang on decides, by its outermost element. So a workbook that is called `report.docx` is read.
+//!
+//! Sources: ECMA-376, part 2 (packages and relationships); OASIS OpenDocument 1.3, part 2 (packages);
+//! W3C EPUB 3.3, section 4 (the container).
 
 use waystation_core::{Document, DocumentLimits, ParseError};
 
@@ -13,6 +19,7 @@ use super::{
 /// What a part points to.
 #[derive(Debug)]
 pub(super) struct Relation {
+    /// How the part itself calls it.
     pub(super) id: String,
     /// The last word of its type: `slide`, `header`.
     pub(super) kind: String,
@@ -63,7 +70,8 @@ pub(super) fn read(bytes: &[u8], limits: &DocumentLimits) -> Result<Document, Pa
     }
 }
 
-/// What the part `name` points to within the archive.
+/// What the part `name` points to within the archive; the part `""` is the whole. What lies outside (a
+/// link, a linked picture) is left out: nothing is ever fetched.
 ///
 /// # Errors
 /// [`ParseError`] where its list is damaged.
@@ -84,6 +92,7 @@ pub(super) fn relations(
     Ok(seen.found)
 }
 
+/// Walks over a list of relations.
 struct Relations<'a> {
     from: &'a str,
     found: Vec<Relation>,

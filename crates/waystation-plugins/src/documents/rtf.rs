@@ -1,5 +1,14 @@
 //! RTF: its groups and control words in one pass. It keeps paragraphs, items, headings, rows of tables
 //! and notes; it leaves out pictures, styles, field codes, and what is hidden or deleted.
+//!
+//! Text in RTF is bytes in the code page of the font at hand, or numbers of UTF-16 followed by as many
+//! bytes for older readers as `\uc` says. Bytes are kept until something else comes, so that characters
+//! of two bytes stay whole however they are spelled.
+//!
+//! Rows only say where their cells and they themselves end. Cells of inner tables are paragraphs of the
+//! outer one.
+//!
+//! Source: Microsoft, "Rich Text Format (RTF) Specification" 1.9.1.
 
 mod code_page;
 
@@ -57,8 +66,11 @@ const ASIDE: &[&str] = &[
 /// What a group is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Group {
+    /// Text of the document.
     Text,
+    /// The table of fonts: it says which code page each has.
     Fonts,
+    /// Nothing that is read.
     Silent,
 }
 
@@ -66,6 +78,7 @@ enum Group {
 #[derive(Clone, Copy, Debug)]
 struct State {
     group: Group,
+    /// That of the font.
     encoding: &'static Encoding,
     /// How many characters stand for one that is written as `\u`.
     fallbacks: usize,
@@ -105,21 +118,30 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, ParseError> {
     })
 }
 
+/// At work on a file.
 struct Reader<'a> {
+    /// What is still to be read.
     rest: &'a [u8],
     draft: Draft,
+    /// What holds here.
     state: State,
+    /// What holds in the groups around, the innermost last.
     outer: Vec<State>,
     /// Bytes that wait for the rest of their characters.
     pending: Vec<u8>,
     /// Characters that repeat a `\u`, still to be left out.
     repeats: usize,
+    /// The first half of a character of two units.
     high: Option<u16>,
+    /// The code pages of fonts, by number.
     fonts: BTreeMap<i32, &'static Encoding>,
+    /// The font that the table of fonts speaks of.
     font: i32,
+    /// The code page of fonts that name none.
     default: &'static Encoding,
-    /// The group begins with `\*`.
+    /// The group begins with `\*`: who does not know it leaves it out.
     optional: bool,
+    /// The paragraph stands in a cell.
     in_table: bool,
 }
 
@@ -188,6 +210,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a person who opens the file sees text that stands here.
     fn is_shown(&self) -> bool {
         self.state.group == Group::Text && !self.state.hidden && !self.state.deleted
     }
@@ -206,6 +229,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Text that is not written as bytes.
     fn say(&mut self, text: &str) {
         self.flush();
         if self.is_shown() {
@@ -378,7 +402,7 @@ impl<'a> Reader<'a> {
         self.draft.open_cell_here();
     }
 
-    /// A character by its number, in UTF-16.
+    /// A character by its number, in UTF-16: a half alone stands for nothing.
     fn unicode(&mut self, number: i32) {
         if self.state.group != Group::Text {
             return;

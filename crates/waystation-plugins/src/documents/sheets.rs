@@ -1,5 +1,11 @@
 //! Excel workbooks (xlsx): sheet by sheet, row by row, the values as they were last reckoned. Dates
 //! are dates and not days since 1900; sheets that are hidden are left out; charts are not looked at.
+//!
+//! Numbers are written with all their digits and not as their format rounds them: a model reckons with
+//! what stands there. Formulas are not run: a workbook that no program has reckoned has no values, and
+//! its cells are empty.
+//!
+//! Source: ECMA-376, part 1, section 18.
 
 use waystation_core::{Document, ParseError};
 
@@ -92,7 +98,7 @@ impl Visitor for Book {
     fn text(&mut self, _: &str) {}
 }
 
-/// The strings that cells share.
+/// Walks over the strings that cells share.
 #[derive(Default)]
 struct Strings {
     all: Vec<String>,
@@ -122,7 +128,7 @@ impl Visitor for Strings {
     }
 }
 
-/// The formats of cells.
+/// Walks over the formats of cells.
 #[derive(Default)]
 struct Styles {
     /// Formats of this file that are dates or times.
@@ -156,7 +162,8 @@ impl Visitor for Styles {
 }
 
 impl Styles {
-    /// For each style, whether numbers in it are dates.
+    /// For each style, whether numbers in it are dates: by the file's own formats, and else by the ones
+    /// that are built in and have numbers only.
     fn dates(&self) -> Vec<bool> {
         let is_date = |id: &usize| {
             let own = self.formats.iter().find(|(known, _)| known == id);
@@ -173,8 +180,12 @@ impl Styles {
 /// The cell under way.
 #[derive(Debug, Default)]
 struct Cell {
+    /// What its value is: `s` for a shared string, `b`, `e`, `str`, `inlineStr`; a number where nothing
+    /// is said.
     kind: String,
+    /// Which style it has, by place.
     style: usize,
+    /// As it stands in the file.
     value: String,
 }
 

@@ -1,5 +1,11 @@
 //! PowerPoint decks (pptx): slide by slide, the text of its shapes and tables, then the speaker's
 //! notes. Slides that are not shown are left out; charts and pictures are not looked at.
+//!
+//! Slides come in the order of the deck, whatever their parts are called; shapes in the order in which
+//! they are drawn, which programs keep as the order of reading. A slide keeps its number when one
+//! before it is left out, so that people and models speak of the same slide.
+//!
+//! Source: ECMA-376, part 1, sections 19 and 21.
 
 use waystation_core::{Document, DocumentLimits, ParseError};
 
@@ -59,12 +65,13 @@ pub(super) fn read(
     })
 }
 
+/// The name of the part behind the first relation that is wanted.
 fn part_of(relations: &[Relation], wanted: impl Fn(&Relation) -> bool) -> Option<&str> {
     let found = relations.iter().find(|relation| wanted(relation));
     found.map(|relation| relation.part.as_str())
 }
 
-/// The slides in their order, by id of relation.
+/// Walks over the deck: the slides in their order, by id of relation.
 struct Order(Vec<String>);
 
 impl Visitor for Order {

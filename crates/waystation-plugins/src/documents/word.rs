@@ -1,6 +1,12 @@
 //! Word documents (docx): paragraphs, headings and items by their styles, tables, notes, heads and
 //! feet. What was deleted, field codes and the older copy of a drawing are left out; pictures are not
 //! looked at.
+//!
+//! The order is that in which a person reads: heads of pages, the text, notes, feet. Numbers of items
+//! are not reckoned: every item begins with `- `. Columns of a page need no care here, since text stands
+//! in the file in the order of reading.
+//!
+//! Source: ECMA-376, part 1, section 17.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +22,9 @@ use super::{
 /// What a paragraph style makes of a paragraph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
+    /// A heading of this level, from 1.
     Heading(usize),
+    /// An item of a list.
     Item,
 }
 
@@ -63,7 +71,8 @@ pub(super) fn read(
     })
 }
 
-/// Walks over `styles.xml`.
+/// Walks over `styles.xml`. Ids of styles are in the language of the program, names are not: the style
+/// `berschrift1` is called `heading 1`.
 #[derive(Default)]
 struct Styles {
     known: BTreeMap<String, Style>,
@@ -117,9 +126,10 @@ impl Styles {
     }
 }
 
-/// Walks over text.
+/// Walks over text: that of the document, and of the parts beside it.
 struct Body {
     draft: Draft,
+    /// What the document's styles mean.
     styles: BTreeMap<String, Style>,
     /// How many elements that hold words are open.
     words: usize,

@@ -1,4 +1,9 @@
 //! Code pages and character sets by the numbers that Windows has for them.
+//!
+//! A file names the code page of its plain text once, and a character set for each font. Fonts of
+//! symbols have one of their own whose signs stand for pictures; it is read as the western one.
+//!
+//! Source: RTF specification 1.9.1, tables "ansicpg" and "fcharset".
 
 use encoding_rs::{
     BIG5, EUC_KR, Encoding, GBK, MACINTOSH, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1250,

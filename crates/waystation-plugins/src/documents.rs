@@ -135,7 +135,16 @@ impl FileKind {
         }
     }
 
-    /// The kind that a sandbox is told, where one has to read it.
+    /// The kind that a sandbox is told, where one has to read it: what is packed may be a bomb, and the
+    /// reader of PDF is not ours. `None` for what [`read_document`] reads, and for what nothing does.
+    ///
+    /// ```
+    /// use waystation_core::DocumentKind;
+    /// use waystation_plugins::FileKind;
+    ///
+    /// assert_eq!(FileKind::of(b"PK\x03\x04", "a.odt", "").sandboxed(), Some(DocumentKind::Archive));
+    /// assert_eq!(FileKind::of(b"a,b", "a.csv", "").sandboxed(), None);
+    /// ```
     #[must_use]
     pub const fn sandboxed(self) -> Option<DocumentKind> {
         match self {
@@ -198,7 +207,7 @@ pub fn read_document(bytes: &[u8], kind: FileKind) -> Result<Document, ParseErro
     Ok(Document { text, pages: None })
 }
 
-/// Whether an Office file is wrapped up with a password: the wrapping is an old one, and the name of
+/// Whether an Office file of today is wrapped up with a password: the wrapping is an old one, and the name of
 /// its content stands there in UTF-16.
 fn is_encrypted_office(bytes: &[u8]) -> bool {
     let name: Vec<u8> = "EncryptedPackage"

@@ -1,4 +1,6 @@
-//! The one door to the readers that belong into a sandbox.
+//! The one door to the readers that belong into a sandbox: what kind a file is was seen by its bytes
+//! before, and is not asked again here. Nothing here is async or keeps state: who stops a reader that
+//! takes too long is whoever started it.
 
 use waystation_core::{Document, DocumentKind, DocumentLimits, ParseError};
 

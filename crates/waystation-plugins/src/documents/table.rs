@@ -1,4 +1,6 @@
-//! Rows of cells: CSV by RFC 4180, and the same with other separators.
+//! Rows of cells: CSV by RFC 4180, and the same with other separators. Which one a file has is seen by
+//! its first lines: the one that most lines have as many of. Numbers stay as they are spelled: whether
+//! `1,5` is one and a half is for the reader to know.
 
 /// Signs that part cells, most usual first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];

@@ -203,13 +203,13 @@ impl<'a> Asked<'a> {
             return Some("ignore");
         }
         let [training, kept, zdr] = provider.data;
+        if (self.wishes["zdr"] == true || policy.zdr) && zdr != Some(true) {
+            return Some("zdr");
+        }
         let denied = self.wishes["data_collection"] == "deny" || policy.deny;
         let collects = training != Some(false) || kept != Some(false);
         if denied && zdr != Some(true) && collects {
             return Some("data_collection");
-        }
-        if (self.wishes["zdr"] == true || policy.zdr) && zdr != Some(true) {
-            return Some("zdr");
         }
         if let Some(formats) = self.wishes["quantizations"].as_array() {
             let own = endpoint.quantization.unwrap_or("unknown");
@@ -420,11 +420,11 @@ pub(crate) fn answer(case: &Case) -> Account {
         let supported: Vec<usize> = live
             .iter()
             .filter(|one| one.supports(parameter))
-            .map(|one| one.entry)
+            .map(|one| one.model)
             .collect();
         let strict = case.policy.strict && parameter == "tools";
         live.retain(|one| {
-            let stays = one.supports(parameter) || (!supported.contains(&one.entry) && !strict);
+            let stays = one.supports(parameter) || (!supported.contains(&one.model) && !strict);
             if !stays {
                 dropped.push((one.id(), "parameters"));
             }

@@ -7,44 +7,39 @@ use rand_pcg::Pcg64Mcg;
 /// Where the chance of one plan comes from: the same seed gives the same numbers everywhere.
 pub(crate) type Dice = Pcg64Mcg;
 
-/// Orders `prices` by repeated draws without replacement, each weighted with 1 / price². Returns
-/// positions. Prices are above zero, in any one unit. Quadratic in their number.
+/// What a price weighs in a draw: 1 / price². Prices are in any one unit; 0 weighs as 1 does.
+pub(crate) fn inverse_square(price: u128) -> f64 {
+    // Most prices are within 64 bits, which are several times as fast to convert.
+    let price = match u64::try_from(price) {
+        Ok(price) => price.max(1) as f64,
+        Err(_) => price as f64,
+    };
+    1.0 / (price * price)
+}
+
+/// Moves `from` to the end of `to` by repeated draws without replacement, each by weight. Quadratic
+/// in their number; `from` is empty afterwards and may be filled again.
 ///
 /// Source: API contract, section 3.5: at prices 1 and 3, the cheaper is nine times as likely first.
-pub(crate) fn by_inverse_square(prices: &[u128], rng: &mut Dice) -> Vec<usize> {
-    let weight = |price: u128| {
-        let price = price.max(1) as f64;
-        1.0 / (price * price)
-    };
-    let mut left: Vec<(usize, f64)> = prices
-        .iter()
-        .enumerate()
-        .map(|(at, price)| (at, weight(*price)))
-        .collect();
-    let mut total: f64 = left.iter().map(|(_, weight)| weight).sum();
-    let mut order = Vec::with_capacity(left.len());
-    while left.len() > 1 {
+pub(crate) fn by_weight<T>(from: &mut Vec<(f64, T)>, to: &mut Vec<T>, rng: &mut Dice) {
+    let sum = |left: &[(f64, T)]| left.iter().map(|(weight, _)| weight).sum::<f64>();
+    let mut total = sum(from);
+    while from.len() > 1 {
         let mut mark = unit(rng) * total;
-        let chosen = left.iter().position(|(_, weight)| {
+        let chosen = from.iter().position(|(weight, _)| {
             mark -= weight;
             mark < 0.0
         });
         // Rounding may leave the mark at the very end: then it is the last one.
-        let (at, weight) = left.remove(chosen.unwrap_or(left.len() - 1));
-        order.push(at);
+        let (weight, item) = from.remove(chosen.unwrap_or(from.len() - 1));
+        to.push(item);
         // What is left of a sum of very unequal weights may be all rounding: it is counted anew.
         total -= weight;
         if total < weight {
-            total = left.iter().map(|(_, weight)| weight).sum();
+            total = sum(from);
         }
     }
-    order.extend(left.into_iter().map(|(at, _)| at));
-    order
-}
-
-/// Orders `count` equals, each order as likely as any other.
-pub(crate) fn evenly(count: usize, rng: &mut Dice) -> Vec<usize> {
-    by_inverse_square(&vec![1; count], rng)
+    to.extend(from.pop().map(|(_, item)| item));
 }
 
 /// A number from 0 to below `end`.
@@ -65,6 +60,15 @@ mod tests {
     use rand_core::SeedableRng;
 
     use super::*;
+
+    fn by_inverse_square(prices: &[u128], rng: &mut Dice) -> Vec<usize> {
+        let weights = prices.iter().map(|price| inverse_square(*price));
+        let mut from = weights.zip(0..).collect();
+        let mut to = Vec::new();
+        by_weight(&mut from, &mut to, rng);
+        assert!(from.is_empty());
+        to
+    }
 
     #[test]
     fn prices_one_and_three_are_first_nine_to_one() {
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn equals_are_drawn_evenly() {
-        let first = |seed: u64| evenly(4, &mut Pcg64Mcg::seed_from_u64(seed))[0];
+        let first = |seed: u64| by_inverse_square(&[1; 4], &mut Pcg64Mcg::seed_from_u64(seed))[0];
         let share = (0..8_000).filter(|seed| first(*seed) == 2).count();
         assert!((1_850..=2_150).contains(&share), "{share}");
     }

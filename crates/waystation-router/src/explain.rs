@@ -4,7 +4,7 @@ use serde::Serialize;
 use waystation_catalog::Catalog;
 use waystation_core::{InvalidRequest, ModelId, Tag, UsdPerMTok};
 
-use crate::{Constraint, Dropped, NoRoute, NoRouteCode, Plan, Planned, Strategy, Why};
+use crate::{Constraint, Dropped, NoRoute, NoRouteCode, Plan, Planned, Strategy, Whys};
 
 /// What `waystation explain` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -41,7 +41,7 @@ pub struct ExplainedAttempt {
     /// What it charges below every step.
     pub price: ExplainedPrice,
     /// Why it stands here.
-    pub why: Vec<Why>,
+    pub why: Whys,
 }
 
 /// Dollars per million tokens; `null` is unknown.
@@ -169,7 +169,7 @@ fn attempt(planned: &Planned, catalog: &Catalog) -> ExplainedAttempt {
             prompt: endpoint.price.rates.prompt,
             completion: endpoint.price.rates.completion,
         },
-        why: planned.why.clone(),
+        why: planned.why,
     }
 }
 

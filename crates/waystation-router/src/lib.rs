@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod ask;
+mod detail;
 mod draw;
 mod entry;
 mod explain;
@@ -18,9 +19,11 @@ mod shortcut;
 mod sticky;
 mod threshold;
 mod trace;
+mod why;
 mod world;
 
 pub use ask::ask;
+pub use detail::Detail;
 pub use entry::pool;
 pub use explain::{
     ExplainedAttempt, ExplainedAvailability, ExplainedError, ExplainedPrice, Explanation, explain,
@@ -33,5 +36,6 @@ pub use no_route::{Constraint, NoRoute, NoRouteCode};
 pub use plan::{Plan, Planned, Strategy, plan};
 pub use record::{DecisionRecord, PluginHints, PromptSize};
 pub use sticky::{Conversation, StickyTable, Stuck};
-pub use trace::{Dropped, Reason, Trace, UnknownWhy, Why};
+pub use trace::{Dropped, Reason, Trace};
+pub use why::{UnknownWhy, Why, Whys};
 pub use world::{RoutingPolicy, World};

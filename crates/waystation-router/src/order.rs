@@ -2,21 +2,24 @@
 //! nothing.
 
 mod front;
+mod known;
 mod rank;
 
 use waystation_catalog::Model;
 use waystation_core::{Endpoint, Partition, ServiceTier, SortBy, SortShortcut, Tag};
 
 use crate::{
-    Measured, Why,
-    draw::{Dice, by_inverse_square, evenly},
+    Whys,
+    draw::{Dice, by_weight, inverse_square},
     quality::{Calls, Quality},
     rules::Question,
     shortcut::{in_force, sort_of},
     threshold::Thresholds,
 };
 
-use rank::{Rank, Standing, price, rank};
+pub(crate) use known::Known;
+
+use rank::{Rank, Standing, rank};
 
 /// An endpoint that passed every rule.
 #[derive(Debug)]
@@ -36,11 +39,13 @@ pub(crate) struct Candidate<'a> {
     /// Its place in `order`.
     pub(crate) listed: Option<usize>,
     /// How it fared lately.
-    pub(crate) measured: Option<Box<Measured>>,
+    pub(crate) known: Known,
+    /// What orders it by price, where that was looked at; `None` is unknown.
+    pub(crate) price: Option<u128>,
     /// Its place among equals is drawn.
     pub(crate) drawn: bool,
     /// Why it stands where it stands, filled in as that is decided.
-    pub(crate) why: Vec<Why>,
+    pub(crate) why: Whys,
 }
 
 /// How one candidate is ordered among its neighbours.
@@ -61,38 +66,41 @@ enum Method {
     Unknown { shortcut: Option<SortShortcut> },
 }
 
+/// The candidates in the order in which they are tried. They stay where they are; this is a list of
+/// them.
+pub(crate) type Ordered<'c, 'a> = Vec<&'c mut Candidate<'a>>;
+
 /// Puts `live` in order and notes why.
-pub(crate) fn arrange<'a>(
+pub(crate) fn arrange<'c, 'a>(
     question: &Question<'_>,
-    live: Vec<Candidate<'a>>,
+    live: &'c mut [Candidate<'a>],
     rng: &mut Dice,
-) -> Vec<Candidate<'a>> {
+) -> Ordered<'c, 'a> {
     let ask = question.ask;
     let apart = ask.wishes.partition != Some(Partition::None);
     let common = if apart {
         None
     } else {
-        Some(over_all(question, &live))
+        Some(over_all(question, live))
     };
-    let slow = Thresholds::of(ask, &live);
-    let quality = Quality::of(question, &live, apart);
-    let mut ranked: Vec<(Rank, Candidate<'a>)> = live
-        .into_iter()
-        .map(|mut candidate| {
+    let slow = Thresholds::of(live);
+    let quality = Quality::of(question, live, apart);
+    let mut ranked: Vec<(Rank, &mut Candidate<'_>)> = live
+        .iter_mut()
+        .map(|candidate| {
             let method = common.unwrap_or_else(|| method_of(question, candidate.shortcut));
             let standing = Standing {
-                misses: slow.misses(&candidate),
-                calls: quality.calls(&candidate),
+                misses: slow.misses(candidate),
+                calls: quality.calls(candidate),
                 apart,
             };
             let method = method.known(standing.calls);
-            let rank = rank(question, method, &mut candidate, standing);
-            (rank, candidate)
+            (rank(question, method, candidate, standing), candidate)
         })
         .collect();
     // Before the draw, so that it does not depend on the catalogue's order.
     ranked.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| tie(x).cmp(&tie(y))));
-    let mut ordered = draw(question, ranked, rng);
+    let mut ordered = draw(ranked, rng);
     front::stick(question, apart, &mut ordered);
     front::explore(question, &mut ordered, rng);
     ordered
@@ -165,31 +173,23 @@ fn over_all(question: &Question<'_>, live: &[Candidate<'_>]) -> Method {
 
 /// Draws among neighbours of one rank, where that is the method. Others of one rank are ties, which
 /// stay as they are.
-fn draw<'a>(
-    question: &Question<'_>,
-    ranked: Vec<(Rank, Candidate<'a>)>,
-    rng: &mut Dice,
-) -> Vec<Candidate<'a>> {
+fn draw<'c, 'a>(ranked: Vec<(Rank, &'c mut Candidate<'a>)>, rng: &mut Dice) -> Ordered<'c, 'a> {
     let mut ordered = Vec::with_capacity(ranked.len());
+    let mut group: Vec<(f64, &mut Candidate<'_>)> = Vec::new();
     let mut rest = ranked.into_iter().peekable();
     while let Some((rank, first)) = rest.next() {
-        let mut group = vec![Some(first)];
-        while let Some((_, next)) = rest.next_if(|(next, _)| *next == rank) {
-            group.push(Some(next));
-        }
-        let drawn = |candidate: &Option<Candidate<'_>>| candidate.as_ref().is_some_and(|c| c.drawn);
-        if group.len() == 1 || !group.iter().all(drawn) {
-            ordered.extend(group.into_iter().flatten());
+        if !first.drawn {
+            ordered.push(first);
             continue;
         }
-        let known = |candidate: &Option<Candidate<'_>>| {
-            price(question, candidate.as_ref()?.endpoint).filter(|price| *price > 0)
-        };
-        let order = match group.iter().map(known).collect::<Option<Vec<u128>>>() {
-            Some(prices) => by_inverse_square(&prices, rng),
-            None => evenly(group.len(), rng),
-        };
-        ordered.extend(order.into_iter().filter_map(|at| group.get_mut(at)?.take()));
+        // Neighbours of one rank are of one class: all of them have a price above zero, or none.
+        let weight =
+            |candidate: &Candidate<'_>| inverse_square(candidate.price.unwrap_or_default());
+        group.push((weight(first), first));
+        while let Some((_, next)) = rest.next_if(|(next, _)| *next == rank) {
+            group.push((weight(next), next));
+        }
+        by_weight(&mut group, &mut ordered, rng);
     }
     ordered
 }

@@ -9,10 +9,10 @@ use waystation_catalog::{Model, SharedEndpoint};
 use waystation_core::{Ask, Endpoint, ModelId, Seed, ServiceTier, Tag};
 
 use crate::{
-    NoRoute, Reason, Trace, Why, World,
+    NoRoute, Reason, Trace, Whys, World,
     draw::Dice,
     entry::{Entry, Missing, Target, resolve},
-    order::{Candidate, arrange},
+    order::{Candidate, Known, Ordered, arrange},
     prefer::{prefer_parameters, prefer_room},
     rules::{Of, Question, check},
 };
@@ -43,7 +43,7 @@ pub struct Planned {
     /// Which of the requested entries it serves, from 0.
     pub entry: usize,
     /// Why it stands here.
-    pub why: Vec<Why>,
+    pub why: Whys,
 }
 
 /// How the first model of a plan was found. Source: API contract, section 2.6.
@@ -131,16 +131,17 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
     let mut live = survivors(&question, &wanted, &mut trace);
     let routers: Vec<usize> = routers(&wanted);
     let group = |candidate: &Candidate<'_>| {
-        // A router's models stand for each other; other models do not.
+        // A router's models stand for each other; other models do not, and one that two entries
+        // bring in is one.
         if routers.contains(&candidate.entry) {
             usize::MAX - candidate.entry
         } else {
-            candidate.model_at
+            std::ptr::from_ref(candidate.model).addr()
         }
     };
     prefer_parameters(&question, &mut live, &mut trace, group);
     prefer_room(&question, &mut live, &mut trace, group);
-    let mut live = arrange(&question, live, &mut rng);
+    let mut live = arrange(&question, &mut live, &mut rng);
     cut_to_allowed_fallbacks(ask, &mut live, &mut trace);
     settle(&live, wanted.entries.len(), &mut trace);
     let Some(first) = live.first() else {
@@ -148,7 +149,10 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
     };
     Ok(Plan {
         strategy: strategy(first, &wanted),
-        attempts: live.into_iter().map(planned).collect(),
+        attempts: live
+            .into_iter()
+            .map(|candidate| planned(candidate))
+            .collect(),
         trace,
         seed,
         requested: requested(ask),
@@ -208,7 +212,9 @@ fn survivors<'a>(
     wanted: &Wanted<'a>,
     trace: &mut Trace,
 ) -> Vec<Candidate<'a>> {
-    let mut live: Vec<Candidate<'a>> = Vec::new();
+    let targets = || wanted.entries.iter().flat_map(|(_, entry)| &entry.targets);
+    let most = targets().map(|target| target.model.endpoints.len()).sum();
+    let mut live: Vec<Candidate<'a>> = Vec::with_capacity(most);
     let mut seen: Vec<&Model> = Vec::new();
     let mut model_at = 0;
     for (at, entry) in &wanted.entries {
@@ -249,7 +255,6 @@ fn candidate<'a>(
     entry: &Entry<'a>,
     (at, model_at, target): (usize, usize, &Target<'a>),
 ) -> Candidate<'a> {
-    let world = question.world;
     Candidate {
         entry: at,
         model_at,
@@ -258,9 +263,10 @@ fn candidate<'a>(
         endpoint,
         shortcut: entry.shortcut,
         listed: question.order.position(endpoint),
-        measured: world.health.of(&endpoint.id, world.now.tick).map(Box::new),
+        known: Known::of(question, endpoint),
+        price: None,
         drawn: false,
-        why: Vec::new(),
+        why: Whys::default(),
     }
 }
 
@@ -283,7 +289,7 @@ fn routers(wanted: &Wanted<'_>) -> Vec<usize> {
 
 /// `allow_fallbacks: false` keeps what `order` names, all of it; without `order`, one endpoint of
 /// every entry that was asked for. Source: API contract, section 3.7.
-fn cut_to_allowed_fallbacks(ask: &Ask, live: &mut Vec<Candidate<'_>>, trace: &mut Trace) {
+fn cut_to_allowed_fallbacks(ask: &Ask, live: &mut Ordered<'_, '_>, trace: &mut Trace) {
     if ask.wishes.allow_fallbacks != Some(false) {
         return;
     }
@@ -306,7 +312,7 @@ fn cut_to_allowed_fallbacks(ask: &Ask, live: &mut Vec<Candidate<'_>>, trace: &mu
 /// Leaves every endpoint in one place: not dropped when another entry brought it in, and dropped
 /// once when two entries left it out. By model and tag, so that the account does not depend on the
 /// catalogue's order.
-fn settle(live: &[Candidate<'_>], entries: usize, trace: &mut Trace) {
+fn settle(live: &Ordered<'_, '_>, entries: usize, trace: &mut Trace) {
     let tried = |model: &ModelId, tag: &Tag| {
         live.iter()
             .any(|c| c.endpoint.tag == *tag && c.endpoint.model == *model)
@@ -335,7 +341,7 @@ fn strategy(first: &Candidate<'_>, wanted: &Wanted<'_>) -> Strategy {
 }
 
 /// What callers see of a candidate: the endpoint itself, owned, so that a plan outlives its world.
-fn planned(candidate: Candidate<'_>) -> Planned {
+fn planned(candidate: &Candidate<'_>) -> Planned {
     let endpoint = candidate.endpoint;
     let model = match &endpoint.variant {
         // A variant is legal in an id, as it was in the catalogue's own.

@@ -4,7 +4,7 @@
 
 use waystation_core::{Endpoint, Parameter, Tokens};
 
-use crate::{Reason, Trace, order::Candidate, rules::Question};
+use crate::{Reason, Trace, detail::Told, order::Candidate, rules::Question};
 
 /// The parameters that endpoints are preferred for. Source: API contract, section 3.4, D.
 const PREFERRED: [Parameter; 4] = [
@@ -27,6 +27,9 @@ pub(crate) fn prefer_parameters<'a>(
             continue;
         }
         let takes = |candidate: &Candidate<'_>| candidate.endpoint.parameters.takes(parameter);
+        if live.iter().all(takes) {
+            continue;
+        }
         let mut groups: Vec<usize> = live.iter().map(&group).collect();
         groups.sort_unstable();
         groups.dedup();
@@ -44,7 +47,7 @@ pub(crate) fn prefer_parameters<'a>(
         live.retain(|candidate| {
             let goes = !takes(candidate) && (strict || supported.contains(&group(candidate)));
             if goes {
-                let detail = format!("it does not take {parameter}");
+                let detail = Told::Parameter(parameter).into();
                 trace.drop_endpoint(candidate.endpoint, Reason::Parameters, detail);
             }
             !goes
@@ -80,8 +83,7 @@ pub(crate) fn prefer_room<'a>(
         let room = limit(candidate.endpoint);
         let stays = room >= least && (fits(candidate) || !whole.contains(&group(candidate)));
         if !stays {
-            let detail =
-                format!("about {needed} tokens do not fit its {room}, and others have more room");
+            let detail = Told::Room(needed, room).into();
             trace.drop_endpoint(candidate.endpoint, Reason::ContextLength, detail);
         }
         stays

@@ -13,7 +13,7 @@ const ENOUGH: u32 = 20;
 pub(crate) struct Quality {
     /// Models stay apart.
     apart: bool,
-    /// The rated candidates: their group, and their shares.
+    /// The rated candidates: their group, and their shares; see [`Quality::of`] for the order.
     rated: Vec<(usize, Share)>,
 }
 
@@ -62,32 +62,32 @@ impl Quality {
             let rated = live.iter();
             let rated = rated.filter_map(|c| Some((quality.group(c), Share::of(c)?)));
             quality.rated = rated.collect();
+            // By group, then from the worst to the best, so that medians are places.
+            quality
+                .rated
+                .sort_by(|(a, x), (b, y)| a.cmp(b).then(x.good.total_cmp(&y.good)));
         }
         quality
     }
 
     /// How `candidate` stands.
     pub(crate) fn calls(&self, candidate: &Candidate<'_>) -> Calls {
+        if self.rated.is_empty() {
+            return Calls::Untold;
+        }
         let group = self.group(candidate);
-        let mut others: Vec<Share> = self
-            .rated
-            .iter()
-            .filter(|(of, _)| *of == group)
-            .map(|(_, share)| *share)
-            .collect();
-        if others.is_empty() {
+        let start = self.rated.partition_point(|(of, _)| *of < group);
+        let end = self.rated.partition_point(|(of, _)| *of <= group);
+        let rated = self.rated.get(start..end).unwrap_or_default();
+        if rated.is_empty() {
             return Calls::Untold;
         }
         let Some(own) = Share::of(candidate) else {
             return Calls::Unrated;
         };
-        // Its own share is no part of what it is held against.
-        if let Some(at) = others.iter().position(|share| *share == own) {
-            others.remove(at);
-        }
         Calls::Rated {
             failing_ppm: own.failing_ppm(),
-            poor: median(others).is_some_and(|baseline| own.is_poor(baseline)),
+            poor: median_of_others(rated, own).is_some_and(|baseline| own.is_poor(baseline)),
         }
     }
 
@@ -102,7 +102,7 @@ impl Share {
     /// `None` for too few answers. One good and one bad answer are added to those that were seen, so
     /// that a share is never quite certain (Laplace's rule of succession).
     fn of(candidate: &Candidate<'_>) -> Option<Self> {
-        let tools = candidate.measured.as_ref()?.tools;
+        let tools = candidate.known.tools;
         let good = f64::from(tools.requests.saturating_sub(tools.errors)) + 1.0;
         let of = f64::from(tools.requests) + 2.0;
         (tools.requests >= ENOUGH).then_some(Self {
@@ -128,9 +128,11 @@ impl Share {
     }
 }
 
-/// The middle one of the good shares; of an even number the lower of the two in the middle.
-fn median(mut shares: Vec<Share>) -> Option<f64> {
-    shares.sort_by(|a, b| a.good.total_cmp(&b.good));
-    let middle = shares.len().checked_sub(1)? / 2;
-    shares.get(middle).map(|share| share.good)
+/// The middle one of the good shares beside `own`, which is no part of what it is held against; of an
+/// even number the lower of the two in the middle. `rated` goes from the worst to the best.
+fn median_of_others(rated: &[(usize, Share)], own: Share) -> Option<f64> {
+    let place = rated.iter().position(|(_, share)| *share == own)?;
+    let middle = rated.len().checked_sub(2)? / 2;
+    let middle = if middle >= place { middle + 1 } else { middle };
+    rated.get(middle).map(|(_, share)| share.good)
 }

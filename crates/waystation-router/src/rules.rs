@@ -8,8 +8,9 @@ use waystation_core::{
 };
 
 use crate::{
-    Reason, World,
+    Detail, Reason, World,
     ask::needed_input,
+    detail::Told,
     entry::Variants,
     names::Names,
     shortcut::{admits, same},
@@ -34,6 +35,8 @@ pub(crate) struct Question<'a> {
     pub(crate) banned: Names<'a>,
     /// Kinds of input that an endpoint itself must take.
     pub(crate) input: Modalities,
+    /// The rules that matter for it, in the order of the table.
+    rules: Vec<Rule>,
 }
 
 /// What one entry of the question says of its own endpoints.
@@ -48,36 +51,63 @@ pub(crate) struct Of<'a> {
 }
 
 /// Why a rule drops an endpoint.
-pub(crate) type Verdict = Result<(), (Reason, String)>;
+pub(crate) type Verdict = Result<(), (Reason, Detail)>;
 
 type Rule = fn(&Question<'_>, &Of<'_>, &Endpoint) -> Verdict;
 
+/// Whether a question gives a rule anything to drop for.
+type Matters = fn(&Question<'_>) -> bool;
+
 /// Source of the order: API contract, section 3.4, behind what needs no request: the row, its
 /// credential, its codec.
-const RULES: &[Rule] = &[
-    is_of_the_variant,
-    has_credentials,
-    has_a_codec,
-    is_in_only,
-    is_not_ignored,
-    honours_data_collection,
-    honours_zdr,
-    may_be_distilled,
-    takes_and_gives_the_content,
-    has_a_wanted_quantization,
-    is_within_max_price,
-    fits_the_context,
-    gives_enough_output,
-    takes_required_parameters,
-    is_of_an_admitted_tier,
-    is_trusted_enough,
+const RULES: &[(Matters, Rule)] = &[
+    (always, is_of_the_variant),
+    (always, has_credentials),
+    (always, has_a_codec),
+    (|q| q.only.is_some() || !q.allowed.is_empty(), is_in_only),
+    (
+        |q| !q.ignore.is_empty() || !q.banned.is_empty(),
+        is_not_ignored,
+    ),
+    (|q| q.ask.wishes.zdr || q.world.policy.zdr, honours_zdr),
+    (denies_collection, honours_data_collection),
+    (|q| q.ask.wishes.enforce_distillable_text, may_be_distilled),
+    (always, takes_and_gives_the_content),
+    (
+        |q| q.ask.wishes.quantizations.is_some(),
+        has_a_wanted_quantization,
+    ),
+    (has_caps, is_within_max_price),
+    (always, fits_the_context),
+    (|q| q.ask.max_output.is_some(), gives_enough_output),
+    (
+        |q| q.ask.wishes.require_parameters,
+        takes_required_parameters,
+    ),
+    (always, is_of_an_admitted_tier),
+    (|q| q.world.policy.min_trust.is_some(), is_trusted_enough),
 ];
 
-/// Holds `endpoint` against every rule; the first that fails names the reason.
+/// Holds `endpoint` against every rule that matters; the first that fails names the reason.
 pub(crate) fn check(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verdict {
-    RULES
+    question
+        .rules
         .iter()
         .try_for_each(|rule| rule(question, of, endpoint))
+}
+
+const fn always(_: &Question<'_>) -> bool {
+    true
+}
+
+fn denies_collection(question: &Question<'_>) -> bool {
+    question.ask.wishes.data_collection == Some(DataCollection::Deny)
+        || question.world.policy.deny_data_collection
+}
+
+fn has_caps(question: &Question<'_>) -> bool {
+    let none = MaxPrice::default();
+    question.ask.wishes.max_price != none || question.world.policy.max_price != none
 }
 
 // === impl Question ===
@@ -87,7 +117,7 @@ impl<'a> Question<'a> {
     pub(crate) fn of(ask: &'a Ask, world: &'a World<'a>) -> Self {
         let (wishes, catalog) = (&ask.wishes, world.catalog);
         let names = |list: &'a [String]| Names::of(list, catalog);
-        Self {
+        let mut question = Self {
             ask,
             world,
             order: names(&wishes.order),
@@ -100,7 +130,11 @@ impl<'a> Question<'a> {
             allowed: names(&world.policy.only),
             banned: names(&world.policy.ignore),
             input: needed_input(ask),
-        }
+            rules: Vec::new(),
+        };
+        let matter = RULES.iter().filter(|(matters, _)| matters(&question));
+        question.rules = matter.map(|(_, rule)| *rule).collect();
+        question
     }
 
     /// The tokens of output that there must be room for.
@@ -118,7 +152,7 @@ impl<'a> Question<'a> {
 }
 
 /// The endpoint goes, and this is why.
-fn drop(reason: Reason, detail: impl Into<String>) -> Verdict {
+fn drop(reason: Reason, detail: impl Into<Detail>) -> Verdict {
     Err((reason, detail.into()))
 }
 
@@ -127,8 +161,8 @@ fn is_of_the_variant(_: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verd
     if of.variants.mean(endpoint) {
         return Ok(());
     }
-    match endpoint.variant.as_deref() {
-        Some(variant) => drop(Reason::Variant, format!("only asked for by :{variant}")),
+    match &endpoint.variant {
+        Some(variant) => drop(Reason::Variant, Told::Variant(variant.clone())),
         None => drop(Reason::Variant, "not of the variant asked for"),
     }
 }
@@ -140,10 +174,10 @@ fn has_credentials(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> 
     }
     let provider = question.world.catalog.provider(endpoint.provider.as_str());
     match provider.and_then(|provider| provider.env.first().or(provider.env_identity.first())) {
-        Some(variable) => drop(Reason::NoCredentials, format!("set {variable}")),
+        Some(variable) => drop(Reason::NoCredentials, Told::Set(variable.as_str().into())),
         None => drop(
             Reason::NoCredentials,
-            format!("configure [providers.{}]", endpoint.provider),
+            Told::Configure(endpoint.provider.clone()),
         ),
     }
 }
@@ -153,10 +187,7 @@ fn has_a_codec(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verd
     if question.world.dialects.contains(&endpoint.dialect) {
         return Ok(());
     }
-    drop(
-        Reason::Dialect,
-        format!("{} is not built", endpoint.dialect),
-    )
+    drop(Reason::Dialect, Told::Dialect(endpoint.dialect.clone()))
 }
 
 /// A client's `only` intersects with the operator's.
@@ -188,9 +219,7 @@ fn is_not_ignored(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> V
 /// Denied by the client or by the operator: only zero retention, or neither keeping nor training,
 /// will do. What is unknown will not.
 fn honours_data_collection(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
-    let denied = question.ask.wishes.data_collection == Some(DataCollection::Deny)
-        || question.world.policy.deny_data_collection;
-    if !denied || endpoint.policy.denies_collection() {
+    if !denies_collection(question) || endpoint.policy.denies_collection() {
         return Ok(());
     }
     let known = endpoint.policy.training.is_some() || endpoint.policy.retained.is_some();
@@ -231,12 +260,15 @@ fn takes_and_gives_the_content(
     _: &Of<'_>,
     endpoint: &Endpoint,
 ) -> Verdict {
-    let lacks = |has: Modalities, wanted: Modalities| wanted.iter().find(|kind| !has.has(*kind));
+    let lacks = |has: Modalities, wanted: Modalities| {
+        let mut missing = wanted.iter().filter(|kind| !has.has(*kind));
+        (!has.covers(wanted)).then(|| missing.next()).flatten()
+    };
     if let Some(kind) = lacks(endpoint.input, question.input) {
-        return drop(Reason::Modality, format!("it does not take {kind}"));
+        return drop(Reason::Modality, Told::NoInput(kind));
     }
     if let Some(kind) = lacks(endpoint.output, question.ask.output) {
-        return drop(Reason::Modality, format!("it does not give {kind}"));
+        return drop(Reason::Modality, Told::NoOutput(kind));
     }
     Ok(())
 }
@@ -258,7 +290,7 @@ fn has_a_wanted_quantization(question: &Question<'_>, _: &Of<'_>, endpoint: &End
     if wanted.iter().copied().any(family) {
         return Ok(());
     }
-    drop(Reason::Quantization, format!("it is {has}"))
+    drop(Reason::Quantization, Told::Format(has))
 }
 
 /// Of the client's caps and the operator's, each must hold.
@@ -278,19 +310,15 @@ fn within(caps: &MaxPrice, endpoint: &Endpoint, prompt: Tokens) -> Verdict {
     let (Some(input), Some(output)) = (rates.prompt, rates.completion) else {
         return drop(Reason::MaxPrice, "its price is unknown");
     };
-    let over = |what: &str, price: String, cap: String| {
-        drop(
-            Reason::MaxPrice,
-            format!("{what} {price} is above max_price.{what} {cap}"),
-        )
-    };
-    let tokens = |what: &str, price: UsdPerMTok, cap: Option<UsdPerMTok>| match cap {
-        Some(cap) if price > cap => over(what, price.to_string(), cap.to_string()),
+    let tokens = |what: &'static str, price: UsdPerMTok, cap: Option<UsdPerMTok>| match cap {
+        Some(cap) if price > cap => drop(Reason::MaxPrice, Told::Over(what, price, cap)),
         _ => Ok(()),
     };
     let fee = |what: &str, price: Option<Usd>, cap: Option<Usd>| match cap {
         Some(cap) if price.unwrap_or_default() > cap => {
-            over(what, price.unwrap_or_default().to_string(), cap.to_string())
+            let price = price.unwrap_or_default();
+            let detail = format!("{what} {price} is above max_price.{what} {cap}");
+            drop(Reason::MaxPrice, detail)
         }
         _ => Ok(()),
     };
@@ -313,10 +341,7 @@ fn fits_the_context(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) ->
     if needed <= limit || may && question.wanted() < limit {
         return Ok(());
     }
-    drop(
-        Reason::ContextLength,
-        format!("about {needed} tokens do not fit its {limit}"),
-    )
+    drop(Reason::ContextLength, Told::Context(needed, limit))
 }
 
 /// A provider would refuse, or cut the answer short.
@@ -325,8 +350,7 @@ fn gives_enough_output(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint)
         (Some(wanted), Some(limit))
             if wanted > limit && !question.world.policy.clamp_max_tokens =>
         {
-            let detail = format!("max_tokens {wanted} is above its {limit}");
-            drop(Reason::MaxOutput, detail)
+            drop(Reason::MaxOutput, Told::Output(wanted, limit))
         }
         _ => Ok(()),
     }
@@ -340,10 +364,7 @@ fn takes_required_parameters(question: &Question<'_>, _: &Of<'_>, endpoint: &End
     }
     let mut sent = question.ask.parameters.iter();
     match sent.find(|parameter| !endpoint.parameters.takes(*parameter)) {
-        Some(parameter) => drop(
-            Reason::RequireParameters,
-            format!("it does not take {parameter}"),
-        ),
+        Some(parameter) => drop(Reason::RequireParameters, Told::Parameter(parameter)),
         None => Ok(()),
     }
 }
@@ -375,16 +396,15 @@ fn is_of_an_admitted_tier(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpo
     if asked || named || admits(of.shortcut, ask, tier) {
         return Ok(());
     }
-    drop(Reason::ServiceTier, format!("{tier} was not asked for"))
+    drop(Reason::ServiceTier, Told::Tier(tier))
 }
 
 /// Trust is a rank; only the operator makes it a filter.
 fn is_trusted_enough(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     match question.world.policy.min_trust {
-        Some(least) if endpoint.trust > least => drop(
-            Reason::Trust,
-            format!("it is {}, below min_trust {least}", endpoint.trust),
-        ),
+        Some(least) if endpoint.trust > least => {
+            drop(Reason::Trust, Told::Trust(endpoint.trust, least))
+        }
         _ => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
-//! What happened to every endpoint of a question: why it was dropped, or why it stands where it
-//! stands. It decides nothing.
+//! What happened to every endpoint of a question: why it was dropped. It decides nothing.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use waystation_core::{Endpoint, ModelId, ServiceTier, SortBy, SortShortcut, Tag, Trust};
+use serde::{Deserialize, Serialize};
+use waystation_core::{Endpoint, ModelId, Tag};
+
+use crate::Detail;
 
 /// Why an endpoint is not tried. Source: `interfaces`, "Explain".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ pub struct Dropped {
     /// Why.
     pub reason: Reason,
     /// The same with names and figures.
-    pub detail: String,
+    pub detail: Detail,
 }
 
 /// The account of one plan.
@@ -73,49 +74,6 @@ pub struct Trace {
     /// Names in `order`, `only` and `ignore` that match no provider, as spelled.
     pub unmatched: Vec<String>,
 }
-
-/// Why an endpoint stands where it stands. `Display` is what `explain` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Why {
-    /// Named in `order`, at this place from 0: `order[0]`.
-    Order(usize),
-    /// In the rest behind `order`: `unlisted`.
-    Unlisted,
-    /// Sorted: `sort:price`.
-    Sort(SortBy),
-    /// Because of a suffix: `:nitro`.
-    Shortcut(SortShortcut),
-    /// A draw weighted by price: `draw`.
-    Draw,
-    /// It costs nothing, so it goes before all that cost: `free`.
-    Free,
-    /// Its price is unknown, so it goes behind all whose price is known: `price:unknown`.
-    PriceUnknown,
-    /// Nothing was measured, so it goes behind what was: `unmeasured`.
-    Unmeasured,
-    /// Behind firmer rows: `trust:low`.
-    Trust(Trust),
-    /// Failing now: `outage`.
-    Outage,
-    /// Its tool calls fail more often than those of the others: `tool_errors`.
-    ToolErrors,
-    /// An aggregator, behind what the operator's own keys reach: `shared`.
-    Shared,
-    /// Too slow for a preferred threshold: `threshold`.
-    Threshold,
-    /// Of the service tier asked for: `tier:flex`.
-    Tier(ServiceTier),
-    /// It served this conversation before: `sticky`.
-    Sticky,
-    /// Tried first to be measured: `explore`.
-    Explore,
-}
-
-/// A text that is no [`Why`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected why an endpoint stands where it stands, such as sort:price, found {0:?}")]
-pub struct UnknownWhy(String);
 
 // === impl Reason ===
 
@@ -225,115 +183,12 @@ impl fmt::Display for Reason {
 
 impl Trace {
     /// Notes that `endpoint` is not tried.
-    pub(crate) fn drop_endpoint(&mut self, endpoint: &Endpoint, reason: Reason, detail: String) {
+    pub(crate) fn drop_endpoint(&mut self, endpoint: &Endpoint, reason: Reason, detail: Detail) {
         self.dropped.push(Dropped {
             model: endpoint.model.clone(),
             endpoint: endpoint.tag.clone(),
             reason,
             detail,
         });
-    }
-}
-
-// === impl Why ===
-
-impl Why {
-    /// What it sorts by, when that is a speed.
-    pub(crate) const fn speed(&self) -> Option<SortBy> {
-        match self {
-            Self::Sort(by @ (SortBy::Throughput | SortBy::Latency)) => Some(*by),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Order(at) => write!(f, "order[{at}]"),
-            Self::Unlisted => f.write_str("unlisted"),
-            Self::Sort(by) => write!(f, "sort:{}", sort_word(*by)),
-            Self::Shortcut(shortcut) => write!(f, ":{shortcut}"),
-            Self::Draw => f.write_str("draw"),
-            Self::Free => f.write_str("free"),
-            Self::PriceUnknown => f.write_str("price:unknown"),
-            Self::Unmeasured => f.write_str("unmeasured"),
-            Self::Trust(trust) => write!(f, "trust:{trust}"),
-            Self::Outage => f.write_str("outage"),
-            Self::ToolErrors => f.write_str("tool_errors"),
-            Self::Shared => f.write_str("shared"),
-            Self::Threshold => f.write_str("threshold"),
-            Self::Tier(tier) => write!(f, "tier:{tier}"),
-            Self::Sticky => f.write_str("sticky"),
-            Self::Explore => f.write_str("explore"),
-        }
-    }
-}
-
-impl Serialize for Why {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl FromStr for Why {
-    type Err = UnknownWhy;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = [
-            Self::Unlisted,
-            Self::Draw,
-            Self::Free,
-            Self::PriceUnknown,
-            Self::Unmeasured,
-            Self::Outage,
-            Self::ToolErrors,
-            Self::Shared,
-            Self::Threshold,
-            Self::Sticky,
-            Self::Explore,
-        ];
-        let sorts = [
-            SortBy::Price,
-            SortBy::Throughput,
-            SortBy::Latency,
-            SortBy::Exacto,
-        ];
-        let suffixes = [
-            SortShortcut::Nitro,
-            SortShortcut::Floor,
-            SortShortcut::Exacto,
-        ];
-        let trusts = [Trust::Firm, Trust::Maker, Trust::Low, Trust::Aggregator];
-        let known = plain
-            .into_iter()
-            .chain(sorts.map(Self::Sort))
-            .chain(suffixes.map(Self::Shortcut))
-            .chain(trusts.map(Self::Trust))
-            .chain(ServiceTier::ALL.iter().copied().map(Self::Tier));
-        let place = text
-            .strip_prefix("order[")
-            .and_then(|rest| rest.strip_suffix(']'))
-            .and_then(|number| number.parse().ok());
-        known
-            .chain(place.map(Self::Order))
-            .find(|why| why.to_string() == text)
-            .ok_or_else(|| UnknownWhy(text.to_owned()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Why {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-const fn sort_word(by: SortBy) -> &'static str {
-    match by {
-        SortBy::Price => "price",
-        SortBy::Throughput => "throughput",
-        SortBy::Latency => "latency",
-        SortBy::Exacto => "exacto",
     }
 }

@@ -3,25 +3,23 @@
 
 use waystation_core::{SortBy, Tokens};
 
-use super::Candidate;
+use super::{Candidate, Known, Ordered};
 use crate::{
-    Measured, Why,
+    Why,
     draw::{Dice, below},
     rules::Question,
 };
 
 /// The endpoint that served this conversation before goes first in its entry, while it works and no
 /// `order` is given. Source: API contract, section 9.3.
-pub(super) fn stick(question: &Question<'_>, apart: bool, ordered: &mut Vec<Candidate<'_>>) {
+pub(super) fn stick(question: &Question<'_>, apart: bool, ordered: &mut Ordered<'_, '_>) {
     let ask = question.ask;
     let Some(sticky) = ask.sticky.as_ref().filter(|_| ask.wishes.order.is_empty()) else {
         return;
     };
-    let works =
-        |candidate: &Candidate<'_>| !candidate.measured.as_ref().is_some_and(|m| m.outage());
     let found = ordered
         .iter()
-        .position(|candidate| candidate.endpoint.id == *sticky && works(candidate));
+        .position(|candidate| candidate.endpoint.id == *sticky && !candidate.known.outage);
     let Some((at, entry)) = found.and_then(|at| Some((at, ordered.get(at)?.entry))) else {
         return;
     };
@@ -37,8 +35,8 @@ pub(super) fn stick(question: &Question<'_>, apart: bool, ordered: &mut Vec<Cand
     {
         return;
     }
-    let mut candidate = ordered.remove(at);
-    candidate.why.insert(0, Why::Sticky);
+    let candidate = ordered.remove(at);
+    candidate.why.push_front(Why::Sticky);
     ordered.insert(front, candidate);
 }
 
@@ -68,30 +66,30 @@ fn saves(question: &Question<'_>, stays: &Candidate<'_>, other: &Candidate<'_>) 
 
 /// By draw, some plans sorted by speed start at an endpoint that was not measured lately, so that
 /// it can show how fast it is. A conversation that stays where it is is left there.
-pub(super) fn explore(question: &Question<'_>, ordered: &mut Vec<Candidate<'_>>, rng: &mut Dice) {
+pub(super) fn explore(question: &Question<'_>, ordered: &mut Ordered<'_, '_>, rng: &mut Dice) {
     let share = usize::try_from(question.world.policy.explore_ppm).unwrap_or_default();
     let Some(first) = ordered.first().filter(|_| share > 0) else {
         return;
     };
-    let fresh: fn(&Measured) -> bool = match first.why.iter().find_map(Why::speed) {
+    let fresh: fn(&Known) -> bool = match first.why.iter().find_map(|why| why.speed()) {
         _ if first.why.contains(&Why::Sticky) => return,
-        Some(SortBy::Throughput) => |measured| measured.throughput.is_some(),
-        Some(SortBy::Latency) => |measured| measured.latency.is_some(),
+        Some(SortBy::Throughput) => |known| known.fresh_throughput,
+        Some(SortBy::Latency) => |known| known.fresh_latency,
         _ => return,
     };
     let entry = first.entry;
     let unmeasured: Vec<usize> = ordered
         .iter()
         .enumerate()
-        .filter(|(_, c)| c.entry == entry && !c.measured.as_deref().is_some_and(fresh))
+        .filter(|(_, c)| c.entry == entry && !fresh(&c.known))
         .map(|(at, _)| at)
         .collect();
     if below(rng, 1_000_000) >= share {
         return;
     }
     if let Some(at) = unmeasured.get(below(rng, unmeasured.len().max(1))) {
-        let mut candidate = ordered.remove(*at);
-        candidate.why.insert(0, Why::Explore);
+        let candidate = ordered.remove(*at);
+        candidate.why.push_front(Why::Explore);
         ordered.insert(0, candidate);
     }
 }

@@ -1,7 +1,7 @@
 //! Where one candidate stands among its neighbours, as numbers that compare. It draws nothing and
 //! moves nothing.
 
-use waystation_core::{Endpoint, ServiceTier, SortBy, Trust};
+use waystation_core::{ServiceTier, SortBy, SortShortcut, Trust};
 
 use super::{Candidate, Method};
 use crate::{Why, quality::Calls, rules::Question, shortcut::same};
@@ -55,7 +55,7 @@ pub(super) fn rank(
             None => (u64::MAX, miss, rest),
         };
         candidate.why.push(match candidate.listed {
-            Some(place) => Why::Order(place),
+            Some(place) => Why::Order(u16::try_from(place).unwrap_or(u16::MAX)),
             None => Why::Unlisted,
         });
         if miss > 0 {
@@ -68,7 +68,7 @@ pub(super) fn rank(
     }
     let (class, metric) = match method {
         Method::Sorted { by, shortcut } => {
-            candidate.why.extend(shortcut.map(Why::Shortcut));
+            note_shortcut(candidate, shortcut);
             candidate.why.push(Why::Sort(by));
             (0, metric(question, by, candidate, standing.calls))
         }
@@ -77,7 +77,7 @@ pub(super) fn rank(
             (class, metric(question, by, candidate, standing.calls))
         }
         Method::Unknown { shortcut } => {
-            candidate.why.extend(shortcut.map(Why::Shortcut));
+            note_shortcut(candidate, shortcut);
             candidate.why.push(Why::Sort(SortBy::Exacto));
             candidate.why.push(Why::Unmeasured);
             (
@@ -96,6 +96,12 @@ pub(super) fn rank(
     Rank {
         keys: [miss, model, shared, class],
         metric,
+    }
+}
+
+fn note_shortcut(candidate: &mut Candidate<'_>, shortcut: Option<SortShortcut>) {
+    if let Some(shortcut) = shortcut {
+        candidate.why.push(Why::Shortcut(shortcut));
     }
 }
 
@@ -120,17 +126,16 @@ fn metric(
     candidate: &mut Candidate<'_>,
     calls: Calls,
 ) -> Metric {
-    let measured = candidate.measured.as_deref();
     let (value, absent) = match by {
-        SortBy::Price => (price(question, candidate.endpoint), Why::PriceUnknown),
+        SortBy::Price => (price(question, candidate), Why::PriceUnknown),
         // Positive floats sort as their bits do; the fastest goes first.
         SortBy::Throughput => {
-            let speed = measured.and_then(|m| m.median_throughput());
+            let speed = candidate.known.throughput;
             let value = speed.map(|speed| u128::from(u64::MAX - speed.max(0.0).to_bits()));
             (value, Why::Unmeasured)
         }
         SortBy::Latency => {
-            let wait = measured.and_then(|m| m.median_latency());
+            let wait = candidate.known.latency;
             let value = wait.map(|wait| u128::from(wait.max(0.0).to_bits()));
             (value, Why::Unmeasured)
         }
@@ -149,8 +154,14 @@ fn metric(
 }
 
 /// (3 × prompt + 1 × completion) / 4 at the step that the estimated prompt falls in, times four.
-pub(super) fn price(question: &Question<'_>, endpoint: &Endpoint) -> Option<u128> {
-    endpoint.price.at(question.ask.prompt_estimate).blended_x4()
+fn price(question: &Question<'_>, candidate: &mut Candidate<'_>) -> Option<u128> {
+    let price = &candidate.endpoint.price;
+    candidate.price = if price.tiers.is_empty() {
+        price.rates.blended_x4()
+    } else {
+        price.at(question.ask.prompt_estimate).blended_x4()
+    };
+    candidate.price
 }
 
 /// The tier asked for first; behind `ultrafast`, `priority` before the default.
@@ -184,7 +195,7 @@ fn trust(question: &Question<'_>, candidate: &mut Candidate<'_>) -> u64 {
 /// before less firm, free before priced before unknown. Only equals are drawn among.
 fn draw_class(question: &Question<'_>, candidate: &mut Candidate<'_>, calls: Calls) -> u64 {
     candidate.drawn = true;
-    let outage = candidate.measured.as_ref().is_some_and(|m| m.outage());
+    let outage = candidate.known.outage;
     if outage {
         candidate.why.push(Why::Outage);
     }
@@ -193,7 +204,7 @@ fn draw_class(question: &Question<'_>, candidate: &mut Candidate<'_>, calls: Cal
         candidate.why.push(Why::ToolErrors);
     }
     let trust = trust(question, candidate);
-    let (class, why) = match price(question, candidate.endpoint) {
+    let (class, why) = match price(question, candidate) {
         Some(0) => (0, Why::Free),
         Some(_) => (1, Why::Draw),
         None => (2, Why::PriceUnknown),

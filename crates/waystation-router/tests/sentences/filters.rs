@@ -326,7 +326,10 @@ fn an_endpoint_whose_dialect_is_not_built_is_dropped_and_says_so() {
     ));
     assert_eq!(plan.attempts.len(), 2);
     assert_eq!(plan.trace.dropped[0].reason.as_str(), "dialect");
-    assert_eq!(plan.trace.dropped[0].detail, "cohere-chat is not built");
+    assert_eq!(
+        plan.trace.dropped[0].detail.to_string(),
+        "cohere-chat is not built"
+    );
 }
 
 #[test]

@@ -292,7 +292,7 @@ proptest! {
     }
 
     #[test]
-    fn every_reason_for_a_place_reads_back(place: usize, at in 0..25_usize) {
+    fn every_reason_for_a_place_reads_back(place: u16, at in 0..25_usize) {
         use waystation_core::{ServiceTier, SortShortcut, Trust};
         let all = [
             Why::Order(place), Why::Unlisted, Why::Draw, Why::Free, Why::PriceUnknown,

@@ -47,7 +47,8 @@ fn stage(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Fa
     Ok(())
 }
 
-fn cargo(arguments: &[&str]) -> Result<(), Failure> {
+/// Runs cargo in the repository.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failure> {
     let status = Command::new(env!("CARGO"))
         .args(arguments)
         .env("RUSTDOCFLAGS", "--deny warnings")

@@ -4,6 +4,7 @@
 mod catalog;
 mod ci;
 mod failure;
+mod fixtures;
 mod layers;
 mod root;
 mod tidy;
@@ -21,6 +22,8 @@ cargo xtask TASK
   catalog check         validate the source tree and hold the embedded form to it
   catalog build         make the embedded form from the source tree
   catalog stats         count what the catalogue holds
+  fixtures plugins      hold the plugins to their bars over the shared cases beside the repository;
+                        prints the figures
   layers                hold the dependencies to the tables of the root manifest
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
   ci                    all that must pass before a merge, in order
@@ -44,6 +47,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["catalog", "check"] => catalog::check(),
         ["catalog", "build"] => catalog::build(),
         ["catalog", "stats"] => catalog::stats(),
+        ["fixtures", "plugins"] => fixtures::plugins(),
         ["layers"] => layers::check(),
         ["tidy"] => tidy::check(),
         ["tidy", "--stats"] => tidy::stats(),

@@ -52,7 +52,10 @@ pub use plugin::{
     ParseError, Plugin, PluginError, Plugins, Run, ServerTool, Spent, StageReport, ToolOutcome,
     ToolSchema,
 };
-pub use ports::{Clock, Credentials, Lease, Ledger, RankError, Ranker, Sandbox, TokenCounter};
+pub use ports::{
+    Clock, Credentials, FetchError, FetchLimits, Fetched, Fetcher, Lease, Ledger, RankError,
+    Ranker, Sandbox, TokenCounter,
+};
 pub use price::{Cost, Price, PriceTier, Rates};
 pub use quantity::{Deadline, Now, Seed, Tick, Tokens, UnixMs};
 pub use secret::Secret;

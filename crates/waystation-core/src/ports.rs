@@ -1,7 +1,10 @@
 //! The small seams to everything else that is not pure: time, records, credentials, token counts,
-//! the document sandbox and the auto router.
+//! the document sandbox, files behind addresses and the auto router.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{
     Ask, ChatRequest, CredentialId, Document, Entry, ModelId, NoCredential, Now, ParseError,
@@ -75,6 +78,50 @@ pub trait Sandbox: Send + Sync {
     async fn parse(&self, job: DocumentJob) -> Result<Document, ParseError>;
 }
 
+/// Fetches files that users name by address.
+///
+/// # Laws
+/// - Where private networks are not allowed, nothing but public addresses is ever connected to,
+///   whatever a name resolves to at whichever time, and wherever a redirect leads.
+/// - Nothing of the gateway's goes along: no credential, no cookie, no proxy.
+/// - Errors name no address: those of the inside are not the user's to know.
+#[async_trait]
+pub trait Fetcher: std::fmt::Debug + Send + Sync {
+    /// Fetches the file at `address`.
+    ///
+    /// # Errors
+    /// [`FetchError`] for what may not be fetched, is not there, or is over the limits.
+    async fn fetch(&self, address: &str, limits: FetchLimits) -> Result<Fetched, FetchError>;
+}
+
+/// Limits on one fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// The largest file, in bytes.
+    pub bytes: u64,
+    /// How long it may take, redirects and all.
+    pub time: Duration,
+    /// Addresses of private networks, and other ports than those of the web, may be fetched.
+    pub private: bool,
+}
+
+/// A file, fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What its server calls it: `application/pdf`. Empty where it says nothing.
+    pub media_type: String,
+}
+
+/// Why a file could not be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it could not be fetched: {reason}")]
+pub struct FetchError {
+    /// What stood in the way.
+    pub reason: String,
+}
+
 /// Ranks models for a request: the embedded auto router, or a hosted judge.
 #[async_trait]
 pub trait Ranker: Send + Sync {
@@ -99,4 +146,4 @@ pub struct RankError {
 }
 
 const _: fn(&dyn Clock, &dyn Ledger, &dyn TokenCounter) = |_, _, _| {};
-const _: fn(&dyn Credentials, &dyn Sandbox, &dyn Ranker) = |_, _, _| {};
+const _: fn(&dyn Credentials, &dyn Sandbox, &dyn Ranker, &dyn Fetcher) = |_, _, _, _| {};

@@ -2,6 +2,8 @@
 #![doc = include_str!("../README.md")]
 
 mod failure;
+mod guarded_fetcher;
 mod reqwest_transport;
 
+pub use guarded_fetcher::GuardedFetcher;
 pub use reqwest_transport::{ReqwestTransport, TransportSetupError};

@@ -27,6 +27,15 @@ pub struct TransportSetupError(String);
 /// How long an idle connection is kept: below the 60 s at which common load balancers close theirs.
 const POOL_IDLE: Duration = Duration::from_secs(50);
 
+// === impl TransportSetupError ===
+
+impl TransportSetupError {
+    /// What the client said of itself.
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
+        Self(failure::setup(error).to_string())
+    }
+}
+
 // === impl ReqwestTransport ===
 
 impl ReqwestTransport {

@@ -69,7 +69,8 @@ pub trait Reader: Send {
     fn finish(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError>;
 
     /// The counts that the upstream has reported by now, for a reply that is broken off before its
-    /// end. `None` where it reports them at the end only.
+    /// end. `None` where it reports them at the end only. [`Usage::estimated`] says that the prompt
+    /// was counted and the answer was not yet: what is known of that may be more.
     fn reported(&self) -> Option<Usage> {
         None
     }

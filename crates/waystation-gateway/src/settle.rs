@@ -239,8 +239,12 @@ impl Record {
         }
     }
 
-    /// Takes the counts of a reply that is broken off.
-    pub(crate) fn reported(&mut self, usage: Usage) {
+    /// Takes the counts of a reply that is broken off. Where its answer was not counted yet, what came
+    /// of it is known by its bytes.
+    pub(crate) fn reported(&mut self, mut usage: Usage) {
+        if usage.estimated {
+            usage.completion = usage.completion.max(self.estimate().completion);
+        }
         self.usage = Some(usage);
     }
 

@@ -15,7 +15,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use waystation_core::{ChatEvent, ErrorType, Json, Reader, ReplyHead, Secret, UpstreamError};
+use waystation_core::{
+    ChatEvent, ErrorType, Json, Reader, ReplyHead, Secret, UpstreamError, Usage,
+};
 
 use crate::{
     FrameError, FrameParser, SseError, SseEvent, SseParser,
@@ -52,6 +54,11 @@ pub(crate) trait Listener: fmt::Debug + Send {
     /// # Errors
     /// [`Failed::CUT`] unless the reply is complete.
     fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Failed>;
+
+    /// The counts that the upstream has told by now; see [`Reader::reported`].
+    fn reported(&self) -> Option<Usage> {
+        None
+    }
 }
 
 /// Whether more is to come.
@@ -296,6 +303,10 @@ impl<L: Listener> Reader for Intake<L> {
             }
             Wire::Done => Ok(()),
         }
+    }
+
+    fn reported(&self) -> Option<Usage> {
+        self.listener.reported()
     }
 }
 

@@ -11,7 +11,7 @@
 
 use bytes::Bytes;
 use waystation_core::{
-    ChatEvent, ChatRequest, Delta, Finish, FinishReason, Json, JsonText, Kind, Start, Target,
+    ChatEvent, ChatRequest, Delta, Finish, FinishReason, Json, JsonText, Kind, Start, Target, Usage,
 };
 
 use super::{
@@ -116,6 +116,7 @@ impl Listener for Reply {
                 if let Some(delta) = said.delta {
                     self.take_stop(&MessageFields::of(delta), data);
                 }
+                self.counts.end();
                 self.count(said.usage);
             }
             "message_stop" => {
@@ -157,6 +158,10 @@ impl Listener for Reply {
 
     fn end(&mut self, _out: &mut Vec<ChatEvent>) -> Result<(), Failed> {
         Err(Failed::Garbage("the stream ended without message_stop"))
+    }
+
+    fn reported(&self) -> Option<Usage> {
+        self.counts.so_far()
     }
 }
 

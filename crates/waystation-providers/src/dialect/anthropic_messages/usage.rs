@@ -37,6 +37,8 @@ pub(super) struct Counts {
     thinking: Option<u64>,
     /// Searches that the provider ran.
     searches: Option<u64>,
+    /// The answer was counted to its end: the first word on it is a guess of the host's.
+    counted: bool,
 }
 
 // === impl Counts ===
@@ -58,6 +60,18 @@ impl Counts {
         told(&[details, "thinking_tokens"], &mut self.thinking);
         let tools = "server_tool_use";
         told(&[tools, "web_search_requests"], &mut self.searches);
+    }
+
+    /// The counts that follow are the last.
+    pub(super) const fn end(&mut self) {
+        self.counted = true;
+    }
+
+    /// The counts of a reply that is broken off here.
+    pub(super) fn so_far(&self) -> Option<Usage> {
+        let mut usage = self.usage()?;
+        usage.estimated = !self.counted;
+        Some(usage)
     }
 
     /// The counts as the gateway has them; `None` when nothing was counted.
@@ -90,9 +104,12 @@ mod tests {
         assert_eq!(counts.usage(), None);
         let start = br#"{"input_tokens":10,"cache_read_input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":7},"output_tokens":1}"#;
         counts.take(Json::parse(start).unwrap());
+        assert!(counts.so_far().unwrap().estimated);
+        counts.end();
         counts.take(Json::parse(br#"{"output_tokens":9,"input_tokens":20}"#).unwrap());
         let usage = counts.usage().unwrap();
         assert_eq!((usage.prompt.get(), usage.completion.get()), (32, 9));
         assert_eq!(usage.cache_write, usage.cache_write_1h);
+        assert_eq!(counts.so_far(), Some(usage));
     }
 }

@@ -357,6 +357,10 @@ impl Listener for Reply {
         }
         Err(Failed::CUT)
     }
+
+    fn reported(&self) -> Option<Usage> {
+        self.usage.clone()
+    }
 }
 
 /// A string that is not empty.

@@ -22,7 +22,7 @@
 use bytes::Bytes;
 use waystation_core::{
     ChatEvent, Delta, ErrorType, Finish, FinishReason, Json, JsonText, Kind, Reader, ReplyHead,
-    Secret, Start, UpstreamError,
+    Secret, Start, UpstreamError, Usage,
 };
 
 use super::{
@@ -283,6 +283,10 @@ impl Reader for GeminiReader {
                 Err(fault(Some(head), &body, self.secret.as_ref()))
             }
         }
+    }
+
+    fn reported(&self) -> Option<Usage> {
+        self.reply.counts.so_far()
     }
 }
 

@@ -58,6 +58,14 @@ impl Counts {
         }
     }
 
+    /// The counts of a reply that is broken off here. Some hosts tell those of the answer at the end
+    /// only.
+    pub(super) fn so_far(&self) -> Option<Usage> {
+        let mut usage = self.usage(None)?;
+        usage.estimated = self.candidates.is_none();
+        Some(usage)
+    }
+
     /// The usage that they make; `None` when nothing was counted.
     pub(super) fn usage(&self, searches: Option<u64>) -> Option<Usage> {
         if self.prompt.is_none() && self.candidates.is_none() && self.total.is_none() {

@@ -408,6 +408,10 @@ impl Listener for Reply {
         }
         Err(Failed::CUT)
     }
+
+    fn reported(&self) -> Option<Usage> {
+        self.ended.as_ref().and_then(|(_, usage)| usage.clone())
+    }
 }
 
 /// A string that is not empty.

@@ -25,10 +25,7 @@ impl Host {
         Self {
             upstream: catalog.provider("a").unwrap().upstream.clone(),
             endpoint: catalog.model(M).unwrap().endpoints[0].clone(),
-            lease: Lease {
-                credential: "key".parse().unwrap(),
-                secret: Some(Secret::new("sk-1")),
-            },
+            lease: Lease::new("key".parse().unwrap(), Some(Secret::new("sk-1"))),
         }
     }
 

@@ -253,14 +253,12 @@ fn line(codecs: &Codecs, upstream: &Upstream, dialect: &DialectId, endpoint: &En
             scheme(upstream.auth)
         );
     };
-    let lease = Lease {
-        credential: "key".parse().unwrap(),
-        // A signature needs the key's id as well.
-        secret: Some(Secret::new(match upstream.auth {
-            AuthScheme::Sigv4 => "ID:SECRET",
-            _ => "SECRET",
-        })),
-    };
+    // A signature needs the key's id as well.
+    let secret = Secret::new(match upstream.auth {
+        AuthScheme::Sigv4 => "ID:SECRET",
+        _ => "SECRET",
+    });
+    let lease = Lease::new("key".parse().unwrap(), Some(secret));
     let target = Target {
         upstream,
         endpoint,

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Ask, ChatRequest, CredentialId, Document, Entry, ModelId, NoCredential, Now, ParseError,
-    ProviderSlug, Ranking, Secret, Tokens, plugin::DocumentJob,
+    Ask, AuthScheme, ChatRequest, CredentialId, Document, Entry, ModelId, NoCredential, Now,
+    ParseError, ProviderSlug, Ranking, Secret, Tokens, plugin::DocumentJob,
 };
 
 /// Tells the time: monotonic and wall.
@@ -57,6 +57,13 @@ pub trait Credentials: Send + Sync {
 
     /// Whether `provider` has any credential, or needs none: whether its endpoints are candidates.
     fn has(&self, provider: &ProviderSlug) -> bool;
+
+    /// Takes notice that `provider` does not know `credential`. One that can be had anew is from then
+    /// on lent under another name; for others this changes nothing.
+    fn refused(&self, _provider: &ProviderSlug, _credential: &CredentialId) {}
+
+    /// Takes notice of what was used with `credential`, where tokens per minute are limited.
+    fn spent(&self, _provider: &ProviderSlug, _credential: &CredentialId, _tokens: Tokens) {}
 }
 
 /// A credential, lent for one attempt.
@@ -66,6 +73,28 @@ pub struct Lease {
     pub credential: CredentialId,
     /// The key or token; `None` where the provider needs none.
     pub secret: Option<Secret>,
+    /// How it travels, where that is not as the provider's keys usually do.
+    pub scheme: Option<AuthScheme>,
+}
+
+// === impl Lease ===
+
+impl Lease {
+    /// A credential that travels as its provider's keys usually do.
+    #[must_use]
+    pub const fn new(credential: CredentialId, secret: Option<Secret>) -> Self {
+        Self {
+            credential,
+            secret,
+            scheme: None,
+        }
+    }
+
+    /// How it travels to a provider whose keys usually go by `usual`.
+    #[must_use]
+    pub fn scheme_or(&self, usual: AuthScheme) -> AuthScheme {
+        self.scheme.unwrap_or(usual)
+    }
 }
 
 /// Reads foreign documents where they can do no harm.

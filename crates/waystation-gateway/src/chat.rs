@@ -276,6 +276,7 @@ impl Gateway {
             snapshot.settings.simulated,
         );
         record.watch(chat);
+        record.charge(Arc::clone(&snapshot.credentials));
         if let Some(conversation) = conversation {
             record.stick(Arc::clone(&self.sticky), conversation);
         }

@@ -303,7 +303,8 @@ impl Fallback<'_> {
             Err(none) => return Err(none),
         };
         keys.used.push(side.lease.credential.clone());
-        record.attempt(&planned.endpoint, &side.provider, side.started);
+        let with = (&side.lease.credential, side.started);
+        record.attempt(&planned.endpoint, &side.provider, with);
         let raced = self.raced(&side, work, record, &mut keys.beside);
         raced.await.map_err(|report| Some(*report))
     }

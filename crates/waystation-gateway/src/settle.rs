@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, Delta, Endpoint, Entry, ErrorType,
-    Finish, FinishReason, GenerationId, Ledger, Seed, Tick, Tokens, UnixMs, Usage, Usd,
+    Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, CredentialId, Credentials, Delta,
+    Endpoint, Entry, ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Tick, Tokens,
+    UnixMs, Usage, Usd,
 };
 
 use waystation_router::{Conversation, HealthTable, Outcome, ProbeGuard, StickyTable};
@@ -54,6 +55,8 @@ pub(crate) struct Record {
     sticky: Option<(Arc<StickyTable>, Conversation)>,
     /// The tool calls of the answer.
     calls: ToolCalls,
+    /// Those that count what is used with each of them.
+    credentials: Option<Arc<dyn Credentials>>,
 }
 
 /// The attempt under way.
@@ -64,6 +67,8 @@ struct Serving {
     provider: Arc<str>,
     /// When it began, for its time to the first token.
     started: Tick,
+    /// What it is made with.
+    credential: CredentialId,
 }
 
 /// Bytes of text that one token is taken for where no count was reported: 4 in English prose, less
@@ -100,6 +105,7 @@ impl Record {
             probe: None,
             sticky: None,
             calls: ToolCalls::default(),
+            credentials: None,
         }
     }
 
@@ -114,6 +120,11 @@ impl Record {
     /// Judges the tool calls of answers to `chat`.
     pub(crate) fn watch(&mut self, chat: &ChatRequest) {
         self.calls = ToolCalls::of(chat);
+    }
+
+    /// What is used is told to `credentials`.
+    pub(crate) fn charge(&mut self, credentials: Arc<dyn Credentials>) {
+        self.credentials = Some(credentials);
     }
 
     /// The request belongs to this conversation, which `table` remembers.
@@ -160,13 +171,18 @@ impl Record {
         self.prompt_estimate = estimate;
     }
 
-    /// An attempt began at `started`: from there on the prompt counts.
-    pub(crate) fn attempt(&mut self, endpoint: &Endpoint, provider: &Arc<str>, started: Tick) {
-        let (endpoint, provider) = (endpoint.clone(), Arc::clone(provider));
+    /// An attempt began at `started` with a credential: from there on the prompt counts.
+    pub(crate) fn attempt(
+        &mut self,
+        endpoint: &Endpoint,
+        provider: &Arc<str>,
+        (credential, started): (&CredentialId, Tick),
+    ) {
         self.serving = Some(Serving {
-            endpoint,
-            provider,
+            endpoint: endpoint.clone(),
+            provider: Arc::clone(provider),
             started,
+            credential: credential.clone(),
         });
         (self.usage, self.text_bytes, self.first_content) = (None, 0, None);
         self.calls.restart();
@@ -296,6 +312,10 @@ impl Record {
         let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
         self.measure(error, cancelled, (&settled.usage, finish));
         self.remember(finish, &settled.usage);
+        if let (Some(credentials), Some(serving)) = (&self.credentials, &self.serving) {
+            let tokens = settled.usage.prompt + settled.usage.completion;
+            credentials.spent(&serving.endpoint.provider, &serving.credential, tokens);
+        }
         entry.usage = settled.usage.clone();
         entry.cost = settled.cost;
         entry.total = settled.total;

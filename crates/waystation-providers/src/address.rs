@@ -20,21 +20,21 @@ pub(crate) fn percent(text: &str, out: &mut String) {
     }
 }
 
-/// Adds the credential as its scheme wants it, marked as a secret, so that no log shows it. A lease without a secret adds nothing: such hosts
-/// need none.
+/// Adds the credential as its own scheme wants it, else as `usual` does, marked as a secret, so that
+/// no log shows it. A lease without a secret adds nothing: such hosts need none.
 ///
 /// # Errors
 /// [`EncodeError::Credential`] for characters that no header can carry, or for a scheme that signs.
 pub(crate) fn authorise(
     request: HttpRequest,
-    scheme: AuthScheme,
+    usual: AuthScheme,
     lease: &Lease,
 ) -> Result<HttpRequest, EncodeError> {
     let Some(secret) = &lease.secret else {
         return Ok(request);
     };
     let named = HeaderName::from_static;
-    match scheme {
+    match lease.scheme_or(usual) {
         AuthScheme::Bearer | AuthScheme::GoogleOauth => {
             request.secret(AUTHORIZATION, "Bearer ", secret)
         }

@@ -22,6 +22,8 @@ const MAX_RAW: usize = 4 << 10;
 const MAX_MESSAGE: usize = 2 << 10;
 /// How deep errors are dug out of errors that quote them.
 const MAX_QUOTES: u32 = 3;
+/// The shortest part of a credential that is taken for a secret of its own.
+const SHORTEST_PART: usize = 12;
 /// What is shown in place of a text that spells out the credential.
 const WITHHELD: &str = "[withheld: it repeats the credential]";
 
@@ -167,32 +169,38 @@ fn is_html(text: &str) -> bool {
     text.trim_start().starts_with('<')
 }
 
+/// What must not be shown of a credential: the whole of it, and the parts of one that signs
+/// (`id:key:token`), which do not travel together. Too short a text is no secret, and would strike
+/// out words.
+fn shapes(secret: Option<&Secret>) -> impl Iterator<Item = &str> {
+    let whole = secret.map(Secret::expose).filter(|text| text.len() >= 4);
+    let parts = whole.into_iter().flat_map(|text| text.split(':'));
+    whole
+        .into_iter()
+        .chain(parts.filter(|part| part.len() >= SHORTEST_PART))
+}
+
 /// `text` without the credential, should an upstream have repeated it.
 fn struck<'a>(text: &'a str, secret: Option<&Secret>) -> Cow<'a, str> {
-    match secret.map(Secret::expose) {
-        Some(secret) if secret.len() >= 4 && text.contains(secret) => {
-            Cow::Owned(text.replace(secret, "[credential]"))
+    let mut text = Cow::Borrowed(text);
+    for shape in shapes(secret) {
+        if text.contains(shape) {
+            text = Cow::Owned(text.replace(shape, "[credential]"));
         }
-        _ => Cow::Borrowed(text),
     }
+    text
 }
 
 /// Whether `text` holds the credential as a JSON string may spell it, with `\/` or `\u002b`, also
 /// in a string within a string. Such a text is not shown at all: there is no one place to strike.
 fn spells(text: &str, secret: Option<&Secret>) -> bool {
-    let Some(secret) = secret
-        .map(Secret::expose)
-        .filter(|secret| secret.len() >= 4)
-    else {
-        return false;
-    };
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_QUOTES {
         if !text.contains('\\') {
             return false;
         }
         let plain = unescaped(&text);
-        if plain.contains(secret) {
+        if shapes(secret).any(|shape| plain.contains(shape)) {
             return true;
         }
         text = Cow::Owned(plain);

@@ -16,7 +16,8 @@ use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use waystation_auto::Rules;
 use waystation_core::{
-    Clock, Document, DocumentJob, ParseError, Sandbox, SortBy, Transport, Trust, UnixMs,
+    Clock, Credentials, Document, DocumentJob, ParseError, Sandbox, SortBy, Transport, Trust,
+    UnixMs,
 };
 use waystation_gateway::{
     Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
@@ -28,6 +29,7 @@ use waystation_tokens::ByteBounds;
 use crate::{
     auth::ClientKeys,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
+    credentials::{SimulatedCredentials, StaticCredentials},
     metrics::Metrics,
     plugins, rim, sandbox,
     telemetry::Telemetry,
@@ -59,6 +61,8 @@ pub struct Live {
     pub keys: ClientKeys,
     /// Upstreams are simulated.
     pub simulated: bool,
+    /// The providers' credentials; `None` while upstreams are simulated.
+    pub credentials: Option<Arc<StaticCredentials>>,
 }
 
 /// Random numbers: the standard library's keyed hash of a counter. Seeds and ids, no secrets.
@@ -120,7 +124,8 @@ impl App {
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
-        let (live, snapshot) = split(resolved, clock, sandboxed);
+        let outside = (clock, Arc::clone(&parts.transport));
+        let (live, snapshot) = split(resolved, outside, sandboxed);
         Arc::new(Self {
             gateway: Gateway::new(parts, Arc::new(snapshot)),
             ledger,
@@ -136,10 +141,19 @@ impl App {
 
     /// Publishes a new configuration; listeners and the number of streams stay as they were.
     pub fn reload(&self, resolved: Resolved) {
-        let clock = Arc::clone(&self.gateway.parts().clock);
-        let (live, snapshot) = split(resolved, clock, self.sandboxed);
+        let parts = self.gateway.parts();
+        let outside = (Arc::clone(&parts.clock), Arc::clone(&parts.transport));
+        let (live, snapshot) = split(resolved, outside, self.sandboxed);
         self.live.store(Arc::new(live));
         self.gateway.publish(Arc::new(snapshot));
+    }
+
+    /// Replaces tokens of providers that expire soon. To be called every few seconds.
+    pub async fn renew_credentials(&self) {
+        let live = self.live();
+        if let Some(credentials) = &live.credentials {
+            credentials.renew().await;
+        }
     }
 
     /// The gateway.
@@ -209,8 +223,12 @@ fn codecs(simulated: bool) -> Codecs {
 }
 
 /// The two halves of a configuration: what routes look at, and what the gateway works with.
-fn split(resolved: Resolved, clock: Arc<dyn Clock>, sandboxed: bool) -> (Live, Snapshot) {
-    let credentials = resolved.credentials(clock);
+fn split(
+    resolved: Resolved,
+    (clock, transport): (Arc<dyn Clock>, Arc<dyn Transport>),
+    sandboxed: bool,
+) -> (Live, Snapshot) {
+    let credentials = resolved.credentials(clock, transport);
     let Resolved {
         config,
         catalog,
@@ -225,7 +243,10 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>, sandboxed: bool) -> (Live, S
     let snapshot = Snapshot {
         catalog: Arc::clone(&catalog),
         routes: routes.collect(),
-        credentials,
+        credentials: match &credentials {
+            Some(credentials) => Arc::clone(credentials) as Arc<dyn Credentials>,
+            None => Arc::new(SimulatedCredentials),
+        },
         plugins: Arc::new(plugins::registry(&config, sandboxed)),
         ranker: Arc::new(Rules::new(catalog)),
         policy: policy(&config),
@@ -250,6 +271,7 @@ fn split(resolved: Resolved, clock: Arc<dyn Clock>, sandboxed: bool) -> (Live, S
             config,
             keys,
             simulated,
+            credentials,
         },
         snapshot,
     )

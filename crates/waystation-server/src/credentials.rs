@@ -1,49 +1,80 @@
-//! The keys of providers: which exist, and which one an attempt gets.
+//! The credentials of providers: which exist, which one an attempt gets, and that those which expire
+//! are had anew before they do.
 //!
-//! Keys come from the resolved configuration and live in memory. Nothing here reads files or the
-//! environment, fetches cloud tokens, or watches for expiry; which keys were refused is the gateway's
-//! to remember.
+//! Keys and identities come from the resolved configuration. Nothing here reads the environment;
+//! which credentials were refused is the gateway's to remember.
+
+mod aws;
+mod call;
+mod entra;
+mod google;
+mod limit;
+mod minted;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use waystation_core::{
-    Clock, CredentialId, Credentials, Lease, NoCredential, ProviderSlug, Secret, Tick,
+    AuthScheme, Clock, CredentialId, Credentials, Lease, NoCredential, ProviderSlug, Secret, Tick,
+    Tokens, Transport,
 };
+
+pub use aws::{Aws, Found, Profile, joined};
+use call::World;
+pub use entra::{AUTHORITY, Entra};
+pub use google::{Google, ServiceAccount, User};
+pub use limit::Limits;
+use limit::Window;
+pub use minted::Identity;
+use minted::Mint;
 
 /// What simulated upstreams are sent in place of a key.
 const SIMULATED: &str = "simulated";
 
-/// The window over which `rpm` counts.
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// One key of one provider.
+/// One credential of one provider.
 #[derive(Clone, Debug)]
 pub struct ProviderKey {
     /// Its name, for logs and health; never the secret.
     pub id: CredentialId,
-    /// The key itself; `None` where the provider needs none.
-    pub secret: Option<Secret>,
-    /// Leases per minute; `None` is no limit.
-    pub rpm: Option<u32>,
+    /// Where what is sent comes from.
+    pub source: Source,
+    /// How it travels, where that is not as the provider's keys usually do.
+    pub scheme: Option<AuthScheme>,
+    /// How much it may be used.
+    pub limits: Limits,
+}
+
+/// Where a credential comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The provider needs none.
+    Free,
+    /// A key that stays as it is.
+    Key(Secret),
+    /// Tokens that expire.
+    Minted(Identity),
 }
 
 /// The keys of every enabled provider. A provider without keys in it has no credential.
 pub type Keyring = BTreeMap<ProviderSlug, Vec<ProviderKey>>;
 
-/// Hands out configured keys: each provider's in turn, passing over those that the caller excludes
-/// and those whose `rpm` is used up.
+/// Hands out the configured credentials: each provider's in turn, passing over those that the caller
+/// excludes and those whose minute is used up.
+///
+/// [`renew`](Self::renew) is to be called every few seconds: it replaces tokens before they expire,
+/// so that a lease waits for one only on first use.
 pub struct StaticCredentials {
     providers: BTreeMap<ProviderSlug, Shelf>,
     clock: Arc<dyn Clock>,
+    transport: Arc<dyn Transport>,
 }
 
 struct Shelf {
@@ -52,21 +83,47 @@ struct Shelf {
 }
 
 struct Slot {
-    key: ProviderKey,
-    /// When the latest leases began, oldest first; at most `rpm` of them.
-    recent: Mutex<VecDeque<Tick>>,
+    id: CredentialId,
+    ready: Ready,
+    scheme: Option<AuthScheme>,
+    limits: Limits,
+    window: Mutex<Window>,
+}
+
+/// A source at work.
+enum Ready {
+    Fixed(Option<Secret>),
+    Minted(Box<Mint>),
 }
 
 /// Has a credential for everybody, since simulated upstreams check none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimulatedCredentials;
 
+// === impl ProviderKey ===
+
+impl ProviderKey {
+    /// A key that stays as it is, travels as usual and may be used without limit.
+    #[must_use]
+    pub const fn new(id: CredentialId, source: Source) -> Self {
+        Self {
+            id,
+            source,
+            scheme: None,
+            limits: Limits {
+                rpm: None,
+                tpm: None,
+            },
+        }
+    }
+}
+
 // === impl StaticCredentials ===
 
 impl StaticCredentials {
-    /// Takes the keys; `clock` says when their minutes are over.
+    /// Takes the keys; `clock` says when minutes and tokens are over, tokens come over `transport`.
     #[must_use]
-    pub fn new(keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(keyring: Keyring, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Self {
         let shelf = |keys: Vec<ProviderKey>| Shelf {
             keys: keys.into_iter().map(Slot::new).collect(),
             next: AtomicUsize::new(0),
@@ -77,7 +134,29 @@ impl StaticCredentials {
                 .map(|(provider, keys)| (provider, shelf(keys)))
                 .collect(),
             clock,
+            transport,
         }
+    }
+
+    /// Replaces the tokens that are in use and will expire soon. One that cannot be replaced is lent as
+    /// long as it holds, and asked for again at a later call.
+    pub async fn renew(&self) {
+        let slots = self.providers.values().flat_map(|shelf| &shelf.keys);
+        let mints = slots.filter_map(Slot::mint);
+        // Failures have been logged, and are told to whoever leases.
+        join_all(mints.map(|mint| mint.renew(self.world()))).await;
+    }
+
+    fn world(&self) -> World<'_> {
+        World {
+            transport: &*self.transport,
+            clock: &*self.clock,
+        }
+    }
+
+    fn slots<'a>(&'a self, provider: &ProviderSlug) -> impl Iterator<Item = &'a Slot> {
+        let shelf = self.providers.get(provider);
+        shelf.into_iter().flat_map(|shelf| &shelf.keys)
     }
 }
 
@@ -91,29 +170,68 @@ impl Credentials for StaticCredentials {
         let none = || NoCredential::None {
             provider: provider.to_string(),
         };
-        let now = self.clock.now().tick;
         let shelf = self.providers.get(provider).ok_or_else(none)?;
-        shelf.lease(exclude, now).map_err(|free| match free {
-            Some(free) => NoCredential::Resting {
-                provider: provider.to_string(),
-                wait: free.since(now),
-                limited: true,
-            },
-            None => none(),
-        })
+        let mut exclude = exclude.to_vec();
+        let mut failed = None;
+        loop {
+            let now = self.clock.now().tick;
+            let (slot, credential) = match shelf.next(&exclude, now) {
+                Ok(next) => next,
+                Err(free) => {
+                    let resting = free.map(|free| NoCredential::Resting {
+                        provider: provider.to_string(),
+                        wait: free.since(now),
+                        limited: true,
+                    });
+                    return Err(resting.or(failed).unwrap_or_else(none));
+                }
+            };
+            let secret = match &slot.ready {
+                Ready::Fixed(secret) => Ok(secret.clone()),
+                Ready::Minted(mint) => mint.lend(self.world()).await.map(Some),
+            };
+            match secret {
+                Ok(secret) => {
+                    return Ok(Lease {
+                        credential,
+                        secret,
+                        scheme: slot.scheme,
+                    });
+                }
+                Err(reason) => {
+                    exclude.push(credential);
+                    failed = Some(NoCredential::Refresh {
+                        provider: provider.to_string(),
+                        reason,
+                    });
+                }
+            }
+        }
     }
 
     fn has(&self, provider: &ProviderSlug) -> bool {
-        self.providers
-            .get(provider)
-            .is_some_and(|shelf| !shelf.keys.is_empty())
+        self.slots(provider).next().is_some()
+    }
+
+    fn refused(&self, provider: &ProviderSlug, credential: &CredentialId) {
+        let now = self.clock.now().tick;
+        let mut mints = self.slots(provider).filter_map(Slot::mint);
+        mints.any(|mint| mint.refused(credential, now));
+    }
+
+    fn spent(&self, provider: &ProviderSlug, credential: &CredentialId, tokens: Tokens) {
+        let mut slots = self.slots(provider);
+        let counts = |slot: &&Slot| slot.limits.tpm.is_some() && slot.id() == *credential;
+        if let Some(slot) = slots.find(counts) {
+            slot.window().spend(tokens, self.clock.now().tick);
+        }
     }
 }
 
 impl fmt::Debug for StaticCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.providers.iter().map(|(provider, shelf)| {
-            let ids: Vec<_> = shelf.keys.iter().map(|slot| &slot.key.id).collect();
+            let ids: Vec<_> = shelf.keys.iter().map(|slot| &slot.id).collect();
             (provider, ids)
         });
         f.debug_map().entries(names).finish()
@@ -123,21 +241,24 @@ impl fmt::Debug for StaticCredentials {
 // === impl Shelf ===
 
 impl Shelf {
-    /// The next key in turn that may be used now; else when the first one that is not excluded may be
-    /// used again.
-    fn lease(&self, exclude: &[CredentialId], now: Tick) -> Result<Lease, Option<Tick>> {
+    /// The next key in turn that may be used now, with its name; else when the first one that is not
+    /// excluded may be used again.
+    fn next(
+        &self,
+        exclude: &[CredentialId],
+        now: Tick,
+    ) -> Result<(&Slot, CredentialId), Option<Tick>> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let start = start.checked_rem(self.keys.len()).ok_or(None)?;
         let turn = self.keys.iter().cycle().skip(start).take(self.keys.len());
         let mut first: Option<Tick> = None;
-        for slot in turn.filter(|slot| !exclude.contains(&slot.key.id)) {
-            match slot.admits(now) {
-                Ok(()) => {
-                    return Ok(Lease {
-                        credential: slot.key.id.clone(),
-                        secret: slot.key.secret.clone(),
-                    });
-                }
+        for slot in turn {
+            let id = slot.id();
+            if exclude.contains(&id) {
+                continue;
+            }
+            match slot.admit(now) {
+                Ok(()) => return Ok((slot, id)),
                 Err(free) => first = Some(first.map_or(free, |first| first.min(free))),
             }
         }
@@ -149,29 +270,44 @@ impl Shelf {
 
 impl Slot {
     fn new(key: ProviderKey) -> Self {
+        let ready = match key.source {
+            Source::Free => Ready::Fixed(None),
+            Source::Key(secret) => Ready::Fixed(Some(secret)),
+            Source::Minted(identity) => {
+                Ready::Minted(Box::new(Mint::new(key.id.clone(), identity)))
+            }
+        };
         Self {
-            key,
-            recent: Mutex::default(),
+            id: key.id,
+            ready,
+            scheme: key.scheme,
+            limits: key.limits,
+            window: Mutex::default(),
         }
     }
 
-    /// Counts one more lease, if that keeps within `rpm`; else when it would.
-    fn admits(&self, now: Tick) -> Result<(), Tick> {
-        let Some(rpm) = self.key.rpm else {
-            return Ok(());
-        };
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        while recent
-            .front()
-            .is_some_and(|then| now.since(*then) >= MINUTE)
-        {
-            recent.pop_front();
+    /// The credential as it is called now.
+    fn id(&self) -> CredentialId {
+        self.mint().map_or_else(|| self.id.clone(), Mint::id)
+    }
+
+    fn mint(&self) -> Option<&Mint> {
+        match &self.ready {
+            Ready::Fixed(_) => None,
+            Ready::Minted(mint) => Some(mint),
         }
-        if recent.len() < usize::try_from(rpm).unwrap_or(usize::MAX) {
-            recent.push_back(now);
+    }
+
+    /// Counts one more lease, if that keeps within the limits; else when it would.
+    fn admit(&self, now: Tick) -> Result<(), Tick> {
+        if self.limits == Limits::default() {
             return Ok(());
         }
-        Err(recent.front().copied().unwrap_or(now).plus(MINUTE))
+        self.window().admit(self.limits, now)
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -191,10 +327,7 @@ impl Credentials for SimulatedCredentials {
         if exclude.contains(&credential) {
             return Err(none());
         }
-        Ok(Lease {
-            credential,
-            secret: Some(Secret::new(SIMULATED)),
-        })
+        Ok(Lease::new(credential, Some(Secret::new(SIMULATED))))
     }
 
     fn has(&self, _provider: &ProviderSlug) -> bool {

@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::watch,
-    time::{interval, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use waystation_core::Transport;
 use waystation_sim::{SimTransport, Simulator};
@@ -59,6 +59,8 @@ pub enum ServeError {
 
 /// How often the config file is looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often tokens are looked at for their expiry.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// Seed of the simulator: replies are the same from start to start.
 const SIMULATION_SEED: u64 = 1;
 
@@ -98,6 +100,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     tokio::select! {
         end = stop_signal() => end.map_err(ServeError::Signals)?,
         () = reloading => {}
+        () = renewals(&app) => {}
     }
     tracing::info!(
         "stopping: no new connections, open streams have {:?}",
@@ -201,6 +204,16 @@ async fn reloads(app: Arc<App>, flags: Flags, env: Environment, file: Option<std
         }
         seen = changed();
         reload(&app, &flags, &env);
+    }
+}
+
+/// Replaces tokens of providers before they expire, beside the requests that use them. Ends never.
+pub async fn renewals(app: &App) {
+    let mut look = interval(RENEW_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        app.renew_credentials().await;
     }
 }
 

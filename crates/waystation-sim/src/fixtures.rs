@@ -369,10 +369,10 @@ impl Credentials for Keys {
     ) -> Result<Lease, NoCredential> {
         let credential = provider.as_str().parse();
         match credential {
-            Ok(credential) if self.has(provider) && !exclude.contains(&credential) => Ok(Lease {
-                credential,
-                secret: Some(Secret::new(&format!("key-of-{provider}"))),
-            }),
+            Ok(credential) if self.has(provider) && !exclude.contains(&credential) => {
+                let secret = Secret::new(&format!("key-of-{provider}"));
+                Ok(Lease::new(credential, Some(secret)))
+            }
             _ => Err(NoCredential::None {
                 provider: provider.to_string(),
             }),

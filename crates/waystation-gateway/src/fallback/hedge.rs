@@ -154,7 +154,7 @@ impl Fallback<'_> {
         record.attempt(
             &serving.planned.endpoint,
             &serving.provider,
-            serving.started,
+            (&serving.lease.credential, serving.started),
         );
         // What plugins did for the other one was for nothing.
         if std::ptr::eq(serving, side) {

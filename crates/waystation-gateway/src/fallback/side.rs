@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Endpoint, Lease, RawJson, Run, Sent, StageReport, Tick,
-    UpstreamError,
+    ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, RawJson, Run, Sent, StageReport,
+    Tick, UpstreamError,
 };
 use waystation_router::{Outcome, Planned};
 
@@ -185,6 +185,14 @@ impl Fallback<'_> {
             }) => {
                 let now = self.parts.clock.now().tick;
                 rests.failed(side.by(), &error, now);
+                if error.kind == ErrorType::Authentication && sent == Sent::Maybe {
+                    let Use {
+                        provider,
+                        credential,
+                        ..
+                    } = side.by();
+                    self.snapshot.credentials.refused(provider, credential);
+                }
                 let endpoint = &side.planned.endpoint.id;
                 let outcome = Outcome::failed(error.kind, now);
                 self.health.record(endpoint, outcome);

@@ -72,7 +72,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 ///     billed_by_upstream: false,
 ///     search: None,
 /// };
-/// let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("sk-ant-1234")) };
+/// let lease = Lease::new("main".parse()?, Some(Secret::new("sk-ant-1234")));
 /// let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
 ///
 /// let body = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]}"#;

@@ -110,7 +110,7 @@ const RESERVED: &[&str] = &["model", "modelId", "messages", "stream", "stream_op
 /// #     billed_by_upstream: false,
 /// #     search: None,
 /// # };
-/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let lease = Lease::new("main".parse()?, Some(Secret::new("key-1234")));
 /// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
 /// let body = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}], "max_tokens": 9}"#;
 /// let chat = ChatRequest::parse(&Bytes::from(body))?;
@@ -176,7 +176,9 @@ fn url(chat: &ChatRequest, to: &Target<'_>) -> String {
 /// the feature `bedrock`, schemes that sign are refused.
 fn credential(request: HttpRequest, to: &Target<'_>) -> Result<HttpRequest, EncodeError> {
     #[cfg(feature = "bedrock")]
-    if let (AuthScheme::Sigv4, Some(secret)) = (to.upstream.auth, &to.lease.secret) {
+    let scheme = to.lease.scheme_or(to.upstream.auth);
+    #[cfg(feature = "bedrock")]
+    if let (AuthScheme::Sigv4, Some(secret)) = (scheme, &to.lease.secret) {
         let region = region(to).ok_or(EncodeError::Address {
             setting: "region",
             reason: "expected an AWS region such as \"us-east-1\", found none".into(),

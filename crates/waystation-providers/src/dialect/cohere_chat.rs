@@ -92,7 +92,7 @@ const RESERVED: &[&str] = &["model", "messages", "stream", "stream_options"];
 /// #     billed_by_upstream: false,
 /// #     search: None,
 /// # };
-/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let lease = Lease::new("main".parse()?, Some(Secret::new("key-1234")));
 /// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
 /// let body = r#"{"messages": [{"role": "user", "content": "Hi"}], "top_p": 1, "stop": "END", "stream": true}"#;
 /// let chat = ChatRequest::parse(&Bytes::from(body))?;

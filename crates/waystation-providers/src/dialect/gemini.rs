@@ -109,7 +109,7 @@ pub const GEMINI: &str = "gemini";
 /// #     billed_by_upstream: false,
 /// #     search: None,
 /// # };
-/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let lease = Lease::new("main".parse()?, Some(Secret::new("key-1234")));
 /// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
 /// let body = r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9, "reasoning": {"effort": "low"}}"#;
 /// let chat = ChatRequest::parse(&Bytes::from(body))?;

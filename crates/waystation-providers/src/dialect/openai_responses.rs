@@ -102,7 +102,7 @@ const RESERVED: &[&str] = &["model", "messages", "input", "stream", "stream_opti
 /// #     billed_by_upstream: false,
 /// #     search: None,
 /// # };
-/// # let lease = Lease { credential: "main".parse()?, secret: Some(Secret::new("key-1234")) };
+/// # let lease = Lease::new("main".parse()?, Some(Secret::new("key-1234")));
 /// # let to = Target { upstream: &upstream, endpoint: &endpoint, lease: &lease, now: UnixMs::new(0) };
 /// let body = r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 99, "stream": true, "stop": "END"}"#;
 /// let chat = ChatRequest::parse(&Bytes::from(body))?;

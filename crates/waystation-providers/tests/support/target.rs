@@ -53,10 +53,10 @@ impl Host {
                 billed_by_upstream: false,
                 search: None,
             },
-            lease: Lease {
-                credential: "test".parse().unwrap(),
-                secret: Some(Secret::new("sk-test-0123456789")),
-            },
+            lease: Lease::new(
+                "test".parse().unwrap(),
+                Some(Secret::new("sk-test-0123456789")),
+            ),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which providers are enabled, by what, with which keys: the file's tables, then the environment.
 //! Their addresses and wires are the catalogue's, with the file's changes.
 
+mod identity;
 mod keys;
 
 use std::{
@@ -194,9 +195,6 @@ impl Providers {
 
     /// A provider of which the environment alone speaks.
     fn add_from_environment(&mut self, provider: &Provider, config: &Config, cx: &mut Context<'_>) {
-        if provider.general_identity {
-            return;
-        }
         let slug = &provider.upstream.slug;
         let Some((variable, key)) = keys::of_environment(provider, cx).or_else(|| {
             // A local server that wants no key is enabled by its address.

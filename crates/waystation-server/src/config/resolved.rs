@@ -10,7 +10,7 @@ use std::{
 
 use waystation_catalog::{Catalog, CatalogError, Changes};
 use waystation_core::{
-    AuthScheme, Clock, CredentialId, Credentials, DialectId, ProviderSlug, Upstream, nearest,
+    AuthScheme, Clock, CredentialId, DialectId, ProviderSlug, Transport, Upstream, nearest,
 };
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
     settings::{Config, Timeouts},
     shape,
 };
-use crate::credentials::{Keyring, SimulatedCredentials, StaticCredentials};
+use crate::credentials::{Keyring, StaticCredentials};
 
 /// The file that is read when no other is named and it is there.
 const DEFAULT_FILE: &str = "waystation.toml";
@@ -397,13 +397,15 @@ impl Resolved {
         keys.map(|key| &key.id)
     }
 
-    /// The credentials of the enabled providers; simulated ones when upstreams are.
+    /// The credentials of the enabled providers; `None` while upstreams are simulated. Tokens are asked
+    /// for over `transport`.
     #[must_use]
-    pub fn credentials(&self, clock: Arc<dyn Clock>) -> Arc<dyn Credentials> {
-        if self.simulated {
-            Arc::new(SimulatedCredentials)
-        } else {
-            Arc::new(StaticCredentials::new(self.keyring.clone(), clock))
-        }
+    pub fn credentials(
+        &self,
+        clock: Arc<dyn Clock>,
+        transport: Arc<dyn Transport>,
+    ) -> Option<Arc<StaticCredentials>> {
+        let keyring = (!self.simulated).then(|| self.keyring.clone())?;
+        Some(Arc::new(StaticCredentials::new(keyring, clock, transport)))
     }
 }

@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use super::*;
 
 mod errors;
+mod identities;
 mod listeners;
 mod providers;
 mod secrets;

@@ -1,7 +1,14 @@
 //! Tests of the key rotation.
 
+mod account;
+mod identities;
+mod renewal;
+
 use futures_util::FutureExt as _;
 use waystation_core::{Now, UnixMs};
+use waystation_sim::ReplayTransport;
+
+use std::time::Duration;
 
 use super::*;
 
@@ -18,10 +25,10 @@ impl Clock for Stopped {
 }
 
 fn key(id: &str, rpm: Option<u32>) -> ProviderKey {
+    let source = Source::Key(Secret::new(id));
     ProviderKey {
-        id: id.parse().unwrap(),
-        secret: Some(Secret::new(id)),
-        rpm,
+        limits: Limits { rpm, tpm: None },
+        ..ProviderKey::new(id.parse().unwrap(), source)
     }
 }
 
@@ -32,7 +39,9 @@ fn openai() -> ProviderSlug {
 fn with(keys: Vec<ProviderKey>) -> (StaticCredentials, Arc<Stopped>) {
     let clock = Arc::new(Stopped(AtomicUsize::new(0)));
     let keyring = Keyring::from([(openai(), keys)]);
-    (StaticCredentials::new(keyring, clock.clone()), clock)
+    let transport = Arc::new(ReplayTransport::queue([]));
+    let credentials = StaticCredentials::new(keyring, clock.clone(), transport);
+    (credentials, clock)
 }
 
 fn lease(from: &StaticCredentials, exclude: &[&str]) -> Option<String> {
@@ -84,7 +93,7 @@ fn a_used_up_minute_says_when_it_is_over() {
 #[test]
 fn a_provider_that_needs_no_key_leases_without_a_secret() {
     let mut keyless = key("none", None);
-    keyless.secret = None;
+    keyless.source = Source::Free;
     let (keys, _) = with(vec![keyless]);
     assert!(keys.has(&openai()));
     let lease = keys.lease(&openai(), &[]).now_or_never().unwrap().unwrap();
@@ -101,7 +110,7 @@ fn an_unknown_or_keyless_entry_has_nothing() {
 #[test]
 fn debug_shows_names_only() {
     let (keys, _) = with(vec![ProviderKey {
-        secret: Some(Secret::new("sk-very-secret")),
+        source: Source::Key(Secret::new("sk-very-secret")),
         ..key("main", None)
     }]);
     assert_eq!(format!("{keys:?}"), r#"{"openai": ["main"]}"#);

@@ -149,14 +149,14 @@ fn several_keys_are_taken_with_names_and_limits() {
         .map(|key| key.id.as_str())
         .collect();
     assert_eq!(ids, ["openai/1", "openai/2", "third"]);
-    assert!(
-        resolved
-            .warnings
-            .iter()
-            .any(|line| line.starts_with("w.toml:9: ")),
-        "{:?}",
-        resolved.warnings
-    );
+    let limits: Vec<_> = resolved
+        .keyring
+        .values()
+        .flatten()
+        .map(|key| (key.limits.rpm, key.limits.tpm))
+        .collect();
+    assert_eq!(limits, [(None, None), (Some(500), None), (None, Some(9))]);
+    assert!(resolved.warnings.is_empty(), "{:?}", resolved.warnings);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Secrets are read from many places and shown in none.
 
+use waystation_core::Credentials as _;
+
 use super::*;
 
 const SECRET: &str = "sk-super-secret-0123456789";
@@ -27,7 +29,8 @@ fn nothing_that_is_printed_shows_a_secret() {
         "{resolved:?} {:?} {:?}",
         hidden(),
         resolved
-            .credentials(stopped())
+            .credentials(stopped(), transport())
+            .unwrap()
             .has(&"openai".parse().unwrap())
     );
     let printed = toml::to_string(&resolved.config).unwrap();
@@ -63,7 +66,10 @@ fn secrets_of_files_lose_their_last_line_break() {
     let resolved = good(&text);
     fs::remove_file(path).unwrap();
     let key = resolved.keyring.values().flatten().next().unwrap();
-    assert_eq!(key.secret.as_ref().unwrap().expose(), "sk-from-a-file");
+    let crate::credentials::Source::Key(secret) = &key.source else {
+        panic!("{key:?}");
+    };
+    assert_eq!(secret.expose(), "sk-from-a-file");
 }
 
 #[test]
@@ -98,6 +104,10 @@ fn a_wrong_line_of_an_env_file_is_told_without_its_text() {
             path.display()
         )
     );
+}
+
+fn transport() -> std::sync::Arc<dyn waystation_core::Transport> {
+    std::sync::Arc::new(waystation_sim::ReplayTransport::queue([]))
 }
 
 fn stopped() -> std::sync::Arc<dyn waystation_core::Clock> {

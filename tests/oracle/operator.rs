@@ -108,6 +108,26 @@ async fn a_limit_on_output_is_lowered_to_the_endpoints_own_where_the_operator_wi
     assert_eq!(limit, Some(&json!(16_384)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_limit_on_output_is_lowered_to_what_the_prompt_leaves_of_the_context() {
+    let station = Setup::mocks()
+        .config(
+            "[routing]\nclamp_max_tokens = true\n[[models]]\nid = 'acme/tight'\ncontext_length = 8000\n\
+             [[models.endpoints]]\nprovider = 'a'\nmodel = 'tight'\n",
+        )
+        .start(hello());
+    let text = "word ".repeat(4_000);
+    let body = json!({"messages": [{"role": "user", "content": text}], "max_tokens": 6_000});
+    station.chat(asking("acme/tight", body)).await.ok();
+    let sent = station.bodies()[0]["max_tokens"].as_u64().unwrap();
+    // The prompt is about 5,000 tokens.
+    assert!((1_000..3_500).contains(&sent), "{sent}");
+    // A limit that fits stays as it is, and so does every limit where the operator does not say so.
+    let body = json!({"max_tokens": 600});
+    station.chat(asking("acme/tight", body)).await.ok();
+    assert_eq!(station.bodies()[1]["max_tokens"], 600);
+}
+
 /// M at A and, as tiers of it, `a/flex` at half the price and `a/priority` at the double.
 fn tiers() -> Setup {
     Setup::mocks().config(

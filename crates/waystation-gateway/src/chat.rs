@@ -199,6 +199,7 @@ impl Gateway {
             health,
             rests: (&self.rests, self.rests.known()),
             plan: &plan,
+            prompt: ask.prompt_estimate,
             may_repeat,
             whole: !prepared.chat.stream(),
             hedges: hedges.filter(|_| may_repeat),

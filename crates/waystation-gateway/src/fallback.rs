@@ -9,6 +9,7 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use waystation_core::{
     ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Retry, Run, Sent, StageReport,
+    Tokens,
 };
 use waystation_router::{Admit, HealthTable, Plan, Planned};
 
@@ -32,6 +33,8 @@ pub(crate) struct Fallback<'a> {
     pub(crate) rests: (&'a Rests, u64),
     /// What to try, in order.
     pub(crate) plan: &'a Plan,
+    /// What the prompt is taken for, in tokens.
+    pub(crate) prompt: Tokens,
     /// `allow_fallbacks` is not false.
     pub(crate) may_repeat: bool,
     /// The reply is not streamed.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
     ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, RawJson, Run, Sent, StageReport,
-    Tick, UpstreamError,
+    Tick, Tokens, UpstreamError,
 };
 use waystation_router::{Outcome, Planned};
 
@@ -146,11 +146,9 @@ impl Fallback<'_> {
             }
             None => {}
         }
-        if let (true, Some(limit), Some(wanted)) = (
-            self.snapshot.policy.clamp_max_tokens,
-            endpoint.max_output,
-            chat.max_output(),
-        ) && wanted > limit
+        let clamp = self.snapshot.policy.clamp_max_tokens;
+        if let (Some(wanted), true) = (chat.max_output(), clamp)
+            && let Some(limit) = self.room(endpoint).filter(|limit| wanted > *limit)
         {
             for key in ["max_completion_tokens", "max_tokens"] {
                 if chat.get(key).is_some() {
@@ -159,6 +157,22 @@ impl Fallback<'_> {
             }
         }
         chat
+    }
+
+    /// The longest answer that the endpoint gives to this prompt: its own limit, else its model's, and
+    /// what the prompt, as it is estimated, leaves of the context. `None` where nothing is known.
+    fn room(&self, endpoint: &Endpoint) -> Option<Tokens> {
+        let model = || self.snapshot.catalog.model(endpoint.model.as_str());
+        let output = endpoint
+            .max_output
+            .or_else(|| model().and_then(|model| model.max_output));
+        let left = endpoint.context_length.map(|context| {
+            // Estimates err: a sixteenth of the prompt stays free.
+            let prompt = self.prompt.get();
+            let left = context.get().saturating_sub(prompt + prompt / 16);
+            Tokens::new(left.max(1))
+        });
+        [output, left].into_iter().flatten().min()
     }
 
     /// Takes notice of how an attempt ended: its credential and its endpoint are known by it.

@@ -248,24 +248,49 @@ impl Providers {
     }
 }
 
-/// Notes every provider whose address is one of the gateway's own listeners.
+/// Notes every provider whose address is one of the gateway's own listeners: one that was given, by
+/// its key or variable, and one that is the catalogue's, by the key that changes it.
 pub(super) fn refuse_own_listeners(
     catalog: &Catalog,
     providers: &Providers,
     own: &[&Listen],
     cx: &mut Context<'_>,
 ) {
-    for (slug, place) in &providers.addresses {
+    let unstated = |slug: &&ProviderSlug| !providers.addresses.contains_key(*slug);
+    let enabled = providers.enabled.keys().filter(unstated);
+    for slug in providers.addresses.keys().chain(enabled) {
         let Some(provider) = catalog.provider(slug.as_str()) else {
             continue;
         };
         let url = &provider.upstream.base_url;
-        if let Some(listen) = own.iter().find(|listen| listen.is_target_of(url)) {
-            let message = format!(
-                "expected the address of {slug}, found this gateway's own listener {listen}: \
-                 requests would come back for ever"
-            );
-            cx.wrong_at(place.clone(), &message);
+        let Some(listen) = own.iter().find(|listen| listen.is_target_of(url)) else {
+            continue;
+        };
+        let own =
+            format!("this gateway's own listener {listen}: requests would come back for ever");
+        match providers.addresses.get(slug) {
+            Some(place) => {
+                let message = format!("expected the address of {slug}, found {own}");
+                cx.wrong_at(place.clone(), &message);
+            }
+            None => {
+                let place = cx
+                    .places
+                    .of(&join(&join("providers", slug.as_str()), "base_url"));
+                let place = match providers.enabled.get(slug).map(|enabled| &enabled.origin) {
+                    Some(Origin::Variable(_)) => Place::variable(
+                        address_names(slug, Some(provider))
+                            .first()
+                            .map_or("", String::as_str),
+                    ),
+                    _ => place,
+                };
+                let message = format!(
+                    "expected the address of {slug}, found none, and its usual one, {url}, is {own}; \
+                     say where {slug} is, or let the gateway listen elsewhere"
+                );
+                cx.wrong_at(place, &message);
+            }
         }
     }
 }

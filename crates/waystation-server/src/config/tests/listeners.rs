@@ -97,6 +97,27 @@ fn an_address_that_is_the_gateways_own_is_refused_by_its_variable_or_key() {
     assert!(found.contains("own listener 127.0.0.1:8081"), "{found}");
 }
 
+#[test]
+fn a_provider_whose_usual_address_is_the_gateways_own_is_refused_by_the_key_that_is_missing() {
+    for slug in ["llama-cpp", "llamafile"] {
+        let found = bad(&format!("[providers.{slug}]"), &Environment::default());
+        let expected =
+            format!("w.toml:1: providers.{slug}.base_url: expected the address of {slug}");
+        assert!(found.starts_with(&expected), "{found}");
+        assert!(found.contains("own listener 127.0.0.1:8080"), "{found}");
+    }
+    let keyed = env([("LLAMA_CPP_API_KEY", "k")]);
+    let found = bad("", &keyed);
+    assert!(
+        found.starts_with("environment: LLAMA_CPP_BASE_URL: expected the address"),
+        "{found}"
+    );
+    let elsewhere = "[server]\nlisten = '127.0.0.1:9090'\n[providers.llama-cpp]";
+    load(elsewhere, &Environment::default()).unwrap();
+    let stated = "[providers.llama-cpp]\nbase_url = 'http://127.0.0.1:9999/v1'";
+    load(stated, &Environment::default()).unwrap();
+}
+
 /// Nothing that speaks against simulating.
 const ALONE: Situation = Situation {
     has_file: false,

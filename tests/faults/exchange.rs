@@ -48,6 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) usage: Value,
     pub(crate) retry_after: Option<u64>,
     pub(crate) record: Value,
+    /// `openrouter_metadata`, where there is one.
+    pub(crate) metadata: Value,
     /// The body as it came.
     pub(crate) body: String,
 }
@@ -56,6 +58,21 @@ pub(crate) struct Exchange {
 pub(crate) fn station(upstream: ReplayTransport) -> Station {
     static MOCKS: OnceLock<Resolved> = OnceLock::new();
     let resolved = MOCKS.get_or_init(|| Setup::mocks().resolve().expect("a configuration"));
+    let upstream = Arc::new(upstream);
+    let transport = Arc::<ReplayTransport>::clone(&upstream);
+    let app = App::with_clock(resolved.clone(), transport, Arc::new(TokioClock::new()));
+    Station::new(app, upstream)
+}
+
+/// The same, where A, B and C are known to go on from given words.
+pub(crate) fn going_on(upstream: ReplayTransport) -> Station {
+    static MOCKS: OnceLock<Resolved> = OnceLock::new();
+    let resolved = MOCKS.get_or_init(|| {
+        let quirks = ["a", "b", "c"]
+            .map(|slug| format!("[providers.{slug}]\nquirks = {{ prefill = 'plain' }}\n"));
+        let setup = Setup::mocks().config(&quirks.concat());
+        setup.resolve().expect("a configuration")
+    });
     let upstream = Arc::new(upstream);
     let transport = Arc::<ReplayTransport>::clone(&upstream);
     let app = App::with_clock(resolved.clone(), transport, Arc::new(TokioClock::new()));
@@ -115,12 +132,22 @@ fn of_stream(got: &Streamed) -> (Exchange, String) {
     let chunks = got.chunks();
     for chunk in &chunks {
         assert_eq!(chunk["object"], "chat.completion.chunk", "{chunk}");
-        for key in ["id", "model", "created", "provider"] {
+        for key in ["id", "model", "created"] {
             assert_eq!(chunk[key], chunks[0][key], "{key} changes: {chunk}");
         }
         assert_eq!(chunk["id"], id.as_str());
     }
     let last = chunks.last().expect("a chunk");
+    let mut providers: Vec<&Value> = chunks.iter().map(|chunk| &chunk["provider"]).collect();
+    providers.dedup();
+    let seams = last["openrouter_metadata"]["continued_from"].as_array();
+    let seams = seams.map_or(0, Vec::len);
+    let told = providers.len() <= 1 + seams;
+    assert!(
+        told,
+        "another provider, and nothing says so: {}",
+        got.text()
+    );
     let errors = chunks
         .iter()
         .filter(|chunk| chunk.get("error").is_some())
@@ -199,6 +226,7 @@ impl Exchange {
             usage: json["usage"].clone(),
             retry_after,
             record: Value::Null,
+            metadata: json["openrouter_metadata"].clone(),
             body: body.to_owned(),
         }
     }

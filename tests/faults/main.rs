@@ -2,6 +2,7 @@
 //! virtual time. `docs/faults.md` tells in words what is held here. No socket is opened; the same
 //! list over real sockets is the outside suite's.
 
+mod continuing;
 mod deadlines;
 mod exchange;
 mod fault;

@@ -15,7 +15,7 @@ use waystation_core::Phase;
 use waystation_sim::{ReplayTransport, Reply, fixtures};
 
 use crate::{
-    exchange::{Exchange, Seen, exchange, station},
+    exchange::{Exchange, Seen, exchange, going_on, station},
     fault::{
         EVER, TOKENS, coded, finish, good, in_band, late, limited, no_words, nothing, page, said,
         texts, whole,
@@ -55,6 +55,7 @@ struct Script {
     allow_fallbacks: bool,
     reasoning: bool,
     hedge: bool,
+    continues: bool,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -135,8 +136,18 @@ fn script() -> impl Strategy<Value = Script> {
                 allow_fallbacks,
                 reasoning,
                 hedge,
+                continues: false,
             },
         )
+}
+
+/// Scripts whose answers may be gone on with.
+fn continued() -> impl Strategy<Value = Script> {
+    script().prop_map(|script| Script {
+        streamed: true,
+        continues: true,
+        ..script
+    })
 }
 
 // === impl Step ===
@@ -206,11 +217,16 @@ async fn run(script: &Script) -> Exchange {
         only.push(letter.to_ascii_uppercase().to_string());
     }
     let provider = json!({"only": only, "allow_fallbacks": script.allow_fallbacks});
-    let mut more = json!({"provider": provider, "waystation": {"hedge": script.hedge}});
+    let mut more = json!({"provider": provider, "waystation": {"hedge": script.hedge, "continue": script.continues}});
     if script.reasoning {
         more["reasoning"] = json!({"effort": "high"});
     }
-    exchange(&station(transport), script.streamed, more).await
+    let station = if script.continues {
+        going_on(transport)
+    } else {
+        station(transport)
+    };
+    exchange(&station, script.streamed, more).await
 }
 
 fn check(script: &Script, got: &Exchange) -> Result<(), TestCaseError> {
@@ -256,6 +272,79 @@ fn check(script: &Script, got: &Exchange) -> Result<(), TestCaseError> {
     let longest = Duration::from_secs(900);
     prop_assert!(script.streamed || got.took <= longest, "{:?}", got.took);
     Ok(())
+}
+
+/// The parts of a text, each from one endpoint: its letter, and how many pieces it has. A part begins
+/// with piece 0.
+fn parts(text: &str) -> Vec<(char, usize)> {
+    let mut parts: Vec<(char, usize)> = Vec::new();
+    for piece in text.split_inclusive(' ') {
+        let letter = piece.chars().next().expect("a letter");
+        let at: usize = piece[1..].trim_end().parse().expect("a number");
+        match parts.last_mut() {
+            Some((last, count)) if at > 0 => {
+                assert_eq!((*last, *count), (letter, at), "pieces in order: {text}");
+                *count += 1;
+            }
+            _ => {
+                assert_eq!(at, 0, "a part from its start: {text}");
+                parts.push((letter, 1));
+            }
+        }
+    }
+    parts
+}
+
+/// With `continue` on, the text is one: parts of answers, in order, each from its start, the last one
+/// complete or followed by an error; and the reply names every endpoint that gave a part.
+fn check_continued(got: &Exchange) -> Result<(), TestCaseError> {
+    let (provider, text, complete) = match &got.seen {
+        Seen::Answer {
+            provider,
+            text,
+            finish,
+        } => (provider, text, finish == "stop"),
+        Seen::Broken { provider, text, .. } => (provider, text, false),
+        Seen::Error { .. } => return Ok(()),
+    };
+    let parts = parts(text);
+    let from = got.metadata["continued_from"].as_array();
+    let from = from.map(Vec::as_slice).unwrap_or_default();
+    let named = from
+        .iter()
+        .map(|one| one["provider"].as_str().unwrap_or_default());
+    let named: Vec<&str> = named.chain([provider.as_str()]).collect();
+    let gave: Vec<String> = parts
+        .iter()
+        .map(|(letter, _)| letter.to_ascii_uppercase().to_string())
+        .collect();
+    // The last one may have nothing to add to what is there.
+    let added = gave.len() == named.len();
+    let heard = gave == named || gave == named[..named.len() - 1];
+    prop_assert!(heard, "every part's endpoint is named: {named:?} {text}");
+    let told = got.record["continued_from"].as_array().map_or(0, Vec::len);
+    prop_assert_eq!(told, from.len(), "{}", got.record);
+    let last = parts.last().map_or(0, |(_, count)| *count);
+    let whole = !complete || !added || last == TOKENS;
+    prop_assert!(whole, "the last part is complete: {text}");
+    prop_assert!((1..=6).contains(&got.asked.len()), "{}", got.asked);
+    let counted = got.usage["completion_tokens"].as_u64() > Some(0);
+    prop_assert!(counted, "every part is counted: {}", got.usage);
+    Ok(())
+}
+
+#[test]
+fn with_continue_on_any_script_ends_in_one_text_that_says_who_gave_it() {
+    let config = ProptestConfig::with_cases(300);
+    let outcome = TestRunner::new(config).run(&continued(), |script| {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let got = runtime.expect("a runtime").block_on(run(&script));
+        check_continued(&got)
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

@@ -115,7 +115,7 @@ async fn a_limit_on_output_is_lowered_to_what_the_prompt_leaves_of_the_context()
             "[routing]\nclamp_max_tokens = true\n[[models]]\nid = 'acme/tight'\ncontext_length = 8000\n\
              [[models.endpoints]]\nprovider = 'a'\nmodel = 'tight'\n",
         )
-        .start(hello());
+        .start(ReplayTransport::answering(|_, _| fixtures::answer("Hi", 5, 2)));
     let text = "word ".repeat(4_000);
     let body = json!({"messages": [{"role": "user", "content": text}], "max_tokens": 6_000});
     station.chat(asking("acme/tight", body)).await.ok();

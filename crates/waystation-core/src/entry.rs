@@ -51,6 +51,11 @@ pub struct Entry {
     pub fees: Usd,
     /// What a second attempt beside the one that served cost, at least; `None` when there was none.
     pub hedge_cost: Option<Usd>,
+    /// The endpoints that began the answer and broke off, before the one that ended it; empty for
+    /// every answer that came from one endpoint.
+    pub continued_from: Vec<EndpointId>,
+    /// The part of the total that those cost; `None` when there were none.
+    pub continued_cost: Option<Usd>,
     /// From the request's arrival to the first content.
     pub latency: Option<Duration>,
     /// From the first content to the end.
@@ -113,6 +118,8 @@ impl Entry {
             total: None,
             fees: Usd::ZERO,
             hedge_cost: None,
+            continued_from: Vec::new(),
+            continued_cost: None,
             latency: None,
             generation_time: None,
             attempts: Vec::new(),

@@ -63,7 +63,7 @@ pub use transport::{
     BodyStream, HttpRequest, HttpStream, PoolKey, ReplyHead, SendLimits, Transport,
 };
 pub use upstream::{
-    AuthScheme, ChatPath, MaxTokensName, Quirks, ReasoningReplay, ReasoningRequest, Settings,
-    Target, Upstream, WebSearchRequest,
+    AuthScheme, ChatPath, MaxTokensName, Prefill, Quirks, ReasoningReplay, ReasoningRequest,
+    Settings, Target, Upstream, WebSearchRequest,
 };
 pub use usage::Usage;

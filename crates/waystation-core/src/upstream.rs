@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
-use crate::{Endpoint, Lease, ProviderSlug, UnixMs};
+use crate::{Endpoint, Lease, ModelId, ProviderSlug, UnixMs};
 
 /// Where one provider is and how it wants to be spoken to. Made from a catalogue row and the
 /// operator's config; the same for all of its endpoints.
@@ -87,6 +87,28 @@ pub struct Quirks {
     pub takes_reasoning_details: bool,
     /// How the host's own search of the web is asked for.
     pub web_search: WebSearchRequest,
+    /// How words of the assistant at the end of a conversation are gone on from. An answer that broke
+    /// off is continued only where this is known.
+    pub prefill: Prefill,
+    /// The models to which `prefill` applies, by id; a `*` at the end stands for anything. Empty is all.
+    pub prefill_models: Vec<String>,
+}
+
+/// How a host is asked to go on from words of the assistant at the end of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefill {
+    /// Nobody knows: it may begin anew, or refuse.
+    #[default]
+    Unknown,
+    /// The last message is enough.
+    Plain,
+    /// The last message says `prefix: true`.
+    Prefix,
+    /// The last message says `partial: true`.
+    Partial,
+    /// The body says `continue_final_message: true`, and that no turn is begun.
+    ContinueFinalMessage,
 }
 
 /// Where chat completions live below the base URL.
@@ -162,6 +184,38 @@ pub enum WebSearchRequest {
     EnableSearch,
     /// A tool of the type `web_search`.
     Tool,
+}
+
+// === impl Quirks ===
+
+impl Quirks {
+    /// How `model` is asked here to go on from given words.
+    ///
+    /// ```
+    /// use waystation_core::{ModelId, Prefill, Quirks};
+    ///
+    /// let quirks = Quirks {
+    ///     prefill: Prefill::Plain,
+    ///     prefill_models: vec!["acme/old-*".into()],
+    ///     ..Quirks::default()
+    /// };
+    /// let model = |id: &str| id.parse::<ModelId>().unwrap();
+    /// assert_eq!(quirks.prefill_of(&model("acme/old-1")), Prefill::Plain);
+    /// assert_eq!(quirks.prefill_of(&model("acme/new")), Prefill::Unknown);
+    /// ```
+    #[must_use]
+    pub fn prefill_of(&self, model: &ModelId) -> Prefill {
+        let id = model.as_str();
+        let is_it = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => id.starts_with(start),
+            None => id == pattern,
+        };
+        if self.prefill_models.is_empty() || self.prefill_models.iter().any(is_it) {
+            self.prefill
+        } else {
+            Prefill::Unknown
+        }
+    }
 }
 
 /// Everything that a codec may know of where a request goes.

@@ -64,4 +64,35 @@ impl Usage {
     pub fn is_empty(&self) -> bool {
         self.sum() == Tokens::ZERO
     }
+
+    /// These counts and `other`'s together: what an answer consumed that two endpoints gave.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |a: Option<Tokens>, b: Option<Tokens>| match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        Self {
+            prompt: self.prompt + other.prompt,
+            completion: self.completion + other.completion,
+            total: None,
+            cached: sum(self.cached, other.cached),
+            cache_write: sum(self.cache_write, other.cache_write),
+            cache_write_1h: sum(self.cache_write_1h, other.cache_write_1h),
+            prompt_audio: sum(self.prompt_audio, other.prompt_audio),
+            prompt_video: sum(self.prompt_video, other.prompt_video),
+            reasoning: sum(self.reasoning, other.reasoning),
+            completion_audio: sum(self.completion_audio, other.completion_audio),
+            completion_image: sum(self.completion_image, other.completion_image),
+            accepted_prediction: sum(self.accepted_prediction, other.accepted_prediction),
+            rejected_prediction: sum(self.rejected_prediction, other.rejected_prediction),
+            web_searches: match (self.web_searches, other.web_searches) {
+                (Some(a), Some(b)) => Some(a + b),
+                (a, b) => a.or(b),
+            },
+            // Each was charged by its own provider.
+            upstream_cost: None,
+            estimated: self.estimated || other.estimated,
+        }
+    }
 }

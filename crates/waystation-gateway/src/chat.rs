@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use waystation_core::{
     Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Json, Ledger, ModelId, ModelRef,
-    OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Transport, UnixMs,
+    OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Tokens, Transport, UnixMs,
 };
 use waystation_router::{
     Conversation, DecisionRecord, HealthTable, NoRoute, Plan, StickyTable, World,
@@ -18,8 +18,9 @@ use waystation_router::{
 use crate::{
     Codecs, GatewayError, Reply, Snapshot,
     attempt::Committed,
+    continuation::Continuation,
     fallback::{
-        Fallback, Served,
+        Fallback,
         hedge::{Hedges, Wishes},
     },
     rank,
@@ -37,7 +38,7 @@ pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     health: Arc<HealthTable>,
     sticky: Arc<StickyTable>,
-    rests: Rests,
+    rests: Arc<Rests>,
     /// What may be spent on second attempts.
     hedges: Hedges,
 }
@@ -107,7 +108,7 @@ impl Gateway {
             snapshot: ArcSwap::new(snapshot),
             health: Arc::new(HealthTable::default()),
             sticky: Arc::new(StickyTable::default()),
-            rests: Rests::default(),
+            rests: Arc::default(),
             hedges: Hedges::default(),
         }
     }
@@ -164,12 +165,12 @@ impl Gateway {
     /// From the request to a committed reply. Reads top to bottom.
     async fn run(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         chat: ChatRequest,
         (record, notes): (&mut Record, &OnceLock<Vec<String>>),
     ) -> Result<(Opening, Committed, Vec<Box<dyn OutputStage>>), GatewayError> {
-        let hedge = snapshot.settings.retries.hedge;
-        let wishes = Wishes::of(&chat, hedge)?;
+        let retries = &snapshot.settings.retries;
+        let wishes = Wishes::of(&chat, retries)?;
         let hedges = (wishes.hedge && chat.stream()).then_some(&self.hedges);
         hedges.iter().for_each(|hedges| hedges.earn());
         let mut prepared = self.prepare(snapshot, chat).await?;
@@ -178,11 +179,11 @@ impl Gateway {
         let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
         record.note(|entry| entry.router = ranked);
         record.expect_prompt(ask.prompt_estimate);
+        let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let mut planned = self.plan(snapshot, &ask, record.seed());
-        if let (Ok((plan, _)), true) = (&mut planned, wishes.continued) {
-            let note = "waystation.continue: taken, but without effect in this version";
-            plan.trace.notes.push(note.to_owned());
-        }
+        let planned_now = planned.as_mut().ok().filter(|_| may_repeat);
+        let continues =
+            planned_now.is_some_and(|(plan, _)| wishes.continues(&prepared.chat, plan, snapshot));
         let trace = match &planned {
             Ok((plan, _)) => &plan.trace,
             Err(none) => &none.trace,
@@ -191,7 +192,6 @@ impl Gateway {
         let _ = notes.set(trace.notes.clone());
         let (plan, decision) = planned.map_err(GatewayError::NoRoute)?;
         record.note(|entry| entry.decision = Some(decision));
-        let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let (parts, health) = (&self.parts, &*self.health);
         let fallback = Fallback {
             parts,
@@ -203,6 +203,7 @@ impl Gateway {
             may_repeat,
             whole: !prepared.chat.stream(),
             hedges: hedges.filter(|_| may_repeat),
+            most: retries.max_attempts,
         };
         let Prepared {
             chat, runs, stages, ..
@@ -213,29 +214,45 @@ impl Gateway {
             .iter_mut()
             .filter_map(|run| run.output())
             .collect();
-        let Served {
-            committed,
-            model,
-            provider,
-            endpoint,
-        } = match served {
+        let served = match served {
             Ok(served) => served,
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
+        let work = (prepared.chat, prepared.runs, ask.prompt_estimate);
+        let continuation = continues.then(|| self.continuation(snapshot, work));
         let opening = Opening {
             id: record.id(),
             created: record.created(),
-            model,
-            provider,
+            model: served.model,
+            provider: served.provider,
             strategy: plan.strategy,
             simulated: snapshot.settings.simulated,
             warnings: plan.trace.notes.clone(),
             stages: prepared.stages,
             task: ask.ranking.and_then(|ranking| ranking.task),
             plan,
-            endpoint,
+            endpoint: served.endpoint,
+            continuation,
         };
-        Ok((opening, committed, output))
+        Ok((opening, served.committed, output))
+    }
+
+    /// What is kept to go on with the answer, should it break off.
+    fn continuation(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (chat, runs, prompt): (ChatRequest, Vec<Box<dyn Run>>, Tokens),
+    ) -> Box<Continuation> {
+        Box::new(Continuation {
+            parts: self.parts.clone(),
+            snapshot: Arc::clone(snapshot),
+            health: Arc::clone(&self.health),
+            rests: Arc::clone(&self.rests),
+            chat,
+            runs,
+            prompt,
+            text: Vec::new(),
+        })
     }
 
     /// A new id, for a caller who has to name the generation before it is there.

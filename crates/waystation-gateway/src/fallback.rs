@@ -41,6 +41,8 @@ pub(crate) struct Fallback<'a> {
     pub(crate) whole: bool,
     /// A slow attempt may get a second one beside it.
     pub(crate) hedges: Option<&'a Hedges>,
+    /// The most attempts.
+    pub(crate) most: usize,
 }
 
 /// The attempt that serves.
@@ -225,12 +227,11 @@ impl Fallback<'_> {
         }
         let mut keys = Keys::default();
         loop {
-            let most = self.snapshot.settings.retries.max_attempts;
-            if tried.made >= most || self.left(record).is_zero() {
+            if tried.made >= self.most || self.left(record).is_zero() {
                 return ControlFlow::Break(None);
             }
             let kept = stages.len();
-            keys.beside.room = tried.made + 1 < most;
+            keys.beside.room = tried.made + 1 < self.most;
             let work = (chat, &mut *runs, &mut *stages);
             let with = (&mut keys, tried.anyway);
             let outcome = self.attempt(planned, work, &mut *record, with).await;

@@ -4,6 +4,8 @@
 //! what a client that goes away looks like: the entry then says `cancelled`, with what the upstream
 //! reported or an estimate, never zero.
 
+mod carried;
+
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
@@ -15,9 +17,10 @@ use waystation_core::{
 use waystation_router::{Conversation, HealthTable, Outcome, ProbeGuard, StickyTable};
 
 use crate::{calls::ToolCalls, error::AttemptReport};
+use carried::Carried;
 
 /// What a request came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settled {
     /// Token counts, reported or estimated.
     pub usage: Usage,
@@ -29,6 +32,9 @@ pub struct Settled {
     pub generation_time: Option<Duration>,
     /// What a second attempt beside the one that served cost, at least; `None` when there was none.
     pub hedge: Option<Usd>,
+    /// The part of the total that endpoints cost which began the answer and broke off; `None` when
+    /// one endpoint gave all of it.
+    pub continued: Option<Usd>,
 }
 
 /// One request's record while it runs.
@@ -57,6 +63,8 @@ pub(crate) struct Record {
     calls: ToolCalls,
     /// Those that count what is used with each of them.
     credentials: Option<Arc<dyn Credentials>>,
+    /// The parts of the answer that are there already.
+    carried: Option<Carried>,
 }
 
 /// The attempt under way.
@@ -73,7 +81,7 @@ struct Serving {
 
 /// Bytes of text that one token is taken for where no count was reported: 4 in English prose, less
 /// in code and other scripts (`waystation-tokens` has the measured figures).
-const BYTES_PER_TOKEN: usize = 4;
+pub(crate) const BYTES_PER_TOKEN: usize = 4;
 
 // === impl Record ===
 
@@ -106,6 +114,7 @@ impl Record {
             sticky: None,
             calls: ToolCalls::default(),
             credentials: None,
+            carried: None,
         }
     }
 
@@ -224,6 +233,30 @@ impl Record {
         });
     }
 
+    /// Tells the credential of the attempt under way what was used with it.
+    fn spent(&self, usage: &Usage) {
+        if let (Some(credentials), Some(serving)) = (&self.credentials, &self.serving) {
+            let tokens = usage.prompt + usage.completion;
+            credentials.spent(&serving.endpoint.provider, &serving.credential, tokens);
+        }
+    }
+
+    /// The attempt that was under way until now.
+    fn attempt_of(
+        &self,
+        serving: &Serving,
+        status: Option<u16>,
+        error: Option<ErrorType>,
+    ) -> AttemptRecord {
+        AttemptRecord {
+            provider: Arc::clone(&serving.provider),
+            endpoint: serving.endpoint.id.clone(),
+            status,
+            error,
+            took: self.clock.now().tick.since(serving.started),
+        }
+    }
+
     /// Takes notice of an event on its way to the client.
     pub(crate) fn see(&mut self, event: &ChatEvent) {
         match event {
@@ -267,8 +300,10 @@ impl Record {
     /// From the request's arrival to the first content, and from there to now.
     fn times(&self) -> (Option<Duration>, Option<Duration>) {
         let now = self.clock.now().tick;
-        let latency = self.first_content.map(|first| first.since(self.arrived));
-        (latency, self.first_content.map(|first| now.since(first)))
+        let carried = self.carried.as_ref();
+        let first = carried.map_or(self.first_content, |carried| carried.first_content);
+        let latency = first.map(|first| first.since(self.arrived));
+        (latency, first.map(|first| now.since(first)))
     }
 
     /// The reply is complete.
@@ -291,31 +326,31 @@ impl Record {
                 total: None,
                 generation_time: None,
                 hedge: None,
+                continued: None,
             };
         };
-        let mut settled = self.settled(entry.finish, error.is_some());
+        let own = self.settled(entry.finish, error.is_some());
+        let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
+        self.measure(error, cancelled, (&own.usage, finish));
+        self.spent(&own.usage);
+        let failed = error.is_some() || entry.finish == Some(FinishReason::Error);
+        let mut settled = self.with_carried(own, failed, &mut entry);
         (entry.latency, entry.generation_time) = self.times();
         settled.generation_time = entry.generation_time;
         settled.hedge = entry.hedge_cost;
         if let Some(serving) = &self.serving {
+            let status = error.is_none().then_some(200);
+            let attempt = self.attempt_of(serving, status, error);
+            entry.attempts.push(attempt);
+        }
+        // Where nobody went on with an answer, who began it served.
+        let began = self.carried.as_ref().map(|carried| &carried.serving);
+        if let Some(serving) = self.serving.as_ref().or(began) {
             entry.model = Some(serving.endpoint.model.clone());
             entry.endpoint = Some(serving.endpoint.id.clone());
             entry.provider = Some(Arc::clone(&serving.provider));
-            entry.attempts.push(AttemptRecord {
-                provider: Arc::clone(&serving.provider),
-                endpoint: serving.endpoint.id.clone(),
-                status: error.is_none().then_some(200),
-                error,
-                took: self.clock.now().tick.since(serving.started),
-            });
         }
-        let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
-        self.measure(error, cancelled, (&settled.usage, finish));
         self.remember(finish, &settled.usage);
-        if let (Some(credentials), Some(serving)) = (&self.credentials, &self.serving) {
-            let tokens = settled.usage.prompt + settled.usage.completion;
-            credentials.spent(&serving.endpoint.provider, &serving.credential, tokens);
-        }
         entry.usage = settled.usage.clone();
         entry.cost = settled.cost;
         entry.total = settled.total;
@@ -382,6 +417,7 @@ impl Record {
                 total: Some(Usd::ZERO),
                 generation_time: None,
                 hedge: None,
+                continued: None,
             };
         };
         let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
@@ -392,6 +428,7 @@ impl Record {
                 total: Some(Usd::ZERO),
                 generation_time: None,
                 hedge: None,
+                continued: None,
             };
         }
         // An answer that ended in an error, the provider's or one on the way, costs nothing: API
@@ -403,6 +440,7 @@ impl Record {
                 total: Some(Usd::ZERO),
                 generation_time: None,
                 hedge: None,
+                continued: None,
             };
         }
         let cost = serving.endpoint.price.cost(&usage);
@@ -413,6 +451,7 @@ impl Record {
             total: reported.or_else(|| cost.map(|cost| cost.total())),
             generation_time: None,
             hedge: None,
+            continued: None,
             cost,
             usage,
         }

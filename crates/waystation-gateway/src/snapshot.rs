@@ -82,6 +82,8 @@ pub struct Retries {
     pub fallback_on: Triggers,
     /// Whether a slow stream gets a second attempt beside it, where the request does not say.
     pub hedge: bool,
+    /// Whether a text that broke off is gone on with elsewhere, where the request does not say.
+    pub continued: bool,
 }
 
 /// The classes of failure that lead to the next endpoint or model; others end the request. Another
@@ -206,6 +208,7 @@ impl Default for Retries {
             deadline: Duration::from_secs(900),
             fallback_on: Triggers::ANY,
             hedge: false,
+            continued: false,
         }
     }
 }

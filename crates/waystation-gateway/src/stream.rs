@@ -10,7 +10,9 @@ use waystation_core::{
 use waystation_router::{Plan, Strategy};
 
 use crate::{
+    Continued,
     attempt::{Committed, Rest},
+    continuation::{self, Break, Continuation, Going, Gone},
     settle::{Record, Settled},
 };
 
@@ -47,11 +49,21 @@ pub struct Reply {
     pub earlier: Vec<AttemptRecord>,
     /// The task that the auto router took the prompt for.
     pub task: Option<String>,
+    /// The endpoints that began the answer and broke off, before the one that serves now. Grows while
+    /// the reply is read; `provider` and `endpoint` then change.
+    pub continued_from: Vec<Continued>,
     events: Vec<ChatEvent>,
     rest: Option<Rest>,
     failure: Option<UpstreamError>,
     output: Vec<Box<dyn OutputStage>>,
-    record: Record,
+    /// `None` only while the answer is being gone on with elsewhere.
+    record: Option<Record>,
+    /// How to go on should the answer break off.
+    continuation: Option<Box<Continuation>>,
+    /// Going on behind this failure.
+    going: Option<(UpstreamError, Going)>,
+    /// White space that a continuation may repeat.
+    seam: String,
 }
 
 /// What a reply gives next.
@@ -85,6 +97,7 @@ pub(crate) struct Opening {
     pub(crate) plan: Plan,
     pub(crate) task: Option<String>,
     pub(crate) endpoint: EndpointId,
+    pub(crate) continuation: Option<Box<Continuation>>,
 }
 
 // === impl Reply ===
@@ -109,6 +122,7 @@ impl Reply {
             plan,
             task,
             endpoint,
+            continuation,
         } = opening;
         let Committed {
             events,
@@ -133,7 +147,11 @@ impl Reply {
             rest,
             failure: None,
             output,
-            record,
+            record: Some(record),
+            continuation,
+            continued_from: Vec::new(),
+            going: None,
+            seam: String::new(),
         }
     }
 
@@ -151,7 +169,18 @@ impl Reply {
                 }
             }
             if let Some(error) = self.failure.take() {
-                return self.broke(&error);
+                match self.go_on(&error) {
+                    Some(going) => self.going = Some((error, going)),
+                    None => return self.broke(&error),
+                }
+            }
+            if let Some((error, going)) = &mut self.going {
+                let (gone, error) = (going.await, error.clone());
+                self.going = None;
+                if !self.gone_on(gone, &error) {
+                    return self.broke(&error);
+                }
+                continue;
             }
             let Some(rest) = &mut self.rest else {
                 return self.finish();
@@ -173,8 +202,18 @@ impl Reply {
     /// Events are counted as they came from upstream: what a plugin adds was not paid for.
     fn through_stages(&mut self, events: Vec<ChatEvent>) -> Result<Vec<ChatEvent>, UpstreamError> {
         let mut events = events;
-        for event in &events {
-            self.record.see(event);
+        if let Some(record) = &mut self.record {
+            for event in &events {
+                record.see(event);
+            }
+        }
+        if !self.continued_from.is_empty() {
+            continuation::join(&mut self.seam, &mut events);
+        }
+        if let Some(continuation) = &mut self.continuation
+            && !continuation.see(&events)
+        {
+            self.continuation = None;
         }
         for stage in &mut self.output {
             let mut out = Vec::with_capacity(events.len());
@@ -209,7 +248,7 @@ impl Reply {
         }
         held.retain(|event| !matches!(event, ChatEvent::Usage(_)));
         if held.is_empty() {
-            Batch::Done(Box::new(self.record.complete()))
+            Batch::Done(Box::new(self.settled(Record::complete)))
         } else {
             Batch::Events(held)
         }
@@ -217,16 +256,63 @@ impl Reply {
 
     /// Closes the upstream connection; what it has counted by now is kept.
     fn let_go(&mut self) {
-        if let Some(usage) = self.rest.take().and_then(|rest| rest.reported()) {
-            self.record.reported(usage);
+        let usage = self.rest.take().and_then(|rest| rest.reported());
+        if let (Some(usage), Some(record)) = (usage, &mut self.record) {
+            record.reported(usage);
         }
+    }
+
+    /// Closes the record.
+    fn settled(&mut self, close: impl FnOnce(&mut Record) -> Settled) -> Settled {
+        self.record.as_mut().map_or_else(Settled::default, close)
+    }
+
+    /// A way to go on with the answer behind `error`, where the client wishes it and there is one.
+    fn go_on(&mut self, error: &UpstreamError) -> Option<Going> {
+        let continuation = self.continuation.take()?;
+        let broken = Break {
+            plan: &self.plan,
+            model: &self.model,
+            endpoint: &self.endpoint,
+            error,
+            made: self.record.as_ref()?.made() + 1,
+        };
+        let next = continuation.next(&broken)?;
+        let mut record = self.record.take()?;
+        record.broke_off(error.kind);
+        Some(Box::pin(continuation.run(next, record)))
+    }
+
+    /// Takes over what became of that; `false` when nobody went on.
+    fn gone_on(&mut self, gone: Gone, error: &UpstreamError) -> bool {
+        self.earlier = gone.record.attempts();
+        self.record = Some(gone.record);
+        let Some(served) = gone.served else {
+            return false;
+        };
+        self.continued_from.push(Continued {
+            provider: Arc::clone(&self.provider),
+            endpoint: self.endpoint.clone(),
+            error: error.kind,
+        });
+        (self.provider, self.endpoint) = (served.provider, served.endpoint);
+        (self.seam, self.continuation) = (gone.seam, Some(gone.continuation));
+        self.stages.extend(gone.stages);
+        let Committed {
+            events,
+            rest,
+            notes,
+        } = served.committed;
+        (self.events, self.rest) = (events, rest);
+        self.notes.extend(notes);
+        true
     }
 
     /// The reply ends here: upstream is let go, and what was consumed is settled.
     fn broke(&mut self, error: &UpstreamError) -> Batch {
         self.let_go();
         self.output.clear();
-        let settled = Box::new(self.record.fail(error.kind));
+        let settled = Box::new(self.settled(|record| record.fail(error.kind)));
         let message = format!("{}: {}", self.provider, error.message);
         Batch::Failed {
             kind: error.kind,

@@ -256,6 +256,7 @@ fn split(
                 deadline: config.retries.deadline,
                 fallback_on: triggers(&config.routing.fallback_on),
                 hedge: config.retries.hedge,
+                continued: config.retries.continue_,
             },
             simulated,
         },

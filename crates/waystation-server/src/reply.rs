@@ -80,6 +80,9 @@ fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
     if let Some(hedge) = settled.hedge {
         amount(&mut details, "hedge_cost", Some(hedge.to_string()));
     }
+    if let Some(continued) = settled.continued {
+        amount(&mut details, "continued_cost", Some(continued.to_string()));
+    }
     details.close();
 }
 

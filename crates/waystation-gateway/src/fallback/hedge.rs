@@ -10,10 +10,10 @@ use std::{
 
 use tokio::time::timeout;
 use waystation_core::{ChatRequest, InvalidRequest, Json, Kind};
-use waystation_router::{Admit, Planned};
+use waystation_router::{Admit, Plan, Planned};
 
 use super::{Beside, Fallback, Served, Work, side::Side};
-use crate::{AttemptReport, attempt::Failed, settle::Record};
+use crate::{AttemptReport, Retries, Snapshot, attempt::Failed, continuation, settle::Record};
 
 /// What may still be spent on second attempts. Each request that wants one earns a tenth, so that in
 /// the long run one of ten is hedged at most: a provider that is slow for everybody does not get
@@ -42,14 +42,14 @@ const EARLIEST: Duration = Duration::from_millis(50);
 // === impl Wishes ===
 
 impl Wishes {
-    /// Reads `waystation` of a request; what it does not say is `hedge`'s.
+    /// Reads `waystation` of a request; what it does not say is the operator's word.
     ///
     /// # Errors
     /// [`InvalidRequest`] for a member that does not exist or is no boolean.
-    pub(crate) fn of(chat: &ChatRequest, hedge: bool) -> Result<Self, InvalidRequest> {
+    pub(crate) fn of(chat: &ChatRequest, retries: &Retries) -> Result<Self, InvalidRequest> {
         let mut wishes = Self {
-            hedge,
-            continued: false,
+            hedge: retries.hedge,
+            continued: retries.continued,
         };
         for (key, value) in chat.get("waystation").into_iter().flat_map(Json::members) {
             let key = key.name();
@@ -71,6 +71,22 @@ impl Wishes {
             }
         }
         Ok(wishes)
+    }
+}
+
+impl Wishes {
+    /// Whether the text is to be gone on with when it breaks off. A wish that cannot be fulfilled is
+    /// noted, so that the client knows.
+    pub(crate) fn continues(self, chat: &ChatRequest, plan: &mut Plan, of: &Snapshot) -> bool {
+        if !self.continued || !chat.stream() {
+            return false;
+        }
+        let obstacle = continuation::obstacle(chat, plan, of);
+        if let (Some(obstacle), true) = (obstacle, chat.get("waystation").is_some()) {
+            let note = format!("waystation.continue: without effect, since {obstacle}");
+            plan.trace.notes.push(note);
+        }
+        obstacle.is_none()
     }
 }
 
@@ -225,7 +241,10 @@ mod tests {
     fn wishes_are_booleans_with_known_names() {
         let wishes = |text: &str| {
             let body = format!(r#"{{"messages":[{{"role":"user","content":"Hi"}}]{text}}}"#);
-            Wishes::of(&ChatRequest::parse(&body.into()).unwrap(), false)
+            Wishes::of(
+                &ChatRequest::parse(&body.into()).unwrap(),
+                &Retries::default(),
+            )
         };
         assert_eq!(wishes("").unwrap(), Wishes::default());
         assert!(

@@ -18,6 +18,14 @@ pub(crate) struct ChunkWriter {
 
 impl ChunkWriter {
     pub(crate) fn new(reply: &Reply) -> Self {
+        Self {
+            head: Self::head(reply),
+            tail: Vec::new(),
+            roles: 0,
+        }
+    }
+
+    fn head(reply: &Reply) -> Vec<u8> {
         let mut head = Vec::with_capacity(192);
         let mut object = ObjectWriter::open(&mut head);
         object
@@ -27,11 +35,14 @@ impl ChunkWriter {
             .string("object", "chat.completion.chunk")
             .number("created", reply.created.seconds());
         // Not closed on purpose: chunks continue where the head ends.
-        Self {
-            head,
-            tail: Vec::new(),
-            roles: 0,
-        }
+        head
+    }
+
+    /// Another provider goes on with the answer: chunks name it from here on, and no longer what the
+    /// one before said of itself.
+    pub(crate) fn goes_on(&mut self, reply: &Reply) {
+        self.head = Self::head(reply);
+        self.tail.clear();
     }
 
     /// Appends `event` as SSE data lines.

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use http::HeaderMap;
 use waystation_core::{AttemptRecord, Endpoint, EndpointId, ObjectWriter, StageReport};
-use waystation_gateway::{AttemptReport, GatewayError, Reply, Settled, Snapshot};
+use waystation_gateway::{AttemptReport, Continued, GatewayError, Reply, Settled, Snapshot};
 use waystation_router::{NoRoute, Plan, Strategy};
 
 /// The headers that ask for it; any value but `enabled` does not.
@@ -56,6 +56,7 @@ impl Metadata {
         let mut out = Vec::with_capacity(512);
         let mut object = ObjectWriter::open(&mut out);
         self.head(&reply.plan, Some(reply), &tried, &mut object);
+        write_seams(&reply.continued_from, &mut object);
         write_pipeline(&reply.stages, reply.task.as_deref(), &mut object);
         if let Some(time) = settled.generation_time {
             let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -158,6 +159,30 @@ impl Metadata {
         let route = self.0.routes.get(&endpoint.provider);
         route.map_or(endpoint.provider.as_str(), |route| &route.upstream.name)
     }
+}
+
+/// What a reply that more than one endpoint gave says of it where no metadata is wished for.
+pub(super) fn seams(reply: &Reply) -> Option<Vec<u8>> {
+    if reply.continued_from.is_empty() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(128);
+    let mut object = ObjectWriter::open(&mut out);
+    write_seams(&reply.continued_from, &mut object);
+    object.close();
+    Some(out)
+}
+
+/// The endpoints that began the answer and broke off, first the first.
+fn write_seams(continued: &[Continued], object: &mut ObjectWriter<'_>) {
+    if continued.is_empty() {
+        return;
+    }
+    list(object.key("continued_from"), continued, |from, one| {
+        one.string("provider", &from.provider)
+            .string("endpoint", from.endpoint.as_str())
+            .string("error_type", from.error.as_str());
+    });
 }
 
 // === impl Tried ===

@@ -13,6 +13,7 @@ use waystation_gateway::{Batch, GatewayError, Reply, Settled};
 use super::{
     Metadata,
     chunk::{ChunkWriter, DONE},
+    metadata,
 };
 use crate::error;
 
@@ -40,6 +41,8 @@ struct Open {
     reply: Reply,
     writer: ChunkWriter,
     metadata: Option<Metadata>,
+    /// How many providers the writer has gone on from.
+    seams: usize,
 }
 
 /// What goes with a stream to its end.
@@ -83,6 +86,7 @@ impl State {
             reply,
             writer,
             metadata,
+            seams: 0,
         }))
     }
 
@@ -130,6 +134,11 @@ impl Open {
     /// One batch as bytes, and whether there is more to come.
     fn frame(&mut self, batch: &Batch) -> (Bytes, bool) {
         let mut out = Vec::with_capacity(512);
+        let seams = self.reply.continued_from.len();
+        if self.seams != seams {
+            self.seams = seams;
+            self.writer.goes_on(&self.reply);
+        }
         match batch {
             Batch::Events(events) => {
                 for event in events {
@@ -158,8 +167,11 @@ impl Open {
     }
 
     fn metadata(&self, settled: &Settled) -> Option<Vec<u8>> {
-        let wanted = self.metadata.as_ref()?;
-        Some(wanted.served(&self.reply, settled))
+        match &self.metadata {
+            Some(wanted) => Some(wanted.served(&self.reply, settled)),
+            // An answer with a seam says so, whether metadata is wished for or not.
+            None => metadata::seams(&self.reply),
+        }
     }
 }
 

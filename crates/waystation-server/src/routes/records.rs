@@ -10,7 +10,8 @@ use axum::{
 };
 use http::Uri;
 use waystation_core::{
-    AttemptRecord, Entry, ErrorType, GenerationId, ObjectWriter, Tokens, UnixMs, Usd,
+    AttemptRecord, EndpointId, Entry, ErrorType, GenerationId, ObjectWriter, RawJson, Tokens,
+    UnixMs, Usd,
 };
 
 use super::models::{array, data, number, text};
@@ -203,6 +204,12 @@ fn write_costs(entry: &Entry, object: &mut ObjectWriter<'_>) {
     amount(object, "upstream_inference_cost", entry.total);
     if entry.hedge_cost.is_some() {
         amount(object, "hedge_cost", entry.hedge_cost);
+    }
+    if !entry.continued_from.is_empty() {
+        amount(object, "continued_cost", entry.continued_cost);
+        let from = entry.continued_from.iter().map(EndpointId::as_str);
+        let from: Vec<&str> = from.collect();
+        object.json("continued_from", &RawJson::of(&from));
     }
 }
 

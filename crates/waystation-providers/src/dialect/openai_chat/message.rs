@@ -30,15 +30,28 @@ const NULLABLE: &[&str] = &[
     "reasoning_details",
 ];
 
-/// The messages as the host takes them; `None` when they can go as they came.
-pub(super) fn rewritten(messages: Json<'_>, quirks: &Quirks) -> Option<Vec<u8>> {
+/// The messages as the host takes them; `None` when they can go as they came. `mark` is what the last
+/// one says when the host is to go on from it.
+pub(super) fn rewritten(
+    messages: Json<'_>,
+    quirks: &Quirks,
+    mark: Option<&'static str>,
+) -> Option<Vec<u8>> {
     let rules = Rules { quirks };
+    let mark = mark.and_then(|mark| {
+        let last = messages.elements().last()?;
+        last.get(mark)
+            .is_none()
+            .then_some((messages.elements().count() - 1, mark))
+    });
     let ids = if quirks.nine_char_tool_ids {
         Ids::of(messages)
     } else {
         Ids::default()
     };
-    let touched = !ids.0.is_empty() || messages.elements().any(|message| rules.touch(message));
+    let touched = mark.is_some()
+        || !ids.0.is_empty()
+        || messages.elements().any(|message| rules.touch(message));
     if !touched {
         return None;
     }
@@ -48,8 +61,9 @@ pub(super) fn rewritten(messages: Json<'_>, quirks: &Quirks) -> Option<Vec<u8>> 
         if place > 0 {
             out.push(b',');
         }
-        if rules.touch(message) || !ids.0.is_empty() {
-            rules.write(message, &ids, &mut out);
+        let mark = mark.and_then(|(last, mark)| (last == place).then_some(mark));
+        if rules.touch(message) || !ids.0.is_empty() || mark.is_some() {
+            rules.write(message, &ids, mark, &mut out);
         } else {
             out.extend_from_slice(message.bytes());
         }
@@ -137,8 +151,8 @@ impl Rules<'_> {
         (!text.is_empty()).then_some((name, Cow::Owned(text)))
     }
 
-    /// Writes `message` without what the host refuses.
-    fn write(&self, message: Json<'_>, ids: &Ids, out: &mut Vec<u8>) {
+    /// Writes `message` without what the host refuses, and with its mark.
+    fn write(&self, message: Json<'_>, ids: &Ids, mark: Option<&str>, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::open(out);
         for (key, value) in message.members() {
             let name = key.name();
@@ -160,6 +174,9 @@ impl Rules<'_> {
             out.push(b'"');
             out.extend_from_slice(&text);
             out.push(b'"');
+        }
+        if let Some(mark) = mark {
+            object.bool(mark, true);
         }
         object.close();
     }

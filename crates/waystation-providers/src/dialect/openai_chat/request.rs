@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use waystation_core::{
-    ChatRequest, Json, Kind, MaxTokensName, Note, ObjectWriter, Parameter, ParameterSet, RawJson,
-    ServiceTier, Target,
+    ChatRequest, Json, Kind, MaxTokensName, Note, ObjectWriter, Parameter, ParameterSet, Prefill,
+    RawJson, ServiceTier, Target,
 };
 
 use super::{
@@ -75,6 +75,8 @@ struct Plan<'a> {
     format: bool,
     /// The host's own search, and how it is asked for.
     search: Option<(Search<'a>, Form)>,
+    /// How the host is asked to go on from the last message, where it is the assistant's.
+    prefill: Prefill,
 }
 
 // === impl Plan ===
@@ -116,6 +118,11 @@ impl<'a> Plan<'a> {
             tools,
             format,
             search: formed,
+            prefill: if chat.has_prefill() {
+                to.upstream.quirks.prefill_of(&to.endpoint.model)
+            } else {
+                Prefill::Unknown
+            },
         }
     }
 
@@ -137,7 +144,12 @@ impl<'a> Plan<'a> {
         match name {
             "messages" => {
                 let quirks = &self.to.upstream.quirks;
-                let rewritten = message::rewritten(value.json(), quirks);
+                let mark = match self.prefill {
+                    Prefill::Prefix => Some("prefix"),
+                    Prefill::Partial => Some("partial"),
+                    _ => None,
+                };
+                let rewritten = message::rewritten(value.json(), quirks, mark);
                 let text = rewritten.as_deref().unwrap_or(value.bytes());
                 object.escaped_key(key).extend_from_slice(text);
             }
@@ -263,6 +275,11 @@ impl<'a> Plan<'a> {
         if self.takes.takes(Parameter::Reasoning) {
             let taken = |name: &str| self.has(name);
             reasoning::write(self.chat, self.to, &mut object, taken);
+        }
+        if self.prefill == Prefill::ContinueFinalMessage && !self.has("continue_final_message") {
+            object
+                .bool("continue_final_message", true)
+                .bool("add_generation_prompt", false);
         }
         for (key, value) in self.options.into_iter().flat_map(Json::members) {
             if !is_reserved(&key.name()) {

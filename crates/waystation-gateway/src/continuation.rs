@@ -2,6 +2,11 @@
 //! words. Off unless the request or the operator asks for it, since two models' words then stand in one
 //! text. Plain text alone is gone on with: never JSON, tools, reasoning or several answers, which a
 //! seam would spoil.
+//!
+//! The words that the client has seen become a last message of the assistant, and the same model is
+//! asked to go on from them. Who serves afterwards is told: chunks name it, the reply lists those before
+//! it, and the record counts and charges all parts. When nobody goes on, the client gets the first
+//! failure, as if nothing had been tried.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -51,7 +56,9 @@ pub struct Continued {
 
 /// The next part of an answer: what to ask, and whom.
 pub(crate) struct Next {
+    /// The request, with the words so far at its end.
     chat: ChatRequest,
+    /// The endpoints that may go on, in the order of the request's own plan.
     plan: Plan,
     /// How many attempts are left.
     most: usize,
@@ -75,12 +82,15 @@ pub(crate) struct Break<'a> {
 
 /// What became of a continuation.
 pub(crate) struct Gone {
+    /// What another break would need.
     pub(crate) continuation: Box<Continuation>,
+    /// The request's record, which the attempts have written to.
     pub(crate) record: Record,
     /// `None` when nobody went on.
     pub(crate) served: Option<Served>,
     /// What plugins did for it.
     pub(crate) stages: Vec<StageReport>,
+    /// White space that the client has, and that may come again.
     pub(crate) seam: String,
 }
 

@@ -9,9 +9,13 @@ use super::{Record, Serving, Settled};
 pub(super) struct Carried {
     /// The last of them.
     pub(super) serving: Serving,
+    /// What all of them counted, or are taken for.
     usage: Usage,
+    /// What they cost, in parts; `None` is unknown.
     cost: Option<Cost>,
+    /// What they cost in all; `None` is unknown.
     total: Option<Usd>,
+    /// When the answer began: the client's latency ends there, whoever goes on.
     pub(super) first_content: Option<Tick>,
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct Next {
     chat: ChatRequest,
     /// The endpoints that may go on, in the order of the request's own plan.
     plan: Plan,
-    /// How many attempts are left.
+    /// How many attempts are left of those that one request may make, over all of its parts.
     most: usize,
     /// White space at the end of the text: the host does not get it, and may write it again.
     pub(crate) seam: String,
@@ -218,7 +218,8 @@ impl Continuation {
         Some((kept.to_owned(), seam.to_owned()))
     }
 
-    /// Works through the plan of the continuation.
+    /// Works through the plan of the continuation: the same rules, budgets and circuits as for a first
+    /// attempt, save that nothing is hedged. The record learns of every attempt that fails.
     pub(crate) async fn run(mut self: Box<Self>, next: Next, mut record: Record) -> Gone {
         let fallback = Fallback {
             parts: &self.parts,
@@ -246,6 +247,8 @@ impl Continuation {
 }
 
 /// Lowers the limits on output by what is written already; `None` when nothing is left of them.
+///
+/// Counted by bytes, as everywhere where no provider counts: the answer may end a little early or late.
 fn lower(chat: &mut ChatRequest, written: Tokens) -> Option<()> {
     for key in ["max_completion_tokens", "max_tokens"] {
         if let Some(limit) = chat.get(key).and_then(Json::u64) {

@@ -85,6 +85,8 @@ pub enum Batch {
 }
 
 /// What the gateway knows of a reply when it is committed: the public half of [`Reply`].
+///
+/// Made when the attempt that serves is known; the events and the record join it in [`Reply::new`].
 pub(crate) struct Opening {
     pub(crate) id: GenerationId,
     pub(crate) created: UnixMs,
@@ -267,7 +269,8 @@ impl Reply {
         self.record.as_mut().map_or_else(Settled::default, close)
     }
 
-    /// A way to go on with the answer behind `error`, where the client wishes it and there is one.
+    /// A way to go on with the answer behind `error`, where the client wishes it and there is one. The
+    /// record goes along: should the client leave meanwhile, it settles as cancelled with all that was.
     fn go_on(&mut self, error: &UpstreamError) -> Option<Going> {
         let continuation = self.continuation.take()?;
         let broken = Break {
@@ -284,6 +287,8 @@ impl Reply {
     }
 
     /// Takes over what became of that; `false` when nobody went on.
+    ///
+    /// What the reply says of itself changes here and nowhere else: provider, endpoint and those before.
     fn gone_on(&mut self, gone: Gone, error: &UpstreamError) -> bool {
         self.earlier = gone.record.attempts();
         self.record = Some(gone.record);

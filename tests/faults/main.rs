@@ -7,6 +7,7 @@ mod deadlines;
 mod exchange;
 mod fault;
 mod hedging;
+mod identities;
 mod matrix;
 mod scripts;
 mod secrets;

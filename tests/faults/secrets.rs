@@ -27,7 +27,7 @@ const CANARY: &str = "canary-7319-in-the-prompt";
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 fn setup() -> Setup {
     Setup::mocks().config(&format!(
@@ -44,7 +44,7 @@ fn sent(request: &HttpRequest) -> (String, String) {
 }
 
 /// Replies that repeat `text` wherever an upstream may: what is wrong with the request.
-fn parrots(text: &str) -> Vec<Reply> {
+pub(crate) fn parrots(text: &str) -> Vec<Reply> {
     let message = format!("no, {text} is wrong");
     let error = json!({"message": message, "type": text, "code": text, "param": text});
     let quoted = json!({"error": {"message": "Provider returned error", "code": 400,
@@ -142,7 +142,7 @@ fn spellings(secret: &str) -> [String; 3] {
     [secret.to_owned(), slashes, escaped]
 }
 
-fn assert_absent(secret: &str, texts: &[String]) {
+pub(crate) fn assert_absent(secret: &str, texts: &[String]) {
     for text in texts {
         // A body within a string of a body is escaped once more.
         let plain = text.replace("\\\\", "\\");
@@ -159,14 +159,14 @@ fn assert_absent(secret: &str, texts: &[String]) {
 
 impl Log {
     /// Logs everything at every level, in this thread, until the guard is dropped.
-    fn begin(&self) -> tracing::subscriber::DefaultGuard {
+    pub(crate) fn begin(&self) -> tracing::subscriber::DefaultGuard {
         let log = tracing_subscriber::fmt()
             .json()
             .with_max_level(LevelFilter::TRACE);
         tracing::subscriber::set_default(log.with_writer(self.clone()).finish())
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("a lock")).into_owned()
     }
 }

@@ -1,6 +1,7 @@
 //! Which plugins a request asks for, and in which order they run.
 #![doc = include_str!("../README.md")]
 
+mod calendar;
 mod compress;
 mod context_compression;
 mod documents;
@@ -8,6 +9,7 @@ mod file_parser;
 mod heal;
 mod registry;
 mod response_healing;
+mod web;
 mod wish;
 
 pub use compress::{Compressed, Engine, Room, TooLong, compress, size};
@@ -19,6 +21,9 @@ pub use file_parser::FileParser;
 pub use heal::{Healed, Outcome, heal};
 pub use registry::{Defaults, Registry};
 pub use response_healing::ResponseHealing;
+pub use web::{
+    Domains, SearchHit, SearchQuery, SearchReply, SearchService, SearchWire, Web, WebSearch,
+};
 
 /// The ids that requests may name, whether or not this build has the plugin.
 ///

@@ -8,3 +8,4 @@ mod files;
 mod healing;
 mod pdf;
 mod pipeline;
+mod web;

@@ -49,6 +49,8 @@ pub struct Entry {
     pub total: Option<Usd>,
     /// Fees of plugins.
     pub fees: Usd,
+    /// Searches of the web that the gateway ran.
+    pub searches: u64,
     /// What a second attempt beside the one that served cost, at least; `None` when there was none.
     pub hedge_cost: Option<Usd>,
     /// The endpoints that began the answer and broke off, before the one that ended it; empty for
@@ -117,6 +119,7 @@ impl Entry {
             cost: None,
             total: None,
             fees: Usd::ZERO,
+            searches: 0,
             hedge_cost: None,
             continued_from: Vec::new(),
             continued_cost: None,

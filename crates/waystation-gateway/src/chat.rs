@@ -23,6 +23,7 @@ use crate::{
         Fallback,
         hedge::{Hedges, Wishes},
     },
+    plugin_runs::{self, Patient},
     rank,
     rest::Rests,
     settle::Record,
@@ -190,8 +191,9 @@ impl Gateway {
         };
         // Nobody else fills it in.
         let _ = notes.set(trace.notes.clone());
-        let (plan, decision) = planned.map_err(GatewayError::NoRoute)?;
+        let (mut plan, decision) = planned.map_err(GatewayError::NoRoute)?;
         record.note(|entry| entry.decision = Some(decision));
+        plugin_runs::permit(&mut plan, &prepared.runs)?;
         let (parts, health) = (&self.parts, &*self.health);
         let fallback = Fallback {
             parts,
@@ -209,11 +211,8 @@ impl Gateway {
             chat, runs, stages, ..
         } = &mut prepared;
         let served = fallback.run(chat, runs, stages, record).await;
-        let output = prepared
-            .runs
-            .iter_mut()
-            .filter_map(|run| run.output())
-            .collect();
+        record.paid(plugin_runs::spent(runs));
+        let output = plugin_runs::output(runs);
         let served = match served {
             Ok(served) => served,
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
@@ -317,10 +316,11 @@ impl Gateway {
     ) -> Result<Prepared, GatewayError> {
         let mut hints = AskHints::default();
         let mut stages = Vec::new();
+        let network = Patient::of(&self.parts);
         let mut runs = snapshot.plugins.begin(&chat)?;
         for run in &mut runs {
             run.hint(&mut hints);
-            let mut cx = self.cx(&mut stages);
+            let mut cx = self.cx(&network, &mut stages);
             run.prepare(&mut chat, &mut hints, &mut cx).await?;
         }
         Ok(Prepared {
@@ -332,10 +332,15 @@ impl Gateway {
     }
 
     /// What plugins may use while they prepare.
-    fn cx<'a>(&'a self, stages: &'a mut Vec<StageReport>) -> Cx<'a> {
+    fn cx<'a>(&'a self, network: &'a Patient, stages: &'a mut Vec<StageReport>) -> Cx<'a> {
         let parts = &self.parts;
-        let (transport, clock) = (&*parts.transport, &*parts.clock);
-        Cx::new(transport, clock, &*parts.sandbox, &*parts.tokens, stages)
+        Cx::new(
+            network,
+            &*parts.clock,
+            &*parts.sandbox,
+            &*parts.tokens,
+            stages,
+        )
     }
 
     /// What the router needs to know of the request.

@@ -9,6 +9,7 @@ mod continuation;
 mod error;
 mod fallback;
 mod ledger;
+mod plugin_runs;
 mod rank;
 mod rest;
 mod settle;

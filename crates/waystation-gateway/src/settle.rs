@@ -10,8 +10,8 @@ use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
     Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, CredentialId, Credentials, Delta,
-    Endpoint, Entry, ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Tick, Tokens,
-    UnixMs, Usage, Usd,
+    Endpoint, Entry, ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Spent, Tick,
+    Tokens, UnixMs, Usage, Usd,
 };
 
 use waystation_router::{Conversation, HealthTable, Outcome, ProbeGuard, StickyTable};
@@ -35,6 +35,8 @@ pub struct Settled {
     /// The part of the total that endpoints cost which began the answer and broke off; `None` when
     /// one endpoint gave all of it.
     pub continued: Option<Usd>,
+    /// What plugins and tools of the gateway consumed beside that.
+    pub spent: Spent,
 }
 
 /// One request's record while it runs.
@@ -288,6 +290,15 @@ impl Record {
         }
     }
 
+    /// Plugins and tools of the gateway have spent so much by now. What is simulated has no fee.
+    pub(crate) fn paid(&mut self, spent: Spent) {
+        let simulated = self.simulated;
+        self.note(|entry| {
+            entry.searches = spent.searches;
+            entry.fees = if simulated { Usd::ZERO } else { spent.fee };
+        });
+    }
+
     /// Takes the counts of a reply that is broken off. Where its answer was not counted yet, what came
     /// of it is known by its bytes.
     pub(crate) fn reported(&mut self, mut usage: Usage) {
@@ -327,6 +338,7 @@ impl Record {
                 generation_time: None,
                 hedge: None,
                 continued: None,
+                spent: Spent::default(),
             };
         };
         let own = self.settled(entry.finish, error.is_some());
@@ -338,6 +350,10 @@ impl Record {
         (entry.latency, entry.generation_time) = self.times();
         settled.generation_time = entry.generation_time;
         settled.hedge = entry.hedge_cost;
+        settled.spent = Spent {
+            fee: entry.fees,
+            searches: entry.searches,
+        };
         if let Some(serving) = &self.serving {
             let status = error.is_none().then_some(200);
             let attempt = self.attempt_of(serving, status, error);
@@ -418,6 +434,7 @@ impl Record {
                 generation_time: None,
                 hedge: None,
                 continued: None,
+                spent: Spent::default(),
             };
         };
         let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
@@ -429,6 +446,7 @@ impl Record {
                 generation_time: None,
                 hedge: None,
                 continued: None,
+                spent: Spent::default(),
             };
         }
         // An answer that ended in an error, the provider's or one on the way, costs nothing: API
@@ -441,6 +459,7 @@ impl Record {
                 generation_time: None,
                 hedge: None,
                 continued: None,
+                spent: Spent::default(),
             };
         }
         let cost = serving.endpoint.price.cost(&usage);
@@ -452,6 +471,7 @@ impl Record {
             generation_time: None,
             hedge: None,
             continued: None,
+            spent: Spent::default(),
             cost,
             usage,
         }

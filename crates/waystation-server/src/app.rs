@@ -247,7 +247,7 @@ fn split(
             Some(credentials) => Arc::clone(credentials) as Arc<dyn Credentials>,
             None => Arc::new(SimulatedCredentials),
         },
-        plugins: Arc::new(plugins::registry(&config, sandboxed)),
+        plugins: Arc::new(plugins::registry(&config, sandboxed, simulated)),
         ranker: Arc::new(Rules::new(catalog)),
         policy: policy(&config),
         settings: Settings {

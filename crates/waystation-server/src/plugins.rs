@@ -1,20 +1,34 @@
 //! The plugins that this gateway has, as the configuration wants them, and what replies say of what
 //! they did. What they do is theirs.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use waystation_core::{Json, StageReport};
-use waystation_plugins::{ContextCompression, Defaults, FileParser, Registry, ResponseHealing};
+use waystation_core::{Json, ObjectWriter, RawJson, StageReport};
+use waystation_plugins::{
+    ContextCompression, Defaults, FileParser, Registry, ResponseHealing, SearchService, SearchWire,
+    Web, WebSearch,
+};
 
-use crate::config::Config;
+use crate::config::{Config, Service};
 
 /// How many messages were taken out or shortened so that the prompt fits.
 const COMPRESSED: HeaderName = HeaderName::from_static("x-waystation-compressed");
 
-/// Every plugin of this build, with the operator's options. Foreign files are read where there is a sandbox.
+/// The search services that an operator may configure, most wanted first: what is free comes before
+/// what is not.
+const SERVICES: [(&str, SearchWire); 4] = [
+    ("searxng", SearchWire::Searxng),
+    ("exa", SearchWire::Exa),
+    ("tavily", SearchWire::Tavily),
+    ("brave", SearchWire::Brave),
+];
+
+/// Every plugin of this build, with the operator's options. Foreign files are read where there is a
+/// sandbox;
+/// while upstreams are simulated, every search service is.
 #[must_use]
-pub fn registry(config: &Config, sandboxed: bool) -> Registry {
+pub fn registry(config: &Config, sandboxed: bool, simulated: bool) -> Registry {
     let compression = ContextCompression {
         everywhere: settings(config, "context-compression").enabled,
     };
@@ -31,6 +45,75 @@ pub fn registry(config: &Config, sandboxed: bool) -> Registry {
             Arc::new(ResponseHealing),
             settings(config, "response-healing"),
         )
+        .with(
+            Arc::new(Web {
+                search: Arc::new(web_search(config, simulated)),
+            }),
+            web_settings(config, simulated),
+        )
+}
+
+/// Who may be asked to search.
+fn web_search(config: &Config, simulated: bool) -> WebSearch {
+    let none = BTreeMap::new();
+    let web = config.plugins.get("web");
+    let configured = web.map_or(&none, |web| &web.services);
+    let service = |(name, wire): (&'static str, SearchWire)| {
+        if simulated {
+            return Some(simulated_service(name));
+        }
+        configured
+            .get(name)
+            .map(|service| search_service(name, wire, service))
+    };
+    WebSearch {
+        services: SERVICES.into_iter().filter_map(service).collect(),
+        private: config.routing.zdr || config.routing.deny_data_collection,
+    }
+}
+
+fn search_service(name: &'static str, wire: SearchWire, service: &Service) -> SearchService {
+    SearchService {
+        name,
+        wire,
+        base_url: service.base_url.clone(),
+        api_key: service.api_key.clone(),
+        zdr: service.zdr,
+        price: service.price,
+    }
+}
+
+/// Whatever it is called, it is the simulator's: nothing leaves the process.
+fn simulated_service(name: &'static str) -> SearchService {
+    SearchService {
+        name,
+        wire: SearchWire::Searxng,
+        base_url: waystation_sim::SEARCH.into(),
+        api_key: None,
+        zdr: true,
+        price: None,
+    }
+}
+
+/// Simulated providers have no search of their own, so the simulated service searches for all.
+fn web_settings(config: &Config, simulated: bool) -> Defaults {
+    let mut settings = settings(config, "web");
+    if simulated {
+        let options = settings.options.as_ref().map(RawJson::json);
+        let mut out = Vec::new();
+        let mut object = ObjectWriter::open(&mut out);
+        object.string("engine", "searxng");
+        for (key, value) in options.into_iter().flat_map(Json::members) {
+            if !key.is("engine") {
+                object
+                    .escaped_key(key.escaped())
+                    .extend_from_slice(value.bytes());
+            }
+        }
+        object.close();
+        settings.options = RawJson::parse(&out.into()).ok();
+    }
+    settings
 }
 
 /// What the configuration says of a plugin.

@@ -10,7 +10,7 @@ pub use metadata::{MEMBER as METADATA, Metadata};
 pub use sse::{Held, Waiting, body as sse_body};
 pub use whole::completion;
 
-use waystation_core::{Cost, ObjectWriter, Tokens, Usage};
+use waystation_core::{Cost, ObjectWriter, Tokens, Usd};
 use waystation_gateway::Settled;
 
 /// Writes `usage` with the cost beside it. Amounts are exact decimal literals; what is unknown is
@@ -47,7 +47,7 @@ pub(crate) fn write_usage(settled: &Settled, out: &mut Vec<u8>) {
     );
     details.close();
     write_cost(&mut object, settled);
-    write_searches(&mut object, usage);
+    write_searches(&mut object, settled);
     if usage.estimated {
         object.bool("estimated", true);
     }
@@ -55,9 +55,11 @@ pub(crate) fn write_usage(settled: &Settled, out: &mut Vec<u8>) {
 }
 
 /// `cost`, `is_byok`, `cost_details`. The gateway charges no fee of its own: `cost` is what the
-/// provider charges, so nothing is to be added to it.
+/// provider and the services of plugins charge, so nothing is to be added to it.
 fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
-    amount(object, "cost", settled.total.map(|total| total.to_string()));
+    let fees = settled.spent.fee;
+    let total = settled.total.map(|total| (total + fees).to_string());
+    amount(object, "cost", total);
     object.bool("is_byok", false);
     let mut details = object.object("cost_details");
     let part = |part: fn(&Cost) -> String| settled.cost.as_ref().map(part);
@@ -83,13 +85,18 @@ fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
     if let Some(continued) = settled.continued {
         amount(&mut details, "continued_cost", Some(continued.to_string()));
     }
+    if fees != Usd::ZERO {
+        amount(&mut details, "plugin_fees", Some(fees.to_string()));
+    }
     details.close();
 }
 
-/// Both spellings that clients know.
-fn write_searches(object: &mut ObjectWriter<'_>, usage: &Usage) {
-    let Some(searches) = usage.web_searches else {
-        return;
+/// Searches of the provider and of the gateway, in both spellings that clients know.
+fn write_searches(object: &mut ObjectWriter<'_>, settled: &Settled) {
+    let own = settled.spent.searches;
+    let searches = match settled.usage.web_searches {
+        None if own == 0 => return,
+        searches => searches.unwrap_or_default().saturating_add(own),
     };
     for key in ["server_tool_use", "server_tool_use_details"] {
         let mut inner = object.object(key);

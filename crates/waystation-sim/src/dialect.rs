@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use waystation_core::Json;
 
-use crate::{SimReply, simulator::Arrival};
+use crate::{SimReply, searxng::Searxng, simulator::Arrival};
 
 /// One simulated wire.
 ///
@@ -70,8 +70,11 @@ const DIALECTS: &[(&str, &dyn Dialect)] = &[
 /// What answers where no wire serves: with errors that most clients can read.
 const NOWHERE: &dyn Dialect = &openai_chat::Nowhere;
 
-/// The wire spoken at `path`.
+/// The wire spoken at `path`. A search is none that models are asked on, so it is not in the table.
 pub(crate) fn of(path: &str) -> &'static dyn Dialect {
+    if Searxng.serves(path) {
+        return &Searxng;
+    }
     let serving = DIALECTS.iter().find(|(_, dialect)| dialect.serves(path));
     serving.map_or(NOWHERE, |(_, dialect)| *dialect)
 }

@@ -15,6 +15,7 @@ mod prompt;
 mod replay;
 mod reply;
 mod schema;
+mod searxng;
 mod simulator;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategies;
@@ -27,5 +28,6 @@ pub use dialect::dialects;
 pub use pacing::Pacing;
 pub use replay::{ReplayTransport, Reply};
 pub use reply::{End, SIMULATED_HEADER, SimReply};
+pub use searxng::SEARCH;
 pub use simulator::Simulator;
 pub use transport::SimTransport;

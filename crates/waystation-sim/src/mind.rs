@@ -208,6 +208,9 @@ fn plain(asked: &Asked<'_>, draw: &mut Draw) -> String {
             text.push(' ');
         }
     }
+    if let Some((host, url)) = found(&asked.prompt) {
+        text.push_str(&format!("A search found [{host}]({url}). "));
+    }
     if !asked.prompt.trim().is_empty() {
         text.push_str(&format!("You wrote: \"{}\". ", excerpt(&asked.prompt)));
     }
@@ -222,6 +225,14 @@ fn plain(asked: &Asked<'_>, draw: &mut Draw) -> String {
     ];
     text.push_str(draw.pick(&endings).unwrap_or_default());
     text
+}
+
+/// The first result of a search that stands in the prompt: its host and its address.
+fn found(prompt: &str) -> Option<(&str, &str)> {
+    let (_, after) = prompt.split_once("<result url=\"")?;
+    let (url, _) = after.split_once('"')?;
+    let (_, rest) = url.split_once("://")?;
+    Some((rest.split('/').next()?, url))
 }
 
 /// A tool's result as a sentence.

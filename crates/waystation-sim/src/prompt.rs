@@ -104,6 +104,16 @@ impl<'a> Prompt<'a> {
     }
 }
 
+/// The telling words of a text, each as its singular.
+pub(crate) fn telling(text: &str) -> Vec<String> {
+    let telling = words(text).filter(|word| word.chars().count() > 1 && !IDLE.contains(&&**word));
+    let stem = |word: String| match word.strip_suffix('s') {
+        Some(stem) if stem.len() > 2 => stem.to_owned(),
+        _ => word,
+    };
+    telling.map(stem).collect()
+}
+
 /// The words of a text in lower case: cut at everything that is no letter or digit, and where
 /// `camelCase` goes on.
 fn words(text: &str) -> impl Iterator<Item = String> {

@@ -65,6 +65,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) host: &'a str,
     /// The body, checked once.
     pub(crate) body: Result<Json<'a>, ScanError>,
+    /// The body, unchecked.
+    pub(crate) raw: &'a [u8],
     /// The simulator's seed.
     pub(crate) seed: u64,
     pacing: Pacing,
@@ -172,6 +174,7 @@ impl<'a> Arrival<'a> {
             query: request.url.query().unwrap_or_default(),
             host: request.url.host().unwrap_or(named),
             body: Json::parse(&request.body),
+            raw: &request.body,
             seed: simulator.seed,
             pacing: simulator.pacing,
         }

@@ -13,6 +13,7 @@ use super::{Fallback, Served};
 use crate::{
     AttemptReport, Route,
     attempt::{Attempt, Committed, Failed},
+    plugin_runs::Patient,
     rest::{self, Use},
 };
 
@@ -105,10 +106,10 @@ impl Fallback<'_> {
             return Err(Failed::of(UpstreamError::garbage(message)));
         };
         let mut chat = self.fitted(chat, endpoint);
+        let network = Patient::of(self.parts);
         for run in runs {
-            let parts = self.parts;
-            let (transport, clock) = (&*parts.transport, &*parts.clock);
-            let mut cx = Cx::new(transport, clock, &*parts.sandbox, &*parts.tokens, stages);
+            let (parts, clock) = (self.parts, &*self.parts.clock);
+            let mut cx = Cx::new(&network, clock, &*parts.sandbox, &*parts.tokens, stages);
             let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
             adapted.map_err(|e| Failed::of(UpstreamError::new(e.kind, e.to_string())))?;
         }

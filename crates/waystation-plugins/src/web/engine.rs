@@ -130,7 +130,8 @@ impl SearchService {
         let mut hits = Vec::new();
         for mut hit in found.hits {
             let web = hit.url.starts_with("https://") || hit.url.starts_with("http://");
-            let clean = !hit.url.chars().any(|c| c.is_whitespace() || c.is_control());
+            let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>');
+            let clean = !hit.url.contains(odd);
             let identity = identity(&hit.url);
             if !web || !clean || !query.domains.allow(&hit.url) || seen.contains(&identity) {
                 continue;

@@ -197,7 +197,6 @@ fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
         ("auth.management_keys", raw.auth.management_keys.is_some()),
         ("ledger.url", raw.ledger.url.is_some()),
         ("shared_state.url", raw.shared_state.url.is_some()),
-        ("plugins.web", plugins.web.is_some()),
         ("plugins.file-parser.mistral_ocr", ocr),
         ("plugins.auto-router", plugins.auto_router.is_some()),
     ];

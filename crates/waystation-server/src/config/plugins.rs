@@ -10,8 +10,8 @@ use super::{
     document::join,
     listen::url_fault,
     raw::{
-        AutoEngine, RawAutoRouter, RawCompression, RawFileParser, RawPlugins, RawService, RawWeb,
-        WebEngine,
+        AutoEngine, Exact, RawAutoRouter, RawCompression, RawFileParser, RawPlugins, RawService,
+        RawWeb, WebEngine,
     },
     settings::{Fetch, PluginConfig, Service},
 };
@@ -88,13 +88,31 @@ fn web(raw: RawWeb, cx: &mut Context<'_>) -> PluginConfig {
         WebEngine::Brave => "brave",
     });
     needs(path, engine.filter(|name| *name != "native"), &services, cx);
+    for (name, service) in &services {
+        if *name != "searxng" && service.api_key.is_none() {
+            let path = join(path, name);
+            cx.wrong(&join(&path, "api_key"), "expected a key, found none");
+        }
+    }
+    if let Some(count) = raw.max_results.filter(|count| !(1..=25).contains(count)) {
+        let message = format!("expected a number from 1 to 25, found {count}");
+        cx.wrong(&join(path, "max_results"), &message);
+    }
+    let given = [
+        ("engine", engine.map(serde_json::Value::from)),
+        (
+            "search_prompt",
+            raw.search_prompt.map(serde_json::Value::from),
+        ),
+        ("max_results", raw.max_results.map(serde_json::Value::from)),
+    ];
+    let given = given
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)));
     PluginConfig {
         enabled: raw.enabled,
         prevent_overrides: raw.prevent_overrides,
-        options: options(&[
-            ("engine", engine),
-            ("search_prompt", raw.search_prompt.as_deref()),
-        ]),
+        options: RawJson::of(&given.collect::<BTreeMap<_, _>>()),
         services,
     }
 }
@@ -159,6 +177,7 @@ fn services<const N: usize>(path: &str, entries: [Entry; N], cx: &mut Context<'_
             api_key: raw.api_key.map(|key| key.0),
             base_url: base_url.trim_end_matches('/').to_owned(),
             zdr: raw.zdr,
+            price: raw.price.map(|Exact(price)| price),
         };
         all.insert(name, service);
     }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeSeq as _};
-use waystation_core::{MaxPrice, ModelId, PluginId, PresetSlug, RawJson, Secret};
+use waystation_core::{MaxPrice, ModelId, PluginId, PresetSlug, RawJson, Secret, Usd};
 
 use super::listen::Listen;
 
@@ -277,6 +277,12 @@ pub struct Service {
     pub base_url: String,
     /// Zero data retention is promised, so requests that demand it may use the service.
     pub zdr: bool,
+    /// What one call costs, where the service does not say so itself.
+    #[serde(
+        serialize_with = "exact_price",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub price: Option<Usd>,
 }
 
 /// Bounds on files that a request names by address.
@@ -322,6 +328,13 @@ fn hidden_key<S: Serializer>(_: &Option<Secret>, to: S) -> Result<S::Ok, S::Erro
     to.serialize_str(HIDDEN)
 }
 
+fn exact_price<S: Serializer>(price: &Option<Usd>, to: S) -> Result<S::Ok, S::Error> {
+    match price {
+        Some(price) => to.collect_str(price),
+        None => to.serialize_none(),
+    }
+}
+
 fn as_body<S: Serializer>(body: &RawJson, to: S) -> Result<S::Ok, S::Error> {
     let value: serde_json::Value =
         serde_json::from_slice(body.bytes()).map_err(serde::ser::Error::custom)?;
@@ -343,7 +356,7 @@ fn as_bodies<S: Serializer>(
 
 fn as_max_price<S: Serializer>(max: &MaxPrice, to: S) -> Result<S::Ok, S::Error> {
     let tokens = |price: Option<waystation_core::UsdPerMTok>| price.map(|price| price.to_string());
-    let piece = |price: Option<waystation_core::Usd>| price.map(|price| price.to_string());
+    let piece = |price: Option<Usd>| price.map(|price| price.to_string());
     let all = [
         ("prompt", tokens(max.prompt)),
         ("completion", tokens(max.completion)),

@@ -3,7 +3,9 @@
 
 use serde::Deserialize;
 
-use super::RawSecret;
+use waystation_core::Usd;
+
+use super::{Exact, RawSecret};
 
 /// `[plugins.*]`.
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +43,8 @@ pub(in crate::config) struct RawWeb {
     pub(in crate::config) engine: Option<WebEngine>,
     /// What results are introduced with.
     pub(in crate::config) search_prompt: Option<String>,
+    /// The most results of one search, from 1 to 25.
+    pub(in crate::config) max_results: Option<u64>,
     pub(in crate::config) searxng: Option<RawService>,
     pub(in crate::config) exa: Option<RawService>,
     pub(in crate::config) tavily: Option<RawService>,
@@ -119,4 +123,6 @@ pub(in crate::config) struct RawService {
     pub(in crate::config) base_url: Option<String>,
     /// Whether it promises zero data retention.
     pub(in crate::config) zdr: bool,
+    /// What one search costs, in USD, where the service does not say so itself.
+    pub(in crate::config) price: Option<Exact<Usd>>,
 }

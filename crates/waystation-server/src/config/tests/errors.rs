@@ -146,6 +146,14 @@ const CASES: &[(&str, &str)] = &[
         "w.toml:1: plugins.wbe: unknown key, did you mean `web`?",
     ),
     (
+        "[plugins.web]\nexa = {}",
+        "w.toml:2: plugins.web.exa.api_key: expected a key, found none",
+    ),
+    (
+        "[plugins.web]\nmax_results = 26",
+        "w.toml:2: plugins.web.max_results: expected a number from 1 to 25, found 26",
+    ),
+    (
         "[plugins.web]\nengine = 'exa'",
         "w.toml:2: plugins.web.engine: expected the key `exa` beside engine = \"exa\"",
     ),

@@ -100,10 +100,11 @@ fn the_whole_reference_example_is_accepted() {
 
 #[test]
 fn what_this_version_does_not_act_on_warns() {
-    let resolved = good("[retries]\ncontinue = true\n[plugins.web]\n[catalog]\nbare_ids = true");
+    let resolved =
+        good("[retries]\ncontinue = true\n[plugins.auto-router]\n[catalog]\nbare_ids = true");
     assert_eq!(
         resolved.warnings,
-        ["w.toml:3: plugins.web: taken, but without effect in this version",]
+        ["w.toml:3: plugins.auto-router: taken, but without effect in this version",]
     );
 }
 

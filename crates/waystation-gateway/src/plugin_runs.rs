@@ -1,0 +1,123 @@
+//! What the gateway does with the runs of a request beside calling them: endpoints that they cannot
+//! serve, the order of what they do to replies, what they have spent, and an end to waiting for the
+//! services that they ask. What a plugin does is not known here.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use tokio::time::timeout;
+use waystation_core::{
+    BodyStream, Clock, HttpRequest, HttpStream, OutputStage, Phase, PluginError, Run, SendLimits,
+    Sent, Spent, Transport, TransportError,
+};
+use waystation_router::Plan;
+
+use crate::Parts;
+
+/// The network as plugins see it: who sets a limit on the head of a response need not watch the clock
+/// himself, and a body that falls silent ends.
+#[derive(Clone)]
+pub(crate) struct Patient {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The longest silence in the body of a service's reply.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Takes the endpoints out of a plan that a run cannot serve.
+///
+/// # Errors
+/// The refusal of the last one, where none is left.
+pub(crate) fn permit(plan: &mut Plan, runs: &[Box<dyn Run>]) -> Result<(), PluginError> {
+    let mut refusal = None;
+    plan.attempts.retain(|planned| {
+        let refused = runs.iter().find_map(|run| run.refuses(&planned.endpoint));
+        let fine = refused.is_none();
+        refusal = refused.or(refusal.take());
+        fine
+    });
+    match refusal {
+        Some(refusal) if plan.attempts.is_empty() => Err(refusal),
+        _ => Ok(()),
+    }
+}
+
+/// The stages that a reply goes through, those that look at the text as it leaves behind the others.
+pub(crate) fn output(runs: &mut [Box<dyn Run>]) -> Vec<Box<dyn OutputStage>> {
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    for run in runs {
+        let stages = if run.looks_last() {
+            &mut last
+        } else {
+            &mut first
+        };
+        stages.extend(run.output());
+    }
+    first.append(&mut last);
+    first
+}
+
+/// What the runs have spent by now.
+pub(crate) fn spent(runs: &[Box<dyn Run>]) -> Spent {
+    runs.iter().map(|run| run.spent()).sum()
+}
+
+// === impl Patient ===
+
+impl Patient {
+    /// The network for plugins.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        Self {
+            transport: Arc::clone(&parts.transport),
+            clock: Arc::clone(&parts.clock),
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Patient {
+    async fn send(
+        &self,
+        request: HttpRequest,
+        limits: SendLimits,
+    ) -> Result<HttpStream, TransportError> {
+        let deadline = limits.head;
+        let sending = self.transport.send(request, limits);
+        let sent = match deadline {
+            None => sending.await,
+            Some(deadline) => {
+                let left = deadline.left(self.clock.now().tick);
+                let late = |_| Err(late(Phase::Head));
+                timeout(left, sending).await.unwrap_or_else(late)
+            }
+        }?;
+        Ok(HttpStream {
+            head: sent.head,
+            body: watched(sent.body),
+        })
+    }
+}
+
+/// A body that ends when it has been silent for too long.
+fn watched(body: BodyStream) -> BodyStream {
+    let pieces = stream::unfold(Some(body), |body| async {
+        let mut body = body?;
+        match timeout(SILENCE, body.next()).await {
+            Ok(Some(piece)) => Some((piece, Some(body))),
+            Ok(None) => None,
+            Err(_) => Some((Err(late(Phase::Body)), None)),
+        }
+    });
+    Box::pin(pieces)
+}
+
+fn late(phase: Phase) -> TransportError {
+    TransportError {
+        phase,
+        sent: Sent::Maybe,
+        timed_out: true,
+        message: "it took too long".into(),
+    }
+}

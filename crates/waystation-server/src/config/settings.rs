@@ -328,6 +328,7 @@ fn hidden_key<S: Serializer>(_: &Option<Secret>, to: S) -> Result<S::Ok, S::Erro
     to.serialize_str(HIDDEN)
 }
 
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
 fn exact_price<S: Serializer>(price: &Option<Usd>, to: S) -> Result<S::Ok, S::Error> {
     match price {
         Some(price) => to.collect_str(price),

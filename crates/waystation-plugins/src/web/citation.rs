@@ -32,6 +32,11 @@ struct Cited {
 }
 
 /// A link in a text, in bytes.
+///
+/// ```text
+/// See [the page](https://a.example/x "Title").
+///     ^ start    ^ url               next^  ^ end
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Link<'a> {
     url: &'a str,

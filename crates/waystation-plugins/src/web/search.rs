@@ -20,6 +20,19 @@ const LONGEST: usize = 4 * 1024 * 1024;
 /// The search services of one gateway, and what its operator demands of them.
 ///
 /// The order is that of preference for requests that name no engine.
+///
+/// ```
+/// use std::sync::Arc;
+/// use waystation_plugins::{Defaults, Registry, SearchService, SearchWire, Web, WebSearch};
+///
+/// let searxng = SearchService {
+///     name: "searxng", wire: SearchWire::Searxng, base_url: "http://127.0.0.1:8888".into(),
+///     api_key: None, zdr: true, price: None,
+/// };
+/// let search = Arc::new(WebSearch { services: vec![searxng], private: false });
+/// let registry = Registry::default().with(Arc::new(Web { search }), Defaults::default());
+/// assert!(registry.ids().any(|id| *id == "web"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct WebSearch {
     /// The services.

@@ -335,10 +335,7 @@ impl Record {
                 usage: Usage::default(),
                 cost: None,
                 total: None,
-                generation_time: None,
-                hedge: None,
-                continued: None,
-                spent: Spent::default(),
+                ..Settled::default()
             };
         };
         let own = self.settled(entry.finish, error.is_some());
@@ -431,10 +428,7 @@ impl Record {
                 usage: Usage::default(),
                 cost: None,
                 total: Some(Usd::ZERO),
-                generation_time: None,
-                hedge: None,
-                continued: None,
-                spent: Spent::default(),
+                ..Settled::default()
             };
         };
         let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
@@ -443,10 +437,7 @@ impl Record {
                 usage,
                 cost: Some(Cost::default()),
                 total: Some(Usd::ZERO),
-                generation_time: None,
-                hedge: None,
-                continued: None,
-                spent: Spent::default(),
+                ..Settled::default()
             };
         }
         // An answer that ended in an error, the provider's or one on the way, costs nothing: API
@@ -456,10 +447,7 @@ impl Record {
                 usage,
                 cost: Some(Cost::default()),
                 total: Some(Usd::ZERO),
-                generation_time: None,
-                hedge: None,
-                continued: None,
-                spent: Spent::default(),
+                ..Settled::default()
             };
         }
         let cost = serving.endpoint.price.cost(&usage);
@@ -468,12 +456,9 @@ impl Record {
             .filter(|_| serving.endpoint.billed_by_upstream);
         Settled {
             total: reported.or_else(|| cost.map(|cost| cost.total())),
-            generation_time: None,
-            hedge: None,
-            continued: None,
-            spent: Spent::default(),
             cost,
             usage,
+            ..Settled::default()
         }
     }
 

@@ -6,42 +6,9 @@
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use waystation_benches::{chat, stream_reply, whole_reply};
-use waystation_core::{
-    Call, ChatRequest, Codec, Endpoint, Lease, ReplyHead, Secret, Target, UnixMs, Upstream,
-};
-use waystation_sim::fixtures::{self, M};
-
-/// Who is asked.
-struct Host {
-    upstream: Upstream,
-    endpoint: Endpoint,
-    lease: Lease,
-}
-
-impl Host {
-    fn new() -> Self {
-        let catalog = fixtures::catalog();
-        Self {
-            upstream: catalog.provider("a").unwrap().upstream.clone(),
-            endpoint: catalog.model(M).unwrap().endpoints[0].clone(),
-            lease: Lease::new("key".parse().unwrap(), Some(Secret::new("sk-1"))),
-        }
-    }
-
-    fn target(&self) -> Target<'_> {
-        Target {
-            upstream: &self.upstream,
-            endpoint: &self.endpoint,
-            lease: &self.lease,
-            now: UnixMs::new(0),
-        }
-    }
-}
-
-fn codec() -> &'static dyn Codec {
-    waystation_providers::codec(&"openai-chat".parse().unwrap()).unwrap()
-}
+use waystation_benches::{Host, chat, codec, stream_reply, whole_reply};
+use waystation_core::{Call, ChatRequest, Codec as _, ReplyHead};
+use waystation_sim::fixtures::M;
 
 fn encode(c: &mut Criterion) {
     let host = Host::new();

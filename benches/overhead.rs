@@ -6,74 +6,10 @@
 //! with sockets, in `docs/performance.md`), p99 within 0.3 ms. Prints p50, p99 and allocations of a
 //! request after criterion's own figures.
 
-use std::{hint::black_box, sync::Arc, time::Instant};
+use std::{hint::black_box, time::Instant};
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use criterion::{Criterion, criterion_group};
-use http::{HeaderMap, Method, StatusCode, header};
-use serde_json::json;
-use tokio::runtime::Runtime;
-use waystation_benches::{chat, stream_reply, whole_reply};
-use waystation_core::{HttpRequest, HttpStream, ReplyHead, SendLimits, Transport, TransportError};
-use waystation_sim::ReplayTransport;
-use waystation_tests::{Setup, Station};
-
-/// Answers every request at once with the same bytes.
-struct Canned {
-    head: ReplyHead,
-    body: Bytes,
-}
-
-#[async_trait]
-impl Transport for Canned {
-    async fn send(
-        &self,
-        request: HttpRequest,
-        _: SendLimits,
-    ) -> Result<HttpStream, TransportError> {
-        black_box(request);
-        let body = futures_util::stream::iter([Ok(self.body.clone())]);
-        Ok(HttpStream {
-            head: self.head.clone(),
-            body: Box::pin(body),
-        })
-    }
-}
-
-/// One kind of request, ready to be sent.
-struct Load {
-    name: &'static str,
-    station: Station,
-    body: Bytes,
-}
-
-fn load(name: &'static str, bytes: usize, reply: Bytes, stream: bool) -> Load {
-    let kind = if stream {
-        "text/event-stream"
-    } else {
-        "application/json"
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
-    let canned = Canned {
-        head: ReplyHead {
-            status: StatusCode::OK,
-            headers,
-        },
-        body: reply,
-    };
-    let setup = Setup::empty()
-        .env("OPENAI_API_KEY", "sk-1")
-        .env("GROQ_API_KEY", "gsk-1");
-    let app = setup.app(Arc::new(canned));
-    let unused = Arc::new(ReplayTransport::queue([]));
-    Load {
-        name,
-        station: Station::new(app, unused),
-        body: chat("openai/gpt-5.4", bytes, json!({"stream": stream})),
-    }
-}
+use waystation_benches::{Load, load, runtime, stream_reply, whole_reply};
 
 fn loads() -> [Load; 3] {
     [
@@ -81,22 +17,6 @@ fn loads() -> [Load; 3] {
         load("stream of 43 events", 1_000, stream_reply(43), true),
         load("plain, 400 kB prompt", 400_000, whole_reply(), false),
     ]
-}
-
-impl Load {
-    async fn once(&self) -> usize {
-        let request = Station::request(Method::POST, "/v1/chat/completions", self.body.clone());
-        let got = self.station.whole(request).await;
-        assert_eq!(got.status, 200, "{}", got.text());
-        got.body.len()
-    }
-}
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
 }
 
 fn overhead(c: &mut Criterion) {

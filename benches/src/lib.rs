@@ -1,7 +1,14 @@
 //! Sample requests and replies that several benches share. Measures nothing itself.
 
+mod gateway;
+mod host;
+
+pub use gateway::{Load, load, runtime};
+pub use host::{Host, codec};
+
 use bytes::Bytes;
 use serde_json::{Value, json};
+use waystation_sim::{CannedReply, CannedWire};
 
 /// A chat body of about `bytes` bytes: a conversation whose last message is the long one.
 ///
@@ -31,20 +38,10 @@ pub fn chat(model: &str, bytes: usize, more: Value) -> Bytes {
     body.to_string().into()
 }
 
-/// A whole reply of about 0.9 kB.
+/// A whole reply of about 0.9 kB: the mock's that answers at once.
 #[must_use]
 pub fn whole_reply() -> Bytes {
-    let text =
-        "A gateway takes requests, decides where they go, and brings the answers back. ".repeat(7);
-    json!({
-        "id": "chatcmpl-123", "object": "chat.completion", "created": 1_767_225_600, "model": "m-2026-01-01",
-        "system_fingerprint": "fp_1",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 25, "completion_tokens": 120, "total_tokens": 145,
-            "prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}},
-    })
-    .to_string()
-    .into()
+    CannedReply::of(CannedWire::Chat, false).body()
 }
 
 /// A stream of `events` events, with `[DONE]` after them: the reply of the published comparison has

@@ -17,7 +17,7 @@ use waystation_core::{HttpRequest, Phase, PoolKey, SendLimits, Sent, Transport, 
 use waystation_server::{app::App, mock, routes, serve};
 use waystation_sim::{Pacing, Simulator, fixtures};
 use waystation_tests::Setup;
-use waystation_transport::ReqwestTransport;
+use waystation_transport::UpstreamTransport;
 
 /// Longer than anything here takes, on a busy machine too.
 const LONG: Duration = Duration::from_secs(20);
@@ -64,7 +64,10 @@ async fn send(request: HttpRequest) -> (u16, Vec<Result<Bytes, TransportError>>)
         head: None,
         pool: PoolKey("mock".into()),
     };
-    let sent = ReqwestTransport::new().unwrap().send(request, limits).await;
+    let sent = UpstreamTransport::new()
+        .unwrap()
+        .send(request, limits)
+        .await;
     let reply = sent.unwrap_or_else(|error| panic!("{error}"));
     let pieces = timeout(LONG, reply.body.collect::<Vec<_>>()).await.unwrap();
     (reply.head.status.as_u16(), pieces)
@@ -106,7 +109,7 @@ async fn a_refused_connection_sent_nothing() {
         head: None,
         pool: PoolKey("gone".into()),
     };
-    let error = ReqwestTransport::new()
+    let error = UpstreamTransport::new()
         .unwrap()
         .send(request(address, false), limits)
         .await
@@ -131,7 +134,7 @@ async fn a_connection_that_is_cut_is_an_error_of_the_body() {
         head: None,
         pool: PoolKey("silent".into()),
     };
-    let error = ReqwestTransport::new()
+    let error = UpstreamTransport::new()
         .unwrap()
         .send(request(address, false), limits)
         .await
@@ -154,7 +157,7 @@ async fn gateway(tasks: &mut JoinSet<()>) -> (SocketAddr, SocketAddr) {
     let setup = Setup::one("price = { prompt = '1', completion = '1' }").config(&format!(
         "[providers.one]\nbase_url = 'http://{upstream}/v1'"
     ));
-    let transport = Arc::new(ReqwestTransport::new().unwrap());
+    let transport = Arc::new(UpstreamTransport::new().unwrap());
     let app = App::new(setup.resolve().unwrap(), transport);
     let (listener, address) = listener().await;
     let (stop, stopped) = watch::channel(false);

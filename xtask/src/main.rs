@@ -1,6 +1,7 @@
 //! Project tasks: `cargo xtask help` lists them. They check and build the repository; nothing here
 //! is part of what is released, and nothing here fetches anything.
 
+mod bench;
 mod catalog;
 mod ci;
 mod failure;
@@ -16,6 +17,12 @@ use failure::Failure;
 const HELP: &str = "\
 cargo xtask TASK
 
+  bench gateway [--binary FILE] [--rounds N] [--seconds N] [--only TEXT] [--write]
+                        compare the release binary with nginx, request for request; --write puts
+                        the figures into docs/performance.md
+  bench instructions [--check | --write]
+                        count the instructions of the hottest paths with valgrind; --check fails at a
+                        tenth more than benches/instructions.txt says
   catalog import DIR    read models.jsonl, providers.jsonl and aliases.jsonl from DIR into the
                         TOML source tree; fields named in a row's `pinned`, and rows of providers
                         that are already there, are kept
@@ -43,6 +50,8 @@ fn main() -> ExitCode {
 
 fn run(words: &[&str]) -> Result<(), Failure> {
     match words {
+        ["bench", "gateway", words @ ..] => bench::gateway(words),
+        ["bench", "instructions", words @ ..] => bench::instructions(words),
         ["catalog", "import", from] => catalog::import(from.as_ref()),
         ["catalog", "check"] => catalog::check(),
         ["catalog", "build"] => catalog::build(),

@@ -119,6 +119,12 @@ struct MockArgs {
     /// Replies and faults to play; without it every request succeeds.
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// Answer every request at once with the same bytes: for measuring what stands in front.
+    #[arg(long, conflicts_with = "script")]
+    at_once: bool,
+    /// With --at-once: write each event of a stream by itself.
+    #[arg(long, requires = "at_once")]
+    piecemeal: bool,
 }
 
 /// Runs the command that the process's arguments name.
@@ -211,11 +217,18 @@ fn serve(args: &ServeArgs, environment: Environment) -> Result<(), Refusal> {
         flags,
         environment,
     };
-    Ok(runtime()?.block_on(serve::run(start))?)
+    // What serves has threads of its own: this one accepts, reloads and answers the operator.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(serve::run(start))?)
 }
 
 fn mock(args: &MockArgs, env: &Environment) -> Result<(), Refusal> {
     log(env)?;
+    if args.at_once {
+        return Ok(runtime()?.block_on(mock::run_at_once(&args.listen, args.piecemeal))?);
+    }
     Ok(runtime()?.block_on(mock::run(&args.listen, args.script.as_deref()))?)
 }
 

@@ -25,3 +25,4 @@ pub mod routes;
 pub mod sandbox;
 pub mod serve;
 pub mod telemetry;
+mod workers;

@@ -1,6 +1,8 @@
 //! `waystation mock`: the simulator behind real sockets, for tests of other programs and of this
 //! one's transport. Speaks the dialects and injects scripted faults; knows no gateway.
 
+mod at_once;
+
 use std::{io::Write as _, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{
@@ -40,6 +42,9 @@ pub enum MockError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Connections cannot be accepted any more.
+    #[error("no connection can be accepted any more: {0}")]
+    Accept(#[from] std::io::Error),
 }
 
 /// Serves until the process is stopped.
@@ -58,6 +63,23 @@ pub async fn run(listen: &Listen, script: Option<&Path>) -> Result<(), MockError
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
         () = serve::serve(listener, router(simulator), stopped) => {}
+        _ = serve::stop_signal() => {}
+    }
+    Ok(())
+}
+
+/// Answers every request at once with the same bytes, until the process is stopped. `piecemeal`
+/// writes each event of a stream by itself.
+///
+/// # Errors
+/// [`MockError`] when the address is taken.
+pub async fn run_at_once(listen: &Listen, piecemeal: bool) -> Result<(), MockError> {
+    let listener = serve::listen(listen).await?;
+    if let Ok(address) = listener.local_addr() {
+        announce(address);
+    }
+    tokio::select! {
+        end = at_once::serve(listener, piecemeal) => end?,
         _ = serve::stop_signal() => {}
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::serve::ListenerExt as _;
+use axum::serve::{Listener, ListenerExt as _};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
@@ -16,7 +16,7 @@ use tokio::{
 };
 use waystation_core::Transport;
 use waystation_sim::{SimTransport, Simulator};
-use waystation_transport::ReqwestTransport;
+use waystation_transport::UpstreamTransport;
 
 use crate::{
     admin,
@@ -24,6 +24,7 @@ use crate::{
     banner,
     config::{self, Environment, Flags, Listen, Resolved},
     routes,
+    workers::Workers,
 };
 
 /// What `serve` starts from.
@@ -52,6 +53,9 @@ pub enum ServeError {
     /// The HTTP client could not be set up.
     #[error(transparent)]
     Transport(#[from] waystation_transport::TransportSetupError),
+    /// The threads that serve cannot be had.
+    #[error("cannot start the threads that serve: {0}")]
+    Workers(io::Error),
     /// Signals cannot be waited for.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -61,6 +65,8 @@ pub enum ServeError {
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often tokens are looked at for their expiry.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// How often upstream connections that nobody uses are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Seed of the simulator: replies are the same from start to start.
 const SIMULATION_SEED: u64 = 1;
 
@@ -79,7 +85,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
-    let transport = transport(simulated)?;
+    let (transport, upstreams) = transport(simulated)?;
     let facts = banner::Facts::of(&resolved);
     let app = App::new(resolved, transport);
     let listener = listen(&server.listen).await?;
@@ -94,13 +100,16 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         tasks.spawn(serve(listener, router, stopped.clone()));
     }
     let address = listener.local_addr().ok();
-    tasks.spawn(serve(listener, routes::router(&app), stopped));
+    let mut workers =
+        Workers::start(&routes::router(&app), &stopped).map_err(ServeError::Workers)?;
     banner::print(&facts, &app, address);
     let reloading = reloads(Arc::clone(&app), flags, environment, file);
     tokio::select! {
         end = stop_signal() => end.map_err(ServeError::Signals)?,
         () = reloading => {}
         () = renewals(&app) => {}
+        () = workers.feed(listener) => {}
+        () = sweeps(upstreams) => {}
     }
     tracing::info!(
         "stopping: no new connections, open streams have {:?}",
@@ -110,22 +119,43 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     let _ = stop.send(true);
     let drained = timeout(server.drain, async {
         while tasks.join_next().await.is_some() {}
+        workers.drained().await;
     })
     .await;
     if drained.is_err() {
         tracing::warn!("streams were still open after {:?}", server.drain);
     }
+    workers.end();
     Ok(())
 }
 
 /// The real network, or the simulator in its place: while simulating no socket is opened towards
 /// anyone.
-fn transport(simulated: bool) -> Result<Arc<dyn Transport>, ServeError> {
+fn transport(simulated: bool) -> Result<(Arc<dyn Transport>, Option<Upstreams>), ServeError> {
     if simulated {
         let simulator = Simulator::new(SIMULATION_SEED);
-        return Ok(Arc::new(SimTransport::new(simulator)));
+        return Ok((Arc::new(SimTransport::new(simulator)), None));
     }
-    Ok(Arc::new(ReqwestTransport::new()?))
+    let upstreams = Arc::new(UpstreamTransport::new()?);
+    Ok((
+        Arc::clone(&upstreams) as Arc<dyn Transport>,
+        Some(upstreams),
+    ))
+}
+
+/// The real network.
+type Upstreams = Arc<UpstreamTransport>;
+
+/// Closes connections to upstreams that nobody has used for a while. Ends never.
+async fn sweeps(upstreams: Option<Upstreams>) {
+    let Some(upstreams) = upstreams else {
+        return std::future::pending().await;
+    };
+    let mut sweep = interval(SWEEP_EVERY);
+    loop {
+        sweep.tick().await;
+        upstreams.sweep();
+    }
 }
 
 /// Binds a listener.
@@ -142,12 +172,19 @@ pub async fn listen(address: &Listen) -> Result<TcpListener, ServeError> {
 }
 
 /// Serves one listener until told to stop, then until its last request is answered.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve(listener: TcpListener, router: axum::Router, stopped: watch::Receiver<bool>) {
+    let listener = listener.tap_io(|stream| no_delay(stream));
+    serve_on(listener, router, stopped).await;
+}
+
+/// The same for connections from anywhere.
+pub(crate) async fn serve_on<L>(
+    listener: L,
     router: axum::Router,
     mut stopped: watch::Receiver<bool>,
-) {
-    let listener = listener.tap_io(no_delay);
+) where
+    L: Listener<Addr: std::fmt::Debug>,
+{
     let stop = async move {
         // A sender that is gone has nothing more to say.
         let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -162,7 +199,7 @@ pub async fn serve(
 
 /// Sends small writes at once: without it a stream's events wait for the client's acknowledgements
 /// (Nagle), 40 ms each.
-fn no_delay(stream: &mut TcpStream) {
+pub(crate) fn no_delay(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }

@@ -4,6 +4,7 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+mod canned;
 mod clock;
 mod dialect;
 mod draw;
@@ -21,6 +22,7 @@ mod simulator;
 pub mod strategies;
 mod transport;
 
+pub use canned::{CannedReply, CannedWire, STREAM_EVENTS};
 #[cfg(feature = "paced")]
 pub use clock::TokioClock;
 pub use clock::{ManualClock, TEST_EPOCH_MS};

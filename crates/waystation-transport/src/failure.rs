@@ -49,8 +49,18 @@ pub(crate) fn of(error: &reqwest::Error, stage: Stage) -> TransportError {
     }
 }
 
+/// A connection could not be opened; nothing was sent.
+pub(crate) fn connecting(error: &(dyn Error + 'static)) -> TransportError {
+    TransportError {
+        phase: connect_phase(error),
+        sent: Sent::Nothing,
+        timed_out: io_kind(error) == Some(io::ErrorKind::TimedOut),
+        message: innermost(error).to_string(),
+    }
+}
+
 /// Which part of connecting failed. Falls back to the connection itself.
-fn connect_phase(error: &reqwest::Error) -> Phase {
+fn connect_phase(error: &(dyn Error + 'static)) -> Phase {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.downcast_ref::<rustls::Error>().is_some() {
@@ -72,7 +82,7 @@ fn connect_phase(error: &reqwest::Error) -> Phase {
 }
 
 /// The kind of the system's own error, where one is among the causes.
-fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -84,7 +94,7 @@ fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
 }
 
 /// The innermost cause: the outer layers repeat the URL.
-fn innermost<'a>(error: &'a reqwest::Error) -> &'a (dyn Error + 'static) {
+pub(crate) fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut cause: &(dyn Error + 'static) = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -3,7 +3,11 @@
 
 mod failure;
 mod guarded_fetcher;
+mod http1;
 mod reqwest_transport;
+mod upstream_transport;
 
 pub use guarded_fetcher::GuardedFetcher;
+pub use http1::Http1Transport;
 pub use reqwest_transport::{ReqwestTransport, TransportSetupError};
+pub use upstream_transport::UpstreamTransport;

@@ -1,0 +1,263 @@
+//! Where a reply's body ends, and what of the bytes that arrive belongs to it. Pure; strict where
+//! doubt would let one reply be read as two.
+//!
+//! Source: RFC 9112, sections 6 and 7.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+/// How the rest of a body is told from what follows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes are left.
+    Length(u64),
+    /// In chunks; this is the state between reads.
+    Chunked(Chunk),
+    /// Everything until the connection is closed.
+    UntilClose,
+    /// Nothing is left.
+    Done,
+}
+
+/// Where in a chunked body the next byte stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Chunk {
+    /// In the line that tells a chunk's size.
+    Size,
+    /// In a chunk of which so many bytes are left.
+    Data(u64),
+    /// In the line break behind a chunk.
+    Break,
+    /// In the lines behind the last chunk, of which so many bytes have been read.
+    Trailers(usize),
+}
+
+/// Why bytes are no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FramingError {
+    /// `content-length` is no number, or there are two different ones.
+    #[error("content-length is not one number")]
+    Length,
+    /// `transfer-encoding` does not end in `chunked` alone.
+    #[error("transfer-encoding is not `chunked`")]
+    Coding,
+    /// A chunk's size is no hexadecimal number, or too large.
+    #[error("a chunk's size is not a number")]
+    Size,
+    /// Something else stands where a line ends.
+    #[error("a chunk does not end where it says")]
+    Break,
+    /// The lines behind the last chunk, or one that tells a size, never end.
+    #[error("a line between chunks is too long")]
+    Line,
+}
+
+/// The longest line between chunks, and the most trailers, in bytes.
+const MAX_LINE: usize = 8 * 1024;
+
+// === impl Framing ===
+
+impl Framing {
+    /// How the body of a reply with this head is framed, and whether the connection may be used again
+    /// behind it as far as that tells.
+    ///
+    /// # Errors
+    /// [`FramingError`] when two readers could see two different bodies.
+    pub(super) fn of(
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<(Self, bool), FramingError> {
+        let coding = headers.get_all(header::TRANSFER_ENCODING);
+        let coded = coding.iter().next().is_some();
+        let length = length(headers)?;
+        if matches!(status.as_u16(), 100..=199 | 204 | 304) {
+            // Nothing may follow such a head. Where something was announced, it is not waited for.
+            return Ok((
+                Self::Done,
+                !coded && length.is_none_or(|length| length == 0),
+            ));
+        }
+        if coded {
+            let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            let mut values = coding.iter();
+            if !values.next().is_some_and(chunked) || values.next().is_some() {
+                return Err(FramingError::Coding);
+            }
+            // With both, the coding counts, and nothing is trusted behind it.
+            return Ok((Self::Chunked(Chunk::Size), length.is_none()));
+        }
+        Ok(match length {
+            Some(0) => (Self::Done, true),
+            Some(length) => (Self::Length(length), true),
+            None => (Self::UntilClose, false),
+        })
+    }
+
+    /// Whether the body is complete.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    /// How many bytes are known to be still to come, at least.
+    pub(super) const fn expected(&self) -> u64 {
+        match self {
+            Self::Length(left) | Self::Chunked(Chunk::Data(left)) => *left,
+            _ => 0,
+        }
+    }
+
+    /// Takes the body's bytes out of `input`, and the framing between them. What is behind the body
+    /// stays. Empty when there are none yet, or no more.
+    ///
+    /// # Errors
+    /// [`FramingError`] when the chunks are not well formed.
+    pub(super) fn take(&mut self, input: &mut BytesMut) -> Result<Bytes, FramingError> {
+        match self {
+            Self::Done => Ok(Bytes::new()),
+            Self::UntilClose => Ok(input.split().freeze()),
+            Self::Length(left) => {
+                let data = split(input, left);
+                if *left == 0 {
+                    *self = Self::Done;
+                }
+                Ok(data)
+            }
+            Self::Chunked(chunk) => {
+                let (data, done) = chunk.take(input)?;
+                if done {
+                    *self = Self::Done;
+                }
+                Ok(data)
+            }
+        }
+    }
+}
+
+// === impl Chunk ===
+
+impl Chunk {
+    /// The data of all chunks in `input`, and whether the last one was among them. A lone piece is not
+    /// copied; several are, into one.
+    fn take(&mut self, input: &mut BytesMut) -> Result<(Bytes, bool), FramingError> {
+        let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+        loop {
+            match self {
+                Self::Size => match size(input)? {
+                    None => break,
+                    Some(0) => *self = Self::Trailers(0),
+                    Some(size) => *self = Self::Data(size),
+                },
+                Self::Data(left) => {
+                    let piece = split(input, left);
+                    let whole = *left == 0;
+                    if joined.is_empty() && first.is_empty() {
+                        first = piece;
+                    } else {
+                        if joined.is_empty() {
+                            joined.reserve(first.len() + piece.len() + input.len());
+                            joined.extend_from_slice(&first);
+                        }
+                        joined.extend_from_slice(&piece);
+                    }
+                    if !whole {
+                        break;
+                    }
+                    *self = Self::Break;
+                }
+                Self::Break => match input.get(..2) {
+                    Some(b"\r\n") => {
+                        input.advance(2);
+                        *self = Self::Size;
+                    }
+                    Some(_) => return Err(FramingError::Break),
+                    None if input.first().is_some_and(|&byte| byte != b'\r') => {
+                        return Err(FramingError::Break);
+                    }
+                    None => break,
+                },
+                Self::Trailers(read) => {
+                    let Some(line) = line(input)? else { break };
+                    *read += line.len();
+                    if *read > MAX_LINE {
+                        return Err(FramingError::Line);
+                    }
+                    if line == b"\r\n"[..] {
+                        return Ok((data(first, joined), true));
+                    }
+                }
+            }
+        }
+        Ok((data(first, joined), false))
+    }
+}
+
+/// What was taken: the one piece, or all of them.
+fn data(first: Bytes, joined: BytesMut) -> Bytes {
+    if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    }
+}
+
+/// At most `left` bytes from the front.
+fn split(input: &mut BytesMut, left: &mut u64) -> Bytes {
+    let count = usize::try_from(*left)
+        .unwrap_or(usize::MAX)
+        .min(input.len());
+    *left -= count as u64;
+    input.split_to(count).freeze()
+}
+
+/// The size that the next line tells; `None` when the line is not complete. Extensions are skipped.
+fn size(input: &mut BytesMut) -> Result<Option<u64>, FramingError> {
+    let Some(line) = line(input)? else {
+        return Ok(None);
+    };
+    let text = line.strip_suffix(b"\r\n").ok_or(FramingError::Break)?;
+    let text = text.split(|&byte| byte == b';').next().unwrap_or_default();
+    let text = text.trim_ascii_end();
+    if text.is_empty() || text.len() > 16 {
+        return Err(FramingError::Size);
+    }
+    let mut size = 0_u64;
+    for &byte in text {
+        let digit = char::from(byte).to_digit(16).ok_or(FramingError::Size)?;
+        size = (size << 4) | u64::from(digit);
+    }
+    Ok(Some(size))
+}
+
+/// The next line with its end; `None` when it is not complete.
+fn line(input: &mut BytesMut) -> Result<Option<BytesMut>, FramingError> {
+    let within = input.get(..MAX_LINE).unwrap_or(input);
+    match within.iter().position(|&byte| byte == b'\n') {
+        // A bare line feed ends no line for others: who takes it for one sees other chunks.
+        Some(0) => Err(FramingError::Break),
+        Some(end) if within.get(end - 1) != Some(&b'\r') => Err(FramingError::Break),
+        Some(end) => Ok(Some(input.split_to(end + 1))),
+        None if within.len() == MAX_LINE => Err(FramingError::Line),
+        None => Ok(None),
+    }
+}
+
+/// The length that the head tells; several are one when they are the same.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, FramingError> {
+    let mut found = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        let digits = value.as_bytes();
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(FramingError::Length);
+        }
+        let text = std::str::from_utf8(digits).map_err(|_| FramingError::Length)?;
+        let length: u64 = text.parse().map_err(|_| FramingError::Length)?;
+        if found.is_some_and(|found| found != length) {
+            return Err(FramingError::Length);
+        }
+        found = Some(length);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Connections that wait for their next request. One is never handed to another runtime than the one
+//! that it was opened on, to another provider, or to another address.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use http::{Uri, uri::Authority};
+use tokio::{
+    runtime::{Handle, Id},
+    time::Instant,
+};
+use waystation_core::{Phase, PoolKey, Sent, TransportError};
+
+use super::{POOL_IDLE, socket::Socket};
+
+/// Idle connections, in shards by runtime: requests on different cores wait for no common lock.
+pub(super) struct Pool {
+    shards: [Mutex<HashMap<Key, Vec<Idle>>>; SHARDS],
+    hasher: RandomState,
+}
+
+/// Which connections may serve a request.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    runtime: Id,
+    provider: PoolKey,
+    tls: bool,
+    authority: Authority,
+}
+
+struct Idle {
+    socket: Socket,
+    since: Instant,
+}
+
+const SHARDS: usize = 16;
+
+// === impl Key ===
+
+impl Key {
+    /// The key of a request to `url` that is sent on the runtime of this task.
+    ///
+    /// # Errors
+    /// [`TransportError`] when `url` is no address with a host, or there is no runtime here.
+    pub(super) fn of(url: &Uri, provider: PoolKey) -> Result<Self, TransportError> {
+        let wrong = |message: &str| TransportError {
+            phase: Phase::Send,
+            sent: Sent::Nothing,
+            timed_out: false,
+            message: message.to_owned(),
+        };
+        let authority = url.authority().cloned();
+        let authority = authority.ok_or_else(|| wrong("the address names no host"))?;
+        let tls = match url.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("expected an address of http or https")),
+        };
+        let runtime = Handle::try_current().map_err(|_| wrong("there is no runtime here"))?;
+        Ok(Self {
+            runtime: runtime.id(),
+            provider,
+            tls,
+            authority,
+        })
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// The connection that was used last and is still open.
+    pub(super) fn take(&self, key: &Key) -> Option<Socket> {
+        loop {
+            let idle = self.lock(key)?.get_mut(key)?.pop()?;
+            let mut socket = idle.socket;
+            if idle.since.elapsed() < POOL_IDLE && socket.is_quiet() {
+                return Some(socket);
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange is complete.
+    pub(super) fn give(&self, key: Key, socket: Socket) {
+        let since = Instant::now();
+        let Some(mut shard) = self.lock(&key) else {
+            return;
+        };
+        let idle = shard.entry(key).or_default();
+        idle.push(Idle { socket, since });
+    }
+
+    /// Closes what has been idle for too long.
+    pub(super) fn sweep(&self) {
+        for shard in &self.shards {
+            let mut old = Vec::new();
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, idle| {
+                // Oldest first.
+                let young = idle.partition_point(|idle| idle.since.elapsed() >= POOL_IDLE);
+                old.extend(idle.drain(..young));
+                idle.shrink_to(idle.len() * 2);
+                !idle.is_empty()
+            });
+            drop(shard);
+            drop(old);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let lengths = self.shards.iter().map(|shard| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().map(Vec::len).sum::<usize>()
+        });
+        lengths.sum()
+    }
+
+    fn lock(&self, key: &Key) -> Option<MutexGuard<'_, HashMap<Key, Vec<Idle>>>> {
+        let hash = usize::try_from(self.hasher.hash_one(key.runtime) % SHARDS as u64).ok()?;
+        let shard = self.shards.get(hash)?;
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+        }
+    }
+}

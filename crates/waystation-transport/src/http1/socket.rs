@@ -1,0 +1,88 @@
+//! A connection, with or without TLS, as bytes in and out. It knows nothing of HTTP.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWrite as _},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+
+/// An open connection.
+pub(super) enum Socket {
+    /// Bare TCP.
+    Plain(TcpStream),
+    /// TLS over it.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+// === impl Socket ===
+
+impl Socket {
+    /// Reads what is there into `buffer`, which is given room for `room` bytes, and not before
+    /// something is there: a silent connection holds no buffer. 0 is the end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => {
+                ready!(tcp.poll_read_ready(cx))?;
+                make_room(buffer, room);
+                pin!(tcp.read_buf(buffer)).poll(cx)
+            }
+            Self::Tls(tls) => {
+                make_room(buffer, room);
+                let read = pin!(tls.read_buf(buffer)).poll(cx);
+                if read.is_pending() && buffer.is_empty() {
+                    *buffer = BytesMut::new();
+                }
+                read
+            }
+        }
+    }
+
+    /// Writes from the first of `slices` that is not empty, and from those behind it where that is as
+    /// cheap.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Sends what TLS has kept back.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+        }
+    }
+
+    /// Whether an idle connection may be used again: it is open, and nothing came that nobody asked
+    /// for.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut unasked = BytesMut::new();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        self.poll_read(&mut cx, &mut unasked, 64).is_pending()
+    }
+}
+
+/// Gives `buffer` room for a read of at least a quarter of `room`.
+fn make_room(buffer: &mut BytesMut, room: usize) {
+    if buffer.capacity() - buffer.len() < room / 4 {
+        buffer.reserve(room);
+    }
+}

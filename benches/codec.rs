@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use waystation_benches::{Host, chat, codec, stream_reply, whole_reply};
-use waystation_core::{Call, ChatRequest, Codec as _, ReplyHead};
+use waystation_core::{Call, ChatRequest, ReplyHead};
 use waystation_sim::fixtures::M;
 
 fn encode(c: &mut Criterion) {

@@ -65,7 +65,7 @@ fn planned(times: u64) {
     let body = chat("openai/gpt-5.4", 1_000, json!({}));
     let chat = ChatRequest::parse(&body).unwrap();
     for seed in 0..times {
-        let ask = ask(black_box(&chat), &ByteBounds, &policy).unwrap();
+        let ask = ask(black_box(&chat), &ByteBounds, &catalog, &policy).unwrap();
         black_box(plan(&ask, &world, Seed::new(seed)).unwrap());
     }
 }

@@ -93,7 +93,7 @@ impl Transport for Http1Transport {
                 break;
             };
             match Exchange::new(socket, &head, &request.body).run().await {
-                Outcome::Reply(reply) => return Ok(self.reply(reply, key)),
+                Outcome::Reply(reply) => return Ok(self.reply(*reply, key)),
                 // A server may close a kept connection just when it is used again.
                 Outcome::Failed(error) if error.sent == Sent::Nothing => {}
                 Outcome::Failed(error) => return Err(error),
@@ -101,15 +101,15 @@ impl Transport for Http1Transport {
         }
         let socket = self.connector.connect(&request.url, limits.connect).await?;
         match Exchange::new(socket, &head, &request.body).run().await {
-            Outcome::Reply(reply) => Ok(self.reply(reply, key)),
+            Outcome::Reply(reply) => Ok(self.reply(*reply, key)),
             Outcome::Failed(error) => Err(error),
         }
     }
 }
 
 impl Http1Transport {
-    fn reply(&self, reply: Box<exchange::Begun>, key: Key) -> HttpStream {
-        let exchange::Begun { head, rest } = *reply;
+    fn reply(&self, reply: exchange::Begun, key: Key) -> HttpStream {
+        let exchange::Begun { head, rest } = reply;
         let body = ReplyBody::new(rest, Arc::clone(&self.pool), key);
         HttpStream {
             head,

@@ -1,6 +1,12 @@
 //! What every transport promises, held against servers of scripted bytes on loopback. Runs in real
 //! time and waits for nothing but bytes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's own server or client fails the test"
+)]
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;

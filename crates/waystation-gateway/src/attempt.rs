@@ -81,6 +81,8 @@ pub(crate) struct Rest {
     /// When the last byte came: kept here so that a caller who stops waiting and asks again (to send
     /// a keep-alive comment) does not start the idle limit anew.
     last: Instant,
+    /// How the reply broke off, where that was read together with its first content.
+    broken: Option<UpstreamError>,
     /// Given back when the reply ends or is dropped.
     _permit: OwnedSemaphorePermit,
 }
@@ -333,18 +335,23 @@ impl Reading {
                 self.end(&head)?;
                 return Ok((self.events, None));
             };
-            self.take(&bytes?, &head)?;
+            let taken = self.take(&bytes?, &head);
             if self.events.iter().any(ChatEvent::is_content) {
                 let idle = timeouts.idle;
+                // Content commits, whatever came behind it in the same read: how a reply ends does not
+                // depend on how the network cuts it.
+                let broken = taken.err().map(|failed| failed.error);
                 let rest = Rest {
                     body,
                     reader: self.reader,
                     idle,
                     last: now(),
+                    broken,
                     _permit: permit,
                 };
                 return Ok((self.events, Some(rest)));
             }
+            taken?;
         }
     }
 }
@@ -393,6 +400,9 @@ impl Patience {
 impl Rest {
     /// The next events; `Ok(false)` when the reply is complete. Cancel safe.
     pub(crate) async fn next(&mut self, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
         let next = timeout_at(self.last + self.idle, self.body.next()).await;
         self.last = now();
         match next {

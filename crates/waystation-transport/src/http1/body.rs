@@ -33,6 +33,7 @@ const MAX_ROOM: usize = 128 * 1024;
 // === impl ReplyBody ===
 
 impl ReplyBody {
+    /// A body that is empty by its head is complete at once.
     pub(super) fn new(rest: Rest, pool: Arc<Pool>, key: Key) -> Self {
         let mut body = Self {
             rest: Some(rest),
@@ -59,6 +60,7 @@ impl ReplyBody {
         }
     }
 
+    /// Closes the connection. What was read before is with the caller already.
     fn broken(&mut self, message: &str) -> TransportError {
         self.rest = None;
         TransportError {

@@ -68,6 +68,7 @@ impl Connector {
         }
     }
 
+    /// The look-up tries both families of addresses, as hyper's connector does it.
     async fn within_any_time(&self, url: &Uri) -> Result<Socket, TransportError> {
         let tcp = self.tcp.clone().call(url.clone()).await;
         let tcp = tcp
@@ -87,6 +88,7 @@ impl Connector {
     }
 }
 
+/// Opens TCP connections that send small writes at once.
 fn tcp() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -95,6 +97,7 @@ fn tcp() -> HttpConnector {
     tcp
 }
 
+/// The system's trust store, and HTTP/1.1 as the only protocol: no server may choose another.
 fn system_tls() -> Result<TlsConnector, TransportError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -106,6 +109,7 @@ fn system_tls() -> Result<TlsConnector, TransportError> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// A handshake that failed before anything was sent.
 fn tls_failed(message: &str) -> TransportError {
     TransportError {
         phase: Phase::Tls,

@@ -56,6 +56,9 @@ pub(super) struct Rest {
 pub(super) const ROOM: usize = 16 * 1024;
 
 /// The head of `request` as it is sent.
+///
+/// Nothing in it can end a line early: names, values and addresses are of types that hold no control
+/// characters. Source: RFC 9112, sections 3 and 5.
 pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
     let HttpRequest {
         method,
@@ -96,6 +99,7 @@ pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
 // === impl Exchange ===
 
 impl<'a> Exchange<'a> {
+    /// Nothing is sent before it runs.
     pub(super) fn new(socket: Socket, head: &'a [u8], body: &'a Bytes) -> Self {
         Self {
             socket,
@@ -130,6 +134,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Sends what the connection takes, and reads what has come. An error of writing is not the last
+    /// word: a server that refuses a request says why before it closes.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, TransportError>> {
         if !self.flushed
             && self.broken.is_none()

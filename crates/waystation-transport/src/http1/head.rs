@@ -60,6 +60,7 @@ impl Head {
         Ok(None)
     }
 
+    /// The head at the front, and its size in bytes; `None` when it is not complete.
     fn first(input: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);

@@ -17,12 +17,18 @@ use waystation_core::{Phase, PoolKey, Sent, TransportError};
 use super::{POOL_IDLE, socket::Socket};
 
 /// Idle connections, in shards by runtime: requests on different cores wait for no common lock.
+///
+/// How many there may be is not its affair: as many as there were requests under way at once, which
+/// `max_concurrent` of the provider bounds.
 pub(super) struct Pool {
     shards: [Mutex<HashMap<Key, Vec<Idle>>>; SHARDS],
     hasher: RandomState,
 }
 
 /// Which connections may serve a request.
+///
+/// A connection is polled by the reactor of the runtime that it was opened on: used from another one it
+/// would wake tasks across cores, and it would not outlive its runtime.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     runtime: Id,
@@ -31,6 +37,7 @@ pub(super) struct Key {
     authority: Authority,
 }
 
+/// A connection without an exchange.
 struct Idle {
     socket: Socket,
     since: Instant,
@@ -110,6 +117,7 @@ impl Pool {
         }
     }
 
+    /// How many connections are idle.
     pub(super) fn len(&self) -> usize {
         let lengths = self.shards.iter().map(|shard| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +126,7 @@ impl Pool {
         lengths.sum()
     }
 
+    /// The shard of this runtime, for as long as a look-up takes. What a panic elsewhere left is whole.
     fn lock(&self, key: &Key) -> Option<MutexGuard<'_, HashMap<Key, Vec<Idle>>>> {
         let hash = usize::try_from(self.hasher.hash_one(key.runtime) % SHARDS as u64).ok()?;
         let shard = self.shards.get(hash)?;

@@ -15,6 +15,9 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 /// An open connection.
+///
+/// Reading and writing are polled by the one task that owns it: there is no second half that could be
+/// woken on its own.
 pub(super) enum Socket {
     /// Bare TCP.
     Plain(TcpStream),

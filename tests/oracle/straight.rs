@@ -330,7 +330,7 @@ impl<'a> Asked<'a> {
 
     /// What an entry is sorted by, where no `order` is given: an explicit sort, its own suffix, the
     /// tier, the operator's default, in this order; `None` is the lot.
-    fn sorted_by(&self, suffix: &str) -> (Option<&'a str>, Option<&'a str>) {
+    fn sorted_by(&self, suffix: &str, flex: bool) -> (Option<&'a str>, Option<&'a str>) {
         if let Some(by) = self.sort() {
             return (Some(by), None);
         }
@@ -341,7 +341,7 @@ impl<'a> Asked<'a> {
             _ => {}
         }
         match self.tier() {
-            Some("flex") => (Some("price"), Some("flex")),
+            Some("flex") if flex => (Some("price"), Some("flex")),
             Some("priority") => (Some("throughput"), Some("priority")),
             _ => (self.case.policy.sort, None),
         }
@@ -478,7 +478,10 @@ fn order_and_cut(
             ranked.push((rank, false, one.clone()));
             continue;
         }
-        let (by, tier) = asked.sorted_by(suffix);
+        // Flex where nobody sells it routes as usual.
+        let is_flex = |one: &One<'_>| one.tier() == Some("flex");
+        let flex = is_flex(one) || (asked.together() && live.iter().any(is_flex));
+        let (by, tier) = asked.sorted_by(suffix, flex);
         let first = u64::from(tier.is_some() && one.tier() != tier);
         let metric = by.and_then(|by| asked.metric(by, one));
         let (lot, rest) = match metric {

@@ -350,10 +350,11 @@ class Asked:
         cost = self.metric("price", one)
         return (outage, 2 if cost[0] else int(cost[1] > 0))
 
-    def sorted_by(self, suffix):
-        """What orders an entry when `order` does not: a sort, its suffix, the tier, the operator."""
+    def sorted_by(self, suffix, flex):
+        """What orders an entry when `order` does not: a sort, its suffix, the tier, the operator. Flex where
+        nobody sells it routes as usual."""
         by = self.by or {"nitro": "throughput", "floor": "price", "exacto": "exacto"}.get(suffix)
-        if by or not self.tier or self.tier == "default":
+        if by or self.tier in (None, "default") or (self.tier == "flex" and not flex):
             by = by or self.world["routing"].get("sort")
             return (None, None) if by == "exacto" else (by, None)  # nothing is known of quality here
         return {"flex": "price"}.get(self.tier, "throughput"), self.tier
@@ -373,7 +374,8 @@ class Asked:
                     rank = (at, place is None, place or 0, place is None and missed, self.metric(by, one))
                 yield rank, False, one, entry, model_at
                 continue
-            by, tier = self.sorted_by(suffix if not self.together or len(suffixes) == 1 else "")
+            flex = any(o["tier"] == "flex" for o, *_ in (live if self.together else [[one]]))
+            by, tier = self.sorted_by(suffix if not self.together or len(suffixes) == 1 else "", flex)
             if by is None:
                 yield (missed, at, self.lot(one)), True, one, entry, model_at
             else:

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use waystation_core::{
     AuthScheme, DataPolicy, DialectId, Modalities, ModelId, Multiplier, ParameterSet, Price,
-    ProviderSlug, Quantization, Quirks, Tag, Tokens,
+    ProviderSlug, Quantization, Quirks, ServiceTier, Tag, Tokens,
 };
 
 /// Everything that one config changes, applied in the order of the fields.
@@ -113,6 +113,9 @@ pub struct EndpointChange {
     pub provider: ProviderSlug,
     /// Its name among the model's endpoints; absent, the provider's slug.
     pub tag: Option<Tag>,
+    /// The service tier that it sells; absent, the one that its tag ends in, if any. Without a tag, its
+    /// name is the provider's slug with the tier behind it.
+    pub service_tier: Option<ServiceTier>,
     /// What the provider calls the model; absent, the id behind the author.
     pub model: Option<String>,
     /// The wire; absent, the provider's.
@@ -209,6 +212,7 @@ impl EndpointChange {
         Self {
             provider,
             tag: None,
+            service_tier: None,
             model: None,
             dialect: None,
             price: Price::default(),

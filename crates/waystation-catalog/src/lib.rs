@@ -10,6 +10,7 @@ mod model;
 mod name;
 mod overlay;
 mod provider;
+mod sketch;
 pub mod source;
 mod suggest;
 

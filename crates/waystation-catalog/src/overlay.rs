@@ -189,14 +189,12 @@ fn new_endpoint(
     ] {
         load::tokens(limit.map(Tokens::get)).map_err(|why| why.at(format!("{at}.{field}")))?;
     }
-    let tag = match &change.tag {
-        Some(tag) => tag.clone(),
-        None => change
-            .provider
-            .as_str()
-            .parse()
-            .map_err(|error| RowError::Name(error).at(format!("{at}.provider")))?,
+    let tag = match (&change.tag, change.service_tier) {
+        (Some(tag), _) => Ok(tag.clone()),
+        (None, Some(tier)) => format!("{}/{tier}", change.provider).parse(),
+        (None, None) => change.provider.as_str().parse(),
     };
+    let tag = tag.map_err(|error| RowError::Name(error).at(format!("{at}.provider")))?;
     let dialect = change
         .dialect
         .clone()
@@ -206,7 +204,7 @@ fn new_endpoint(
         id: EndpointId::new(&model.id, &tag),
         model: model.id.clone(),
         provider: change.provider.clone(),
-        service_tier: ServiceTier::of_tag(&tag),
+        service_tier: change.service_tier.or_else(|| ServiceTier::of_tag(&tag)),
         tag,
         search: search(provider, &dialect, parameters),
         dialect,

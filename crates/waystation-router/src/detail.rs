@@ -5,13 +5,18 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use waystation_core::{
-    DialectId, Modality, Parameter, ProviderSlug, Quantization, ServiceTier, Tokens, Trust,
+    DialectId, Modality, Parameter, ProviderSlug, Quantization, ServiceTier, Tokens, Trust, Usd,
     UsdPerMTok,
 };
 
 /// What dropped an endpoint; `Display` is the sentence that `explain` prints.
 #[derive(Clone)]
 pub struct Detail(Told);
+
+/// Sentences that are counted apart from others of their reason.
+pub(crate) const UNPRICED: &str = "its price is unknown";
+pub(crate) const NOT_ALLOWED: &str = "not named in [routing] only";
+pub(crate) const BANNED: &str = "named in [routing] ignore";
 
 /// The same before it is words.
 #[derive(Clone, Debug)]
@@ -36,6 +41,8 @@ pub(crate) enum Told {
     Format(Quantization),
     /// A charge per token, what it is and the cap that it exceeds.
     Over(&'static str, UsdPerMTok, UsdPerMTok),
+    /// A charge per piece, likewise.
+    OverFee(&'static str, Box<(Usd, Usd)>),
     /// The tokens that are needed, and its context.
     Context(Tokens, Tokens),
     /// Likewise, where others have more room.
@@ -51,6 +58,27 @@ pub(crate) enum Told {
 }
 
 // === impl Detail ===
+
+impl Detail {
+    /// Completes "2 endpoints …" where the figure or the name is worth telling.
+    pub(crate) fn phrase(&self) -> Option<String> {
+        Some(match &self.0 {
+            Told::Over(what, _, cap) => format!("above max_price.{what} {cap}"),
+            Told::OverFee(what, fees) => format!("above max_price.{what} {}", fees.1),
+            Told::Output(wanted, _) => format!("with less output than max_tokens {wanted}"),
+            Told::Parameter(parameter) => format!("without support for {parameter}"),
+            Told::NoInput(kind) => format!("that do not take {kind}"),
+            Told::NoOutput(kind) => format!("that do not give {kind}"),
+            Told::Trust(_, least) => format!("below min_trust {least}"),
+            Told::Tier(tier) => format!("of the {tier} tier"),
+            Told::Dialect(dialect) => format!("of {dialect}, which is not built"),
+            Told::Plain(UNPRICED) => "of unknown price".into(),
+            Told::Plain(NOT_ALLOWED) => "not in [routing] only".into(),
+            Told::Plain(BANNED) => "in [routing] ignore".into(),
+            _ => return None,
+        })
+    }
+}
 
 impl From<Told> for Detail {
     fn from(told: Told) -> Self {
@@ -84,6 +112,10 @@ impl fmt::Display for Detail {
             Told::Format(format) => write!(f, "it is {format}"),
             Told::Over(what, price, cap) => {
                 write!(f, "{what} {price} is above max_price.{what} {cap}")
+            }
+            Told::OverFee(what, fees) => {
+                let (fee, cap) = &**fees;
+                write!(f, "{what} {fee} is above max_price.{what} {cap}")
             }
             Told::Context(needed, limit) => {
                 write!(f, "about {needed} tokens do not fit its {limit}")

@@ -1,5 +1,7 @@
 //! Why there is no plan, in words that name what to change. The HTTP envelope is the server's.
 
+mod advice;
+
 use serde::{Serialize, Serializer};
 use waystation_core::{Ask, Endpoint, ErrorType, ModelId, Seed, Tokens};
 
@@ -181,6 +183,10 @@ impl NoRoute {
             .chain(wanted.missing.iter().map(|missing| missing.message.clone()))
             .collect();
         self.message = entries.join("; ");
+        for name in &self.trace.unmatched {
+            self.message
+                .push_str(&format!("; {name:?} matches nothing"));
+        }
         let code = code_of(&decisive);
         self.code = Some(code);
         self.kind = code.kind();
@@ -233,27 +239,22 @@ impl NoRoute {
             };
         }
         let counts = tally(dropped().map(|dropped| dropped.reason));
-        let parts: Vec<String> = counts
-            .iter()
-            .map(|(reason, count)| format!("{count} {}", reason.phrase()))
-            .collect();
-        let cheapest = counts
-            .iter()
-            .any(|(reason, _)| *reason == Reason::MaxPrice)
-            .then(|| cheapest(question, entry, &self.trace))
-            .flatten()
-            .unwrap_or_default();
-        let keys = if counts
-            .iter()
-            .any(|(reason, _)| *reason == Reason::NoCredentials)
-        {
+        let lacks = |(reason, _): &(Reason, usize)| *reason == Reason::NoCredentials;
+        let keys = if counts.iter().any(lacks) {
             variables(question, entry)
         } else {
             String::new()
         };
+        // A provider that was named and has no key needs a key, not another name.
+        let decisive = counts.iter().find(|(reason, _)| !reason.is_setup());
+        let relax = match decisive {
+            Some((Reason::Only, _)) if !keys.is_empty() => String::new(),
+            Some((reason, _)) => advice::relax(*reason, question, entry, &self.trace),
+            None => String::new(),
+        };
         format!(
-            "{spelled}: {endpoints}: {}{cheapest}{keys}",
-            parts.join(", ")
+            "{spelled}: {endpoints}: {}{relax}{keys}",
+            advice::parts(dropped())
         )
     }
 }
@@ -337,31 +338,6 @@ fn variables(question: &Question<'_>, entry: &Entry<'_>) -> String {
             format!("; set {} or that of another provider", some.join(", "))
         }
     }
-}
-
-/// `; the cheapest is deepinfra at prompt 0.2, completion 0.6`.
-fn cheapest(question: &Question<'_>, entry: &Entry<'_>, trace: &Trace) -> Option<String> {
-    let over = |endpoint: &Endpoint| {
-        trace.dropped.iter().any(|dropped| {
-            dropped.reason == Reason::MaxPrice
-                && dropped.model == endpoint.model
-                && dropped.endpoint == endpoint.tag
-        })
-    };
-    let (_, endpoint, rates) = entry
-        .targets
-        .iter()
-        .flat_map(|target| &target.model.endpoints)
-        .filter(|endpoint| over(endpoint))
-        .filter_map(|endpoint| {
-            let rates = endpoint.price.at(question.ask.prompt_estimate);
-            Some((rates.blended_x4()?, endpoint, rates))
-        })
-        .min_by(|(a, x, _), (b, y, _)| a.cmp(b).then_with(|| x.tag.cmp(&y.tag)))?;
-    Some(format!(
-        "; the cheapest is {} at prompt {}, completion {}",
-        endpoint.tag, rates.prompt?, rates.completion?
-    ))
 }
 
 /// Names the largest context there is.

@@ -88,7 +88,8 @@ pub(crate) fn arrange<'c, 'a>(
     let mut ranked: Vec<(Rank, &mut Candidate<'_>)> = live
         .iter_mut()
         .map(|candidate| {
-            let method = common.unwrap_or_else(|| method_of(question, candidate.shortcut));
+            let method = common
+                .unwrap_or_else(|| method_of(question, candidate.shortcut, is_flex(candidate)));
             let standing = Standing {
                 misses: slow.misses(candidate),
                 calls: quality.calls(candidate),
@@ -112,8 +113,9 @@ fn tie<'c>(candidate: &'c Candidate<'_>) -> (&'c Tag, usize) {
 }
 
 /// The method for an entry with this suffix. An explicit `order` beats an explicit `sort`, that a
-/// suffix, that a service tier, that the operator's default.
-fn method_of(question: &Question<'_>, shortcut: Option<SortShortcut>) -> Method {
+/// suffix, that a service tier, that the operator's default. A wish for flex where there is none
+/// routes as if it were not there. Source: API contract, section 9.4.
+fn method_of(question: &Question<'_>, shortcut: Option<SortShortcut>, flex: bool) -> Method {
     let (ask, policy) = (question.ask, question.world.policy);
     if !question.order.is_empty() {
         let rest = ask.wishes.sort.unwrap_or(SortBy::Price);
@@ -129,19 +131,27 @@ fn method_of(question: &Question<'_>, shortcut: Option<SortShortcut>) -> Method 
         };
     }
     match (ask.service_tier, policy.sort) {
-        (Some(ServiceTier::Flex), _) => Method::Tiered {
+        (Some(ServiceTier::Flex), _) if flex => Method::Tiered {
             tier: ServiceTier::Flex,
             by: SortBy::Price,
         },
-        (Some(tier), _) if !matches!(tier, ServiceTier::Auto | ServiceTier::Default) => {
-            Method::Tiered {
-                tier,
-                by: SortBy::Throughput,
-            }
-        }
+        (Some(tier), _) if has_own_order(tier) => Method::Tiered {
+            tier,
+            by: SortBy::Throughput,
+        },
         (_, Some(by)) => Method::Sorted { by, shortcut: None },
         _ => Method::Draw,
     }
+}
+
+/// Whether a wish for this tier orders endpoints by itself, whoever offers it.
+const fn has_own_order(tier: ServiceTier) -> bool {
+    use ServiceTier::{Auto, Default, Flex};
+    !matches!(tier, Auto | Default | Flex)
+}
+
+fn is_flex(candidate: &Candidate<'_>) -> bool {
+    candidate.endpoint.service_tier == Some(ServiceTier::Flex)
 }
 
 impl Method {
@@ -168,6 +178,7 @@ fn over_all(question: &Question<'_>, live: &[Candidate<'_>]) -> Method {
     method_of(
         question,
         first.filter(|first| suffixes.all(|other| other == Some(*first))),
+        live.iter().any(is_flex),
     )
 }
 

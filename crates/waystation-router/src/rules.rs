@@ -10,7 +10,7 @@ use waystation_core::{
 use crate::{
     Detail, Reason, World,
     ask::needed_input,
-    detail::Told,
+    detail::{BANNED, NOT_ALLOWED, Told, UNPRICED},
     entry::Variants,
     names::Names,
     shortcut::{admits, same},
@@ -200,7 +200,7 @@ fn is_in_only(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdi
         return drop(Reason::Only, "not named in provider.only");
     }
     if !question.allowed.is_empty() && !question.allowed.has(endpoint) {
-        return drop(Reason::Only, "not named in [routing] only");
+        return drop(Reason::Only, NOT_ALLOWED);
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ fn is_not_ignored(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> V
         return drop(Reason::Ignore, "named in provider.ignore");
     }
     if question.banned.has(endpoint) {
-        return drop(Reason::Ignore, "named in [routing] ignore");
+        return drop(Reason::Ignore, BANNED);
     }
     Ok(())
 }
@@ -308,18 +308,17 @@ fn within(caps: &MaxPrice, endpoint: &Endpoint, prompt: Tokens) -> Verdict {
     }
     let rates = endpoint.price.at(prompt);
     let (Some(input), Some(output)) = (rates.prompt, rates.completion) else {
-        return drop(Reason::MaxPrice, "its price is unknown");
+        return drop(Reason::MaxPrice, UNPRICED);
     };
     let tokens = |what: &'static str, price: UsdPerMTok, cap: Option<UsdPerMTok>| match cap {
         Some(cap) if price > cap => drop(Reason::MaxPrice, Told::Over(what, price, cap)),
         _ => Ok(()),
     };
-    let fee = |what: &str, price: Option<Usd>, cap: Option<Usd>| match cap {
-        Some(cap) if price.unwrap_or_default() > cap => {
-            let price = price.unwrap_or_default();
-            let detail = format!("{what} {price} is above max_price.{what} {cap}");
-            drop(Reason::MaxPrice, detail)
-        }
+    let fee = |what, price: Option<Usd>, cap: Option<Usd>| match (price.unwrap_or_default(), cap) {
+        (price, Some(cap)) if price > cap => drop(
+            Reason::MaxPrice,
+            Told::OverFee(what, Box::new((price, cap))),
+        ),
         _ => Ok(()),
     };
     tokens("prompt", input, caps.prompt)?;

@@ -71,8 +71,10 @@ pub(super) fn explore(question: &Question<'_>, ordered: &mut Ordered<'_, '_>, rn
     let Some(first) = ordered.first().filter(|_| share > 0) else {
         return;
     };
+    // Nor is one of the tier that was asked for passed over.
+    let stays = |why: &Why| matches!(why, Why::Sticky | Why::Tier(_));
     let fresh: fn(&Known) -> bool = match first.why.iter().find_map(|why| why.speed()) {
-        _ if first.why.contains(&Why::Sticky) => return,
+        _ if first.why.iter().any(stays) => return,
         Some(SortBy::Throughput) => |known| known.fresh_throughput,
         Some(SortBy::Latency) => |known| known.fresh_latency,
         _ => return,

@@ -74,6 +74,7 @@ pub(super) fn rank(
         }
         Method::Tiered { tier, by } => {
             let class = tier_rank(tier, candidate) << 4 | trust(question, candidate);
+            candidate.why.push(Why::Sort(by));
             (class, metric(question, by, candidate, standing.calls))
         }
         Method::Unknown { shortcut } => {

@@ -1,7 +1,7 @@
 //! The account of a plan: every endpoint in one place, reasons in words, JSON as promised.
 //! `interfaces`, "Explain: the plan as JSON".
 
-use waystation_core::ErrorType;
+use waystation_core::{ErrorType, Quantization, Tokens};
 use waystation_router::{Explanation, explain};
 
 use crate::town::{M, Town};
@@ -69,9 +69,45 @@ fn a_mixed_refusal_counts_its_reasons() {
     assert_eq!(none.kind, ErrorType::NotFound);
     assert_eq!(
         none.message,
-        "acme/fast: 3 endpoints: 2 above provider.max_price, 1 in provider.ignore; the cheapest is b at prompt 2, completion 2"
+        "acme/fast: 3 endpoints: 2 above max_price.prompt 1.5, 1 in provider.ignore; the cheapest is b at prompt 2, completion 2"
     );
     assert_eq!(none.excluded_by, ["max_price", "ignore"]);
+}
+
+#[test]
+fn a_refusal_says_by_how_much_and_what_to_relax() {
+    let town = Town::abc().serve_with(M, "d", "0.5", |endpoint| {
+        endpoint.max_output = Some(Tokens::new(100));
+        endpoint.quantization = Some(Quantization::Fp8);
+    });
+    let refused = |members: &str| {
+        town.refused(&format!(r#""model": "{M}", {members}"#))
+            .message
+    };
+    for (members, expected) in [
+        (
+            r#""provider": {"max_price": {"completion": 0.2}}"#,
+            "4 endpoints: 4 above max_price.completion 0.2; the cheapest is d at prompt 0.5, completion 0.5",
+        ),
+        (
+            r#""max_tokens": 101, "provider": {"only": ["d"]}"#,
+            "4 endpoints: 3 not in provider.only, 1 with less output than max_tokens 101; provider.only may name a, b, c",
+        ),
+        (
+            r#""provider": {"quantizations": ["int4"]}"#,
+            "4 endpoints: 4 not in provider.quantizations; provider.quantizations may have fp8, unknown",
+        ),
+        (
+            r#""provider": {"zdr": true}"#,
+            "4 endpoints: 4 without zero data retention; leave out provider.zdr to admit them",
+        ),
+        (
+            r#""provider": {"only": ["nobody"]}"#,
+            "4 endpoints: 4 not in provider.only; provider.only may name a, b, c, d; \"nobody\" matches nothing",
+        ),
+    ] {
+        assert_eq!(refused(members), format!("{M}: {expected}"));
+    }
 }
 
 #[test]

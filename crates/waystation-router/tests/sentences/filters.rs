@@ -18,7 +18,7 @@ fn s44_only_unknown_names_leave_nothing() {
     assert_eq!(none.trace.unmatched, ["nobody"]);
     assert_eq!(
         none.message,
-        "acme/fast: 3 endpoints: 3 not in provider.only"
+        "acme/fast: 3 endpoints: 3 not in provider.only; provider.only may name a, b, c; \"nobody\" matches nothing"
     );
 }
 

@@ -329,6 +329,29 @@ fn at_hub(policy: RoutingPolicy, members: &str) -> Vec<String> {
 }
 
 #[test]
+fn flex_that_nobody_sells_is_no_wish_and_where_somebody_does_it_is_sorted_by_price() {
+    let town = Town::abc();
+    let first = |seed: u64| {
+        let ask = town.ask(&format!(r#""model": "{M}", "service_tier": "flex""#));
+        tags(&town.plan_of(&ask, seed).unwrap())[0].clone()
+    };
+    let dear = (0..200).filter(|seed| first(*seed) != "a").count();
+    assert!(
+        (10..=70).contains(&dear),
+        "{dear} of 200 started elsewhere: a draw"
+    );
+    let town = town.serve(M, "c/flex", "2").serve(M, "b/flex", "1");
+    let plan = town.plan(&format!(r#""model": "{M}", "service_tier": "flex""#));
+    assert_eq!(tags(&plan), ["b/flex", "c/flex"]);
+    let why: Vec<String> = plan.attempts[0]
+        .why
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(why, ["tier:flex", "sort:price"]);
+}
+
+#[test]
 fn trust_orders_what_a_service_tier_sorts() {
     // Neither sells the tier; the aggregator is cheaper, and still goes behind.
     let flex = format!(r#""model": "{M}", "service_tier": "flex""#);

@@ -3,7 +3,8 @@
 
 use waystation_catalog::{EndpointChange, ModelChange, Override};
 use waystation_core::{
-    DialectId, Modalities, Modality, ModelId, Parameter, ParameterSet, Price, Tokens, nearest,
+    DialectId, Modalities, Modality, ModelId, Parameter, ParameterSet, Price, ServiceTier, Tokens,
+    nearest,
 };
 
 use super::{
@@ -70,6 +71,12 @@ fn endpoint(raw: RawEndpoint, path: &str, cx: &mut Context<'_>) -> EndpointChang
     endpoint.max_output = raw.max_output_tokens.map(Tokens::new);
     endpoint.parameters = parameters(path, raw.supported_parameters.as_deref(), cx);
     endpoint.quantization = raw.quantization;
+    endpoint.service_tier = raw.service_tier;
+    if let Some(tier @ (ServiceTier::Auto | ServiceTier::Default)) = raw.service_tier {
+        let found =
+            format!("expected flex, priority, scale or ultrafast, found {tier}; leave it out");
+        cx.wrong(&join(path, "service_tier"), &found);
+    }
     endpoint
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use waystation_core::{
-    AuthScheme, Modality, Multiplier, ProviderSlug, Quantization, Quirks, Tag, Usd, UsdPerMTok,
+    AuthScheme, Modality, Multiplier, ProviderSlug, Quantization, Quirks, ServiceTier, Tag, Usd,
+    UsdPerMTok,
 };
 
 use super::{Exact, RawSecret, RawTimeouts};
@@ -152,6 +153,9 @@ pub(in crate::config) struct RawEndpoint {
     pub(in crate::config) max_output_tokens: Option<u64>,
     /// Number format of the weights.
     pub(in crate::config) quantization: Option<Quantization>,
+    /// The service tier that it sells: `flex`, `priority`, `scale` or `ultrafast`. Absent, the one that
+    /// `tag` ends in, if any.
+    pub(in crate::config) service_tier: Option<ServiceTier>,
 }
 
 /// Charges in dollars: tokens per million, the rest per piece. Absent is unknown, never 0.

@@ -3,6 +3,7 @@
 //! common with the first.
 
 mod agreement;
+mod checklist;
 mod decision;
 mod metadata;
 mod operator;

@@ -86,6 +86,7 @@ fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, I
     Ok(wanted)
 }
 
+/// One entry, parsed. A preset that is still there was not merged, so there is none of that name.
 fn reference(field: &str, text: &str) -> Result<ModelRef, InvalidRequest> {
     let reference: ModelRef = text
         .parse()

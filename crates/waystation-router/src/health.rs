@@ -315,6 +315,7 @@ impl HealthView {
     }
 }
 
+/// Locks a cell.
 pub(crate) fn lock(cell: &Mutex<Cell>) -> MutexGuard<'_, Cell> {
     // A cell holds counters only: one that a panic left half-written is still usable.
     cell.lock().unwrap_or_else(PoisonError::into_inner)

@@ -78,6 +78,7 @@ impl<'a> Names<'a> {
 // === impl Name ===
 
 impl<'a> Name<'a> {
+    /// Looks the provider up by the part before the first `/`.
     fn of(spelled: &'a str, catalog: &'a Catalog) -> Self {
         let (base, variant) = match spelled.split_once('/') {
             Some((base, variant)) => (base, Some(letters(variant).collect())),

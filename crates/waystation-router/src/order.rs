@@ -150,6 +150,7 @@ const fn has_own_order(tier: ServiceTier) -> bool {
     !matches!(tier, Auto | Default | Flex)
 }
 
+/// Whether the endpoint sells flex, and says so.
 fn is_flex(candidate: &Candidate<'_>) -> bool {
     candidate.endpoint.service_tier == Some(ServiceTier::Flex)
 }

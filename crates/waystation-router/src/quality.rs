@@ -91,6 +91,7 @@ impl Quality {
         }
     }
 
+    /// Whom a candidate is held against: those of its model, or all where models are one list.
     const fn group(&self, candidate: &Candidate<'_>) -> usize {
         if self.apart { candidate.model_at } else { 0 }
     }
@@ -111,6 +112,7 @@ impl Share {
         })
     }
 
+    /// What a sort by quality compares.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

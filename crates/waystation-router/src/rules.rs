@@ -96,15 +96,18 @@ pub(crate) fn check(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -
         .try_for_each(|rule| rule(question, of, endpoint))
 }
 
+/// For rules whose matter no question can leave out.
 const fn always(_: &Question<'_>) -> bool {
     true
 }
 
+/// The client asks for it, or the operator does; neither can take back what the other asks for.
 fn denies_collection(question: &Question<'_>) -> bool {
     question.ask.wishes.data_collection == Some(DataCollection::Deny)
         || question.world.policy.deny_data_collection
 }
 
+/// Whether the client or the operator caps any price.
 fn has_caps(question: &Question<'_>) -> bool {
     let none = MaxPrice::default();
     question.ask.wishes.max_price != none || question.world.policy.max_price != none

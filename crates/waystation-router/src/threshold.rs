@@ -13,6 +13,7 @@ pub(crate) struct Thresholds {
 // === impl Thresholds ===
 
 impl Thresholds {
+    /// Looks through the survivors of every rule: who was dropped says nothing of those who were not.
     pub(crate) fn of(live: &[Candidate<'_>]) -> Self {
         Self {
             latency: live.iter().any(|candidate| candidate.known.fresh_latency),

@@ -160,6 +160,7 @@ impl<'de> Deserialize<'de> for Why {
     }
 }
 
+/// The word of a sort on the wire.
 const fn sort_word(by: SortBy) -> &'static str {
     match by {
         SortBy::Price => "price",

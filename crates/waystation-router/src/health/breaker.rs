@@ -113,6 +113,7 @@ impl Open {
 // === impl Decision ===
 
 impl Decision {
+    /// The same with the guard that a probe holds.
     pub(crate) fn into_admit(self, cell: &Arc<Mutex<Cell>>) -> Admit {
         match self {
             Self::Go => Admit::Go,

@@ -59,6 +59,8 @@ impl HealthView {
     }
 }
 
+/// What is wrong with the figures of a row: none may be negative, and nobody fails more often than
+/// they are asked.
 fn problem(row: &HealthRow) -> Option<&'static str> {
     let figures = |of: Option<Percentiles>| {
         let Percentiles { p50, p75, p90, p99 } = of.unwrap_or_default();

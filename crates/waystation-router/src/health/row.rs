@@ -135,6 +135,7 @@ impl Percentiles {
     }
 }
 
+/// To the millionth, see [`Percentiles::rounded`].
 fn rounded(figure: Option<f64>) -> Option<f64> {
     figure.map(|figure| (figure * 1e6).round() / 1e6)
 }
@@ -213,6 +214,7 @@ impl Measured {
 // === impl Row ===
 
 impl Row {
+    /// The row of a cell as it is at `now`; outcomes are kept by the second, to be counted later.
     pub(super) fn of(cell: &Cell, now: Tick) -> Self {
         Self::Live {
             measured: Measured {
@@ -234,6 +236,7 @@ impl Row {
         }
     }
 
+    /// What the row says at `now`: an outage ends by itself, figures stay as they were.
     pub(super) fn at(&self, now: Tick) -> Measured {
         match self {
             Self::Fixed(measured) => *measured,

@@ -45,6 +45,7 @@ pub(super) struct Speeds {
 // === impl Recently ===
 
 impl Recently {
+    /// Counts one attempt in its second.
     pub(super) fn add(&mut self, at: Tick, healthy: bool) {
         let second = seconds(at);
         let slot = usize::try_from(second).unwrap_or_default() % SLOTS;
@@ -73,6 +74,7 @@ pub(super) fn counts(second: u64, now: Tick) -> bool {
     seconds(now).saturating_sub(second) < RECENT_S
 }
 
+/// Whole seconds of the monotonic clock.
 fn seconds(at: Tick) -> u64 {
     at.micros() / 1_000_000
 }
@@ -80,6 +82,7 @@ fn seconds(at: Tick) -> u64 {
 // === impl Speeds ===
 
 impl Speeds {
+    /// Counts one measurement in its slice of the window, and in the estimate of the day.
     pub(super) fn add(&mut self, at: Tick, value: f64) {
         let minute = seconds(at) / 60;
         let slot = usize::try_from(minute % MINUTES).unwrap_or_default();

@@ -50,11 +50,13 @@ impl Known {
     }
 }
 
+/// Seconds to the first token, held against what is preferred.
 fn slow(wish: Option<Threshold>, measured: &Measured) -> bool {
     let found = measured.latency.unwrap_or_default();
     wish.is_some_and(|cutoffs| !all(cutoffs, found, |found, cutoff| found <= cutoff))
 }
 
+/// Tokens per second, likewise.
 fn thin(wish: Option<Threshold>, measured: &Measured) -> bool {
     let found = measured.throughput.unwrap_or_default();
     wish.is_some_and(|cutoffs| !all(cutoffs, found, |found, cutoff| found >= cutoff))

@@ -100,12 +100,14 @@ pub(super) fn rank(
     }
 }
 
+/// The suffix, where it was one that sorts.
 fn note_shortcut(candidate: &mut Candidate<'_>, shortcut: Option<SortShortcut>) {
     if let Some(shortcut) = shortcut {
         candidate.why.push(Why::Shortcut(shortcut));
     }
 }
 
+/// A place as a key of a rank.
 fn wide(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -8,4 +8,5 @@ mod files;
 mod healing;
 mod pdf;
 mod pipeline;
+mod server_tools;
 mod web;

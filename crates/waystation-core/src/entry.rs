@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, RawJson, UnixMs, Usage, Usd,
+    Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, RawJson, Spent, UnixMs,
+    Usage, Usd,
 };
 
 /// What was served, to whom, by whom, and what it cost. Holds no prompt and no answer.
@@ -47,10 +48,8 @@ pub struct Entry {
     /// What it cost in all: the upstream's own figure where that is what counts, else the sum of
     /// the parts. `None` is unknown.
     pub total: Option<Usd>,
-    /// Fees of plugins.
-    pub fees: Usd,
-    /// Searches of the web that the gateway ran.
-    pub searches: u64,
+    /// What plugins and tools of the gateway consumed: fees, searches, calls.
+    pub spent: Spent,
     /// What a second attempt beside the one that served cost, at least; `None` when there was none.
     pub hedge_cost: Option<Usd>,
     /// The endpoints that began the answer and broke off, before the one that ended it; empty for
@@ -118,8 +117,7 @@ impl Entry {
             usage: Usage::default(),
             cost: None,
             total: None,
-            fees: Usd::ZERO,
-            searches: 0,
+            spent: Spent::default(),
             hedge_cost: None,
             continued_from: Vec::new(),
             continued_cost: None,

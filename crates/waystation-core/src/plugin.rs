@@ -57,6 +57,8 @@ pub trait Plugins: Send + Sync {
 
 /// A tool of the gateway's, and what the model calls it.
 pub struct NamedTool {
+    /// Its place among the request's `tools`.
+    pub at: usize,
     /// The name of the function, which no function of the client's has.
     pub name: String,
     /// The type that the client asked for: `openrouter:web_search`.
@@ -155,11 +157,11 @@ pub trait ServerTool: Send + Sync {
     /// Runs one call. A failure is a result that the model reads, not a failed request.
     async fn call(&self, arguments: &RawJson, cx: &mut Cx<'_>) -> ToolOutcome;
 
-    /// Whether the endpoint itself does what the tool does, so that the model is not shown a function
-    /// but the host's own tool.
-    fn is_native(&self, to: &Endpoint) -> bool {
+    /// Where the endpoint itself does what the tool does: the entry of `tools` that tells its codec so.
+    /// Else the model is shown a function.
+    fn native(&self, to: &Endpoint) -> Option<RawJson> {
         let _ = to;
-        false
+        None
     }
 
     /// Why the tool cannot do its work for this endpoint, where that is known before any attempt.
@@ -203,6 +205,10 @@ pub struct Spent {
     pub fee: Usd,
     /// Searches of the web.
     pub searches: u64,
+    /// Calls of the gateway's tools that the model asked for.
+    pub tool_calls_requested: u64,
+    /// Those that were run.
+    pub tool_calls_executed: u64,
 }
 
 /// The options of one plugin for one request: the request's entry over the operator's.
@@ -305,6 +311,12 @@ impl std::ops::Add for Spent {
         Self {
             fee: self.fee + more.fee,
             searches: self.searches.saturating_add(more.searches),
+            tool_calls_requested: self
+                .tool_calls_requested
+                .saturating_add(more.tool_calls_requested),
+            tool_calls_executed: self
+                .tool_calls_executed
+                .saturating_add(more.tool_calls_executed),
         }
     }
 }

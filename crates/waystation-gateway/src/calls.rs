@@ -41,6 +41,13 @@ impl ToolCalls {
         }
     }
 
+    /// These functions are offered too.
+    pub(crate) fn offer<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        let offered = self.offered.iter().flat_map(|names| names.iter().cloned());
+        let offered: Vec<String> = offered.chain(names.map(str::to_owned)).collect();
+        self.offered = (!offered.is_empty()).then(|| offered.into());
+    }
+
     /// Forgets the calls of an attempt that failed.
     pub(crate) fn restart(&mut self) {
         self.calls.clear();

@@ -27,6 +27,7 @@ use crate::{
     rank,
     rest::Rests,
     settle::Record,
+    steps::{self, Budget, Done, Shown, Steps, Tools, Turn},
     stream::Opening,
 };
 
@@ -96,6 +97,8 @@ struct Prepared {
     runs: Vec<Box<dyn Run>>,
     /// What they did so far.
     stages: Vec<StageReport>,
+    /// The tools that the gateway runs.
+    tools: Tools,
 }
 
 // === impl Gateway ===
@@ -175,6 +178,7 @@ impl Gateway {
         let hedges = (wishes.hedge && chat.stream()).then_some(&self.hedges);
         hedges.iter().for_each(|hedges| hedges.earn());
         let mut prepared = self.prepare(snapshot, chat).await?;
+        record.offer(prepared.tools.iter().map(|tool| &*tool.name));
         let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
         let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
@@ -207,18 +211,19 @@ impl Gateway {
             hedges: hedges.filter(|_| may_repeat),
             most: retries.max_attempts,
         };
-        let Prepared {
-            chat, runs, stages, ..
-        } = &mut prepared;
-        let served = fallback.run(chat, runs, stages, record).await;
+        let (chat, runs) = (&prepared.chat, &mut prepared.runs);
+        let served = fallback.run(chat, runs, &mut prepared.stages, record).await;
         record.paid(plugin_runs::spent(runs));
-        let output = plugin_runs::output(runs);
+        let output = plugin_runs::output(runs, &prepared.tools);
         let served = match served {
             Ok(served) => served,
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
         let work = (prepared.chat, prepared.runs, ask.prompt_estimate);
-        let continuation = continues.then(|| self.continuation(snapshot, work));
+        let (continuation, steps) = match &prepared.tools {
+            none if none.is_empty() => (continues.then(|| self.continuation(snapshot, work)), None),
+            tools => (None, Some(self.steps(snapshot, work, tools, may_repeat)?)),
+        };
         let opening = Opening {
             id: record.id(),
             created: record.created(),
@@ -232,8 +237,33 @@ impl Gateway {
             plan,
             endpoint: served.endpoint,
             continuation,
+            steps,
         };
         Ok((opening, served.committed, output))
+    }
+
+    /// What is kept to go on with the answer when it calls tools of the gateway's.
+    fn steps(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (chat, runs, prompt): (ChatRequest, Vec<Box<dyn Run>>, Tokens),
+        tools: &Tools,
+        may_repeat: bool,
+    ) -> Result<Box<Steps>, GatewayError> {
+        Ok(Box::new(Steps {
+            parts: self.parts.clone(),
+            snapshot: Arc::clone(snapshot),
+            health: Arc::clone(&self.health),
+            rests: Arc::clone(&self.rests),
+            budget: Budget::of(&chat)?,
+            chat,
+            runs,
+            prompt,
+            may_repeat,
+            tools: Arc::clone(tools),
+            turn: Turn::default(),
+            done: Done::default(),
+        }))
     }
 
     /// What is kept to go on with the answer, should it break off.
@@ -318,6 +348,11 @@ impl Gateway {
         let mut stages = Vec::new();
         let network = Patient::of(&self.parts);
         let mut runs = snapshot.plugins.begin(&chat)?;
+        let tools = steps::tools(snapshot, &chat)?;
+        if !tools.is_empty() {
+            // Before the others: what they fit into a context holds the tools.
+            runs.insert(0, Box::new(Shown::of(&tools, &chat)));
+        }
         for run in &mut runs {
             run.hint(&mut hints);
             let mut cx = self.cx(&network, &mut stages);
@@ -328,6 +363,7 @@ impl Gateway {
             hints,
             runs,
             stages,
+            tools,
         })
     }
 

@@ -111,7 +111,10 @@ impl Ledger for MemoryLedger {
     fn record(&self, entry: Entry) {
         let mut inner = self.lock();
         let sums = inner.keys.entry(entry.key.clone()).or_default();
-        sums.add(entry.total.unwrap_or_default() + entry.fees, entry.created);
+        sums.add(
+            entry.total.unwrap_or_default() + entry.spent.fee,
+            entry.created,
+        );
         if self.capacity == 0 {
             return;
         }

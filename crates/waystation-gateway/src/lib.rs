@@ -14,6 +14,7 @@ mod rank;
 mod rest;
 mod settle;
 mod snapshot;
+mod steps;
 mod stream;
 
 pub use attempt::Codecs;

@@ -13,7 +13,10 @@ use waystation_core::{
 };
 use waystation_router::Plan;
 
-use crate::Parts;
+use crate::{
+    Parts,
+    steps::{self, Tools},
+};
 
 /// The network as plugins see it: who sets a limit on the head of a response need not watch the clock
 /// himself, and a body that falls silent ends.
@@ -44,8 +47,9 @@ pub(crate) fn permit(plan: &mut Plan, runs: &[Box<dyn Run>]) -> Result<(), Plugi
     }
 }
 
-/// The stages that a reply goes through, those that look at the text as it leaves behind the others.
-pub(crate) fn output(runs: &mut [Box<dyn Run>]) -> Vec<Box<dyn OutputStage>> {
+/// The stages that a reply goes through, those that look at the text as it leaves behind the others,
+/// and those of the gateway's tools behind all.
+pub(crate) fn output(runs: &mut [Box<dyn Run>], tools: &Tools) -> Vec<Box<dyn OutputStage>> {
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for run in runs {
         let stages = if run.looks_last() {
@@ -56,6 +60,7 @@ pub(crate) fn output(runs: &mut [Box<dyn Run>]) -> Vec<Box<dyn OutputStage>> {
         stages.extend(run.output());
     }
     first.append(&mut last);
+    first.extend(steps::output(tools));
     first
 }
 

@@ -138,6 +138,11 @@ impl Record {
         self.credentials = Some(credentials);
     }
 
+    /// The gateway offers these functions beside those of the client.
+    pub(crate) fn offer<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.calls.offer(names);
+    }
+
     /// The request belongs to this conversation, which `table` remembers.
     pub(crate) fn stick(&mut self, table: Arc<StickyTable>, conversation: Conversation) {
         self.sticky = Some((table, conversation));
@@ -294,8 +299,8 @@ impl Record {
     pub(crate) fn paid(&mut self, spent: Spent) {
         let simulated = self.simulated;
         self.note(|entry| {
-            entry.searches = spent.searches;
-            entry.fees = if simulated { Usd::ZERO } else { spent.fee };
+            entry.spent = spent;
+            entry.spent.fee = if simulated { Usd::ZERO } else { spent.fee };
         });
     }
 
@@ -347,10 +352,7 @@ impl Record {
         (entry.latency, entry.generation_time) = self.times();
         settled.generation_time = entry.generation_time;
         settled.hedge = entry.hedge_cost;
-        settled.spent = Spent {
-            fee: entry.fees,
-            searches: entry.searches,
-        };
+        settled.spent = entry.spent;
         if let Some(serving) = &self.serving {
             let status = error.is_none().then_some(200);
             let attempt = self.attempt_of(serving, status, error);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use waystation_core::{
     AttemptRecord, ChatEvent, EndpointId, ErrorType, GenerationId, ModelId, Note, OutputStage,
-    StageReport, UnixMs, UpstreamError,
+    PluginId, StageReport, UnixMs, UpstreamError,
 };
 use waystation_router::{Plan, Strategy};
 
@@ -13,7 +13,9 @@ use crate::{
     Continued,
     attempt::{Committed, Rest},
     continuation::{self, Break, Continuation, Going, Gone},
+    fallback::Served,
     settle::{Record, Settled},
+    steps::{Stepped, Stepping, Steps},
 };
 
 /// A reply that one endpoint has committed itself to.
@@ -64,6 +66,10 @@ pub struct Reply {
     going: Option<(UpstreamError, Going)>,
     /// White space that a continuation may repeat.
     seam: String,
+    /// How to go on when the answer calls tools of the gateway's.
+    steps: Option<Box<Steps>>,
+    /// Tools run, and the model is asked again.
+    stepping: Option<Stepping>,
 }
 
 /// What a reply gives next.
@@ -100,6 +106,7 @@ pub(crate) struct Opening {
     pub(crate) task: Option<String>,
     pub(crate) endpoint: EndpointId,
     pub(crate) continuation: Option<Box<Continuation>>,
+    pub(crate) steps: Option<Box<Steps>>,
 }
 
 // === impl Reply ===
@@ -125,6 +132,7 @@ impl Reply {
             task,
             endpoint,
             continuation,
+            steps,
         } = opening;
         let Committed {
             events,
@@ -154,6 +162,8 @@ impl Reply {
             continued_from: Vec::new(),
             going: None,
             seam: String::new(),
+            steps,
+            stepping: None,
         }
     }
 
@@ -184,7 +194,19 @@ impl Reply {
                 }
                 continue;
             }
+            if let Some(stepping) = &mut self.stepping {
+                let stepped = stepping.await;
+                self.stepping = None;
+                match self.stepped(stepped) {
+                    Ok(()) => continue,
+                    Err(error) => return self.broke(&error),
+                }
+            }
             let Some(rest) = &mut self.rest else {
+                self.stepping = self.step();
+                if self.stepping.is_some() {
+                    continue;
+                }
                 return self.finish();
             };
             match rest.next(&mut self.events).await {
@@ -208,6 +230,9 @@ impl Reply {
             for event in &events {
                 record.see(event);
             }
+        }
+        if let Some(steps) = &mut self.steps {
+            steps.see(&mut events);
         }
         if !self.continued_from.is_empty() {
             continuation::join(&mut self.seam, &mut events);
@@ -233,6 +258,8 @@ impl Reply {
     /// The upstream is done; the stages may have kept something back. What a stage gives at its end
     /// goes through the stages behind it, before they end themselves.
     fn finish(&mut self) -> Batch {
+        let steps = self.steps.take();
+        self.stages.extend(steps.and_then(|steps| steps.report()));
         let mut held = Vec::new();
         let mut stages = std::mem::take(&mut self.output);
         while !stages.is_empty() {
@@ -267,6 +294,44 @@ impl Reply {
     /// Closes the record.
     fn settled(&mut self, close: impl FnOnce(&mut Record) -> Settled) -> Settled {
         self.record.as_mut().map_or_else(Settled::default, close)
+    }
+
+    /// The next step, where the answer has called tools of the gateway's and nothing else.
+    fn step(&mut self) -> Option<Stepping> {
+        let steps = self.steps.take_if(|steps| steps.goes_on())?;
+        let record = self.record.take()?;
+        let at = (self.plan.clone(), self.endpoint.clone());
+        Some(steps.step(record, at))
+    }
+
+    /// Takes over what became of a step.
+    fn stepped(&mut self, stepped: Stepped) -> Result<(), UpstreamError> {
+        self.earlier = stepped.record.attempts();
+        self.record = Some(stepped.record);
+        self.steps = Some(stepped.steps);
+        let served = stepped.served;
+        let Served {
+            committed,
+            provider,
+            endpoint,
+            ..
+        } = served.map_err(|error| UpstreamError::new(error.kind(), error.to_string()))?;
+        (self.provider, self.endpoint) = (provider, endpoint);
+        // What is done for every step is told once.
+        let known: Vec<PluginId> = self.stages.iter().map(|s| s.plugin.clone()).collect();
+        let new = stepped
+            .stages
+            .into_iter()
+            .filter(|stage| !known.contains(&stage.plugin));
+        self.stages.extend(new);
+        let Committed {
+            events,
+            rest,
+            notes,
+        } = committed;
+        (self.events, self.rest) = (events, rest);
+        self.notes.extend(notes);
+        Ok(())
     }
 
     /// A way to go on with the answer behind `error`, where the client wishes it and there is one. The

@@ -9,6 +9,7 @@ mod file_parser;
 mod heal;
 mod registry;
 mod response_healing;
+mod server_tool;
 mod web;
 mod wish;
 

@@ -4,12 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use waystation_core::{
-    ChatRequest, InvalidRequest, Json, ObjectWriter, Options, Plugin, PluginError, PluginId,
-    Plugins, RawJson, Run, nearest,
+    ChatRequest, InvalidRequest, Json, NamedTool, ObjectWriter, Options, Plugin, PluginError,
+    PluginId, Plugins, RawJson, Run, nearest,
 };
 
 use crate::{
-    KNOWN,
+    KNOWN, WebSearch, server_tool,
     wish::{Wish, wishes},
 };
 
@@ -40,6 +40,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     plugins: BTreeMap<PluginId, Registered>,
+    /// Who searches for the tool of that name.
+    search: Arc<WebSearch>,
 }
 
 /// A plugin and what the operator says about it.
@@ -74,6 +76,13 @@ impl Registry {
     pub fn with(mut self, plugin: Arc<dyn Plugin>, defaults: Defaults) -> Self {
         let id = plugin.id();
         self.plugins.insert(id, Registered { plugin, defaults });
+        self
+    }
+
+    /// Sets who searches for the tool `openrouter:web_search`.
+    #[must_use]
+    pub fn with_search(mut self, search: Arc<WebSearch>) -> Self {
+        self.search = search;
         self
     }
 
@@ -154,6 +163,10 @@ impl Plugins for Registry {
             }
         }
         Ok(runs)
+    }
+
+    fn tools(&self, chat: &ChatRequest) -> Result<Vec<NamedTool>, InvalidRequest> {
+        server_tool::tools(chat, &self.search)
     }
 }
 

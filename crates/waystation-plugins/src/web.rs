@@ -6,9 +6,12 @@ mod domain;
 mod engine;
 mod prompt;
 mod search;
-mod wanted;
+pub(crate) mod wanted;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use waystation_core::{
@@ -17,11 +20,12 @@ use waystation_core::{
 };
 
 use crate::calendar;
-use citation::Citations;
+pub(crate) use citation::Citations;
 pub use domain::Domains;
 pub use engine::{SearchHit, SearchQuery, SearchReply, SearchService, SearchWire};
+pub(crate) use prompt::write_hits;
 pub use search::WebSearch;
-use search::{Engine, Seeker};
+pub(crate) use search::{Engine, Seeker};
 use wanted::Wanted;
 
 const ID: &str = "web";
@@ -182,7 +186,7 @@ impl Run for Searching {
         let service = match engine {
             Engine::Native if self.found.is_none() => {
                 chat.remove("web_search_options");
-                prompt::add_tool(chat, &self.seeker.wanted.marker(true));
+                prompt::add_tool(chat, &self.seeker.wanted.marker());
                 cx.stage(native_report());
                 return Ok(());
             }
@@ -222,8 +226,9 @@ impl Run for Searching {
 
     fn output(&mut self) -> Option<Box<dyn OutputStage>> {
         let hits = self.found.as_ref()?.hits.as_ref().ok()?;
-        self.shown
-            .then(|| -> Box<dyn OutputStage> { Box::new(Citations::of(hits.clone())) })
+        self.shown.then(|| -> Box<dyn OutputStage> {
+            Box::new(Citations::of(Arc::new(Mutex::new(hits.clone()))))
+        })
     }
 }
 

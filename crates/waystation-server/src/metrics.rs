@@ -89,7 +89,7 @@ impl Metrics {
         of.cached = of.cached.saturating_add(count(usage.cached));
         of.reasoning = of.reasoning.saturating_add(count(usage.reasoning));
         match entry.total {
-            Some(total) => of.cost = of.cost + total + entry.fees,
+            Some(total) => of.cost = of.cost + total + entry.spent.fee,
             // What nobody served cost nothing.
             None if entry.model.is_none() => {}
             None => of.unknown_costs += 1,

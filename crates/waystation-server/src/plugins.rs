@@ -32,7 +32,9 @@ pub fn registry(config: &Config, sandboxed: bool, simulated: bool) -> Registry {
     let compression = ContextCompression {
         everywhere: settings(config, "context-compression").enabled,
     };
+    let search = Arc::new(web_search(config, simulated));
     Registry::default()
+        .with_search(Arc::clone(&search))
         .with(
             Arc::new(compression),
             on_by_itself(config, "context-compression"),
@@ -45,12 +47,7 @@ pub fn registry(config: &Config, sandboxed: bool, simulated: bool) -> Registry {
             Arc::new(ResponseHealing),
             settings(config, "response-healing"),
         )
-        .with(
-            Arc::new(Web {
-                search: Arc::new(web_search(config, simulated)),
-            }),
-            web_settings(config, simulated),
-        )
+        .with(Arc::new(Web { search }), web_settings(config, simulated))
 }
 
 /// Who may be asked to search.

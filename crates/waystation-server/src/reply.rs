@@ -91,18 +91,26 @@ fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
     details.close();
 }
 
-/// Searches of the provider and of the gateway, in both spellings that clients know.
+/// Searches of the provider and of the gateway, and calls of the gateway's tools, in both spellings
+/// that clients know.
 fn write_searches(object: &mut ObjectWriter<'_>, settled: &Settled) {
-    let own = settled.spent.searches;
-    let searches = match settled.usage.web_searches {
-        None if own == 0 => return,
-        searches => searches.unwrap_or_default().saturating_add(own),
-    };
-    for key in ["server_tool_use", "server_tool_use_details"] {
-        let mut inner = object.object(key);
-        inner.number("web_search_requests", searches);
-        inner.close();
+    let spent = settled.spent;
+    let searches = settled.usage.web_searches;
+    if searches.is_none() && spent.searches == 0 && spent.tool_calls_requested == 0 {
+        return;
     }
+    let searches = searches.unwrap_or_default().saturating_add(spent.searches);
+    let mut inner = object.object("server_tool_use");
+    inner.number("web_search_requests", searches);
+    inner.close();
+    let mut inner = object.object("server_tool_use_details");
+    if spent.tool_calls_requested > 0 {
+        inner
+            .number("tool_calls_requested", spent.tool_calls_requested)
+            .number("tool_calls_executed", spent.tool_calls_executed);
+    }
+    inner.number("web_search_requests", searches);
+    inner.close();
 }
 
 fn optional(object: &mut ObjectWriter<'_>, key: &str, count: Option<Tokens>) {

@@ -67,7 +67,9 @@ fn log(entry: &Entry) {
         streamed = entry.streamed,
         prompt_tokens = entry.usage.prompt.get(),
         completion_tokens = entry.usage.completion.get(),
-        cost = entry.total.map(|total| (total + entry.fees).to_string()),
+        cost = entry
+            .total
+            .map(|total| (total + entry.spent.fee).to_string()),
         seed = entry.seed,
         finish = entry.finish.map(waystation_core::FinishReason::as_str),
         error = entry.error.map(waystation_core::ErrorType::as_str),

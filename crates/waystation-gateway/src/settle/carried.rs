@@ -1,7 +1,7 @@
-//! What endpoints gave of an answer before they broke off and another one went on: counted and charged
+//! What endpoints gave of an answer before another one, or another step, went on: counted and charged
 //! with what the last one gave. Who goes on is not decided here.
 
-use waystation_core::{Cost, Entry, ErrorType, Tick, Usage, Usd};
+use waystation_core::{Cost, EndpointId, Entry, ErrorType, Tick, Tokens, Usage, Usd};
 
 use super::{Record, Serving, Settled};
 
@@ -25,23 +25,42 @@ impl Record {
     /// The endpoint that serves has broken off, and another one is to go on: what it gave is kept, and
     /// counts as a stream that was broken off by the client would.
     pub(crate) fn broke_off(&mut self, kind: ErrorType) {
+        if let Some((id, total)) = self.carry(Some(kind)) {
+            self.note(|entry| {
+                entry.continued_from.push(id);
+                entry.continued_cost = total;
+            });
+        }
+    }
+
+    /// The endpoint that serves has ended its turn with calls of the gateway's tools: what it gave is
+    /// kept, and the answer goes on in another step.
+    pub(crate) fn step_done(&mut self) {
+        self.carry(None);
+    }
+
+    /// Tokens and cost of what is carried; an unknown cost is `None`.
+    pub(crate) fn used(&self) -> (Tokens, Option<Usd>) {
+        let carried = self.carried.as_ref();
+        let tokens = carried.map_or(Tokens::ZERO, |carried| carried.usage.sum());
+        (tokens, carried.and_then(|carried| carried.total))
+    }
+
+    /// Carries what the endpoint that serves gave: says which one that was, and what all cost by now.
+    fn carry(&mut self, error: Option<ErrorType>) -> Option<(EndpointId, Option<Usd>)> {
         let own = self.settled(None, false);
-        self.measure(Some(kind), false, (&own.usage, None));
+        let finish = self.entry.as_ref().and_then(|entry| entry.finish);
+        let finish = finish.filter(|_| error.is_none());
+        self.measure(error, false, (&own.usage, finish));
         self.spent(&own.usage);
-        let Some(serving) = self.serving.take() else {
-            return;
-        };
-        let attempt = self.attempt_of(&serving, Some(200), Some(kind));
+        let serving = self.serving.take()?;
+        let attempt = self.attempt_of(&serving, Some(200), error);
         let id = serving.endpoint.id.clone();
         let first_content = self.first_content.take();
         (self.usage, self.text_bytes) = (None, 0);
         let before = self.carried.take();
         let all = Self::together(before.as_ref(), own);
-        self.note(|entry| {
-            entry.attempts.push(attempt);
-            entry.continued_from.push(id);
-            entry.continued_cost = all.total;
-        });
+        self.note(|entry| entry.attempts.push(attempt));
         self.carried = Some(Carried {
             serving,
             first_content: before.map_or(first_content, |before| before.first_content),
@@ -49,6 +68,7 @@ impl Record {
             cost: all.cost,
             total: all.total,
         });
+        Some((id, all.total))
     }
 
     /// How many attempts were made so far.

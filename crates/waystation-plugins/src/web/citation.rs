@@ -1,7 +1,10 @@
 //! `url_citation` annotations: where an answer cites a result, in characters. What an upstream
 //! annotates itself goes by untouched.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use waystation_core::{
     ChatEvent, Delta, JsonText, ObjectWriter, OutputStage, PluginError, RawJson,
@@ -15,7 +18,8 @@ use super::{SearchHit, domain::identity};
 /// each place where a result is cited, and one without a place (0 to 0) for each that is not.
 #[derive(Debug)]
 pub(crate) struct Citations {
-    hits: Vec<SearchHit>,
+    /// The results; a tool of the gateway's may add to them until the answer ends.
+    hits: Arc<Mutex<Vec<SearchHit>>>,
     /// The text of each choice so far.
     texts: BTreeMap<u32, Vec<JsonText>>,
 }
@@ -50,7 +54,7 @@ struct Link<'a> {
 
 impl Citations {
     /// Looks for citations of `hits`.
-    pub(crate) const fn of(hits: Vec<SearchHit>) -> Self {
+    pub(crate) const fn of(hits: Arc<Mutex<Vec<SearchHit>>>) -> Self {
         Self {
             hits,
             texts: BTreeMap::new(),
@@ -59,8 +63,9 @@ impl Citations {
 
     /// The annotations of a text.
     fn annotations(&self, text: &str) -> Option<RawJson> {
-        let cited = cited(text, &self.hits);
-        let elsewhere = (0..self.hits.len()).filter(|hit| cited.iter().all(|c| c.hit != *hit));
+        let hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
+        let cited = cited(text, &hits);
+        let elsewhere = (0..hits.len()).filter(|hit| cited.iter().all(|c| c.hit != *hit));
         let unplaced = elsewhere.map(|hit| Cited {
             hit,
             start: 0,
@@ -68,7 +73,7 @@ impl Citations {
         });
         let mut out = vec![b'['];
         for Cited { hit, start, end } in cited.iter().copied().chain(unplaced) {
-            let Some(hit) = self.hits.get(hit) else {
+            let Some(hit) = hits.get(hit) else {
                 continue;
             };
             if out.len() > 1 {

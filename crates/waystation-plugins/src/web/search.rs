@@ -166,6 +166,11 @@ impl Seeker {
         self.services.first()
     }
 
+    /// Why none may be asked.
+    pub(crate) fn none(&self) -> &str {
+        &self.none
+    }
+
     /// Whether the endpoint can search as it is wanted. A list of domains not to search is ignored by
     /// providers that take only the other one, as they do it themselves. Source: API contract, 7.1.
     fn native(&self, to: &Endpoint) -> Result<(), String> {
@@ -212,6 +217,7 @@ impl Seeker {
                 let spent = Spent {
                     fee: reply.charged.or(service.price).unwrap_or_default(),
                     searches: 1,
+                    ..Spent::default()
                 };
                 (Ok(reply.hits), spent)
             }

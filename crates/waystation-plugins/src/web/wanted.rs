@@ -78,16 +78,14 @@ impl Wanted {
 
     /// The marker that tells a codec to let its host search: see
     /// [`NativeSearch`](waystation_core::NativeSearch).
-    pub(crate) fn marker(&self, max_results: bool) -> RawJson {
+    pub(crate) fn marker(&self) -> RawJson {
         let mut out = Vec::new();
         let mut tool = waystation_core::ObjectWriter::open(&mut out);
         tool.string("type", "openrouter:web_search");
         let mut parameters = tool.object("parameters");
         parameters.string("engine", "native");
-        if max_results {
-            let results = u64::try_from(self.max_results).unwrap_or(u64::MAX);
-            parameters.number("max_results", results);
-        }
+        let results = u64::try_from(self.max_results).unwrap_or(u64::MAX);
+        parameters.number("max_results", results);
         if let Some(uses) = self.max_uses {
             parameters.number("max_uses", uses);
         }

@@ -266,6 +266,7 @@ fn write_pipeline(stages: &[StageReport], task: Option<&str>, object: &mut Objec
         let kind = match stage.plugin.as_str() {
             "response-healing" => "response_healing",
             "context-compression" => "context_compression",
+            "server-tools" => "server_tools",
             _ => "plugin",
         };
         let mut one = ObjectWriter::open(out);

@@ -198,7 +198,7 @@ fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
 
 /// Unknown is null, never 0.
 fn write_costs(entry: &Entry, object: &mut ObjectWriter<'_>) {
-    let total = entry.total.map(|total| total + entry.fees);
+    let total = entry.total.map(|total| total + entry.spent.fee);
     amount(object, "total_cost", total);
     amount(object, "usage", total);
     amount(object, "upstream_inference_cost", entry.total);

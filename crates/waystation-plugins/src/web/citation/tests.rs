@@ -78,7 +78,8 @@ fn links_and_bare_addresses_are_found() {
 
 #[test]
 fn every_result_is_annotated_and_those_without_a_place_at_zero() {
-    let notes = Citations::of(hits()).annotations("x [a](https://a.example/x)");
+    let notes =
+        Citations::of(Arc::new(Mutex::new(hits()))).annotations("x [a](https://a.example/x)");
     let expected = concat!(
         r#"[{"type":"url_citation","url_citation":{"url":"https://a.example/x","title":"T","start_index":2,"end_index":26}},"#,
         r#"{"type":"url_citation","url_citation":{"url":"https://b.example/wiki/T_(tea)?q=1","title":"T","start_index":0,"end_index":0}}]"#
@@ -88,7 +89,7 @@ fn every_result_is_annotated_and_those_without_a_place_at_zero() {
 
 #[test]
 fn a_character_in_two_escapes_counts_once() {
-    let mut stage = Citations::of(hits());
+    let mut stage = Citations::of(Arc::new(Mutex::new(hits())));
     let mut out = Vec::new();
     let piece = |text: &'static str| {
         let quoted = format!("\"{text}\"");

@@ -29,7 +29,8 @@ pub(crate) struct Patient {
 /// The longest silence in the body of a service's reply.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Takes the endpoints out of a plan that a run cannot serve.
+/// Takes the endpoints out of a plan that a run cannot serve. What was dropped is not in the plan's
+/// trace: the router knows nothing of it.
 ///
 /// # Errors
 /// The refusal of the last one, where none is left.
@@ -64,7 +65,8 @@ pub(crate) fn output(runs: &mut [Box<dyn Run>], tools: &Tools) -> Vec<Box<dyn Ou
     first
 }
 
-/// What the runs have spent by now.
+/// What the runs have spent by now: searches and fees, for attempts that failed too. Asked once when
+/// attempts are over, and again after each step.
 pub(crate) fn spent(runs: &[Box<dyn Run>]) -> Spent {
     runs.iter().map(|run| run.spent()).sum()
 }

@@ -31,6 +31,11 @@ pub(crate) use turn::Turn;
 pub(crate) type Tools = Arc<[NamedTool]>;
 
 /// What is kept of a request while its answer may call tools of the gateway's.
+///
+/// It goes with the reply: [`see`](Self::see) takes from each batch of events what is not the client's,
+/// and when the upstream is done and [`goes_on`](Self::goes_on) says so, [`step`](Self::step) runs the
+/// calls and the next attempt. The conversation grows by one turn and its results each time; plugins
+/// adapt it anew, as for any attempt.
 pub(crate) struct Steps {
     /// Transport, clock and codecs.
     pub(crate) parts: Parts,
@@ -68,7 +73,9 @@ pub(crate) struct Done {
     called: Vec<String>,
 }
 
-/// A step under way. It owns what it needs, so that who waits for it may look away.
+/// A step under way: calls that run, then an attempt up to its first content.
+///
+/// It owns what it needs, so that who waits for it may look away.
 pub(crate) type Stepping = Pin<Box<dyn Future<Output = Stepped> + Send>>;
 
 /// What became of a step.
@@ -144,7 +151,9 @@ impl Steps {
         })
     }
 
-    /// Runs the calls, and asks the model again: first where it was.
+    /// Runs the calls, and asks the model again: first where it was, then at the rest of the plan.
+    ///
+    /// The record goes with the step, so that dropping it settles the request as cancelled.
     pub(crate) fn step(self: Box<Self>, record: Record, at: (Plan, EndpointId)) -> Stepping {
         Box::pin(self.stepped(record, at))
     }

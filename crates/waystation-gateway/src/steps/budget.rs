@@ -9,6 +9,14 @@ use super::turn::Turn;
 const MOST: u64 = 30;
 
 /// Conditions, any of which ends the use of tools.
+///
+/// | type | member | met when |
+/// |---|---|---|
+/// | `step_count_is` | `step_count` | so many turns have called tools |
+/// | `has_tool_call` | `tool_name` | this tool was run, named with or without prefix |
+/// | `max_tokens_used` | `max_tokens` | all turns together took so many tokens, prompts included |
+/// | `max_cost` | `max_cost_in_dollars` | all turns together cost so much; never where a price is unknown |
+/// | `finish_reason_is` | `reason` | the last turn ended so |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// The most calls; none where there are conditions.

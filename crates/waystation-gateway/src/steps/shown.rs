@@ -9,6 +9,16 @@ use waystation_core::{
 use super::Tools;
 
 /// Writes the tools for each endpoint, on the attempt's copy.
+///
+/// ```text
+/// of the request                       to an endpoint without            to one that searches itself
+/// {"type": "openrouter:web_search"}    {"type": "function", "function":  {"type": "openrouter:web_search",
+///                                       {"name": "web_search", ..}}       "parameters": {"engine": "native", ..}}
+/// tool_choice {"type": "openrouter:..  {"type": "function", ..}          "auto"
+/// max_tool_calls: 0                    neither tool nor choice           neither
+/// ```
+///
+/// What is left of the list is in the order of the client's; functions of the client's are not touched.
 pub(crate) struct Shown {
     tools: Tools,
     /// They may be called at all.

@@ -9,6 +9,16 @@ use waystation_core::{
 };
 
 /// What the model says in one step, and which calls are whose.
+///
+/// ```text
+/// from upstream                 to the client            kept
+/// text "I look. "               text "I look. "          text
+/// call 0 web_search {"query"..                           call 0: ours
+/// call 1 pay {"usd": 3}         call 0 pay {"usd": 3}    call 1: theirs, shown as 0
+/// finish tool_calls             finish tool_calls        not pending: the client's turn
+/// ```
+///
+/// Without the second call the end would be kept too, and the turn pending.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     answer: Answer,

@@ -287,7 +287,14 @@ impl Lines {
 
     fn values(&mut self, group: &str, values: &serde_json::Map<String, serde_json::Value>) {
         for (name, value) in values {
-            self.line(&format!("{group}.{}", key(name)), &value.to_string());
+            let value = match value {
+                serde_json::Value::Array(items) => {
+                    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+                    format!("[{}]", items.join(", "))
+                }
+                value => value.to_string(),
+            };
+            self.line(&format!("{group}.{}", key(name)), &value);
         }
     }
 }

@@ -497,7 +497,8 @@ async fn reasoning_streams_beside_the_content() {
     assert!(!got.text().contains("think"), "{}", got.text());
 }
 
-/// Interfaces, `max_streams`: beyond it streams are refused with a hint, and places come back.
+/// Interfaces, `max_streams`: beyond it requests are refused with a hint, streamed or whole, and places
+/// come back.
 #[tokio::test(start_paused = true)]
 async fn streams_have_places_and_give_them_back() {
     let stalling = |_: &_, _| fixtures::answer_stream(&["Hi"], 5, 2).gap(1_000);
@@ -508,7 +509,8 @@ async fn streams_have_places_and_give_them_back() {
     let refused = station.chat(body.clone()).await;
     assert_eq!(refused.error(503)["error_type"], "provider_overloaded");
     assert_eq!(refused.header("retry-after"), Some("1"));
-    station.chat(ask(json!({}))).await;
+    let refused = station.chat(ask(json!({}))).await;
+    assert_eq!(refused.error(503)["error_type"], "provider_overloaded");
     drop(first);
     assert_eq!(station.stream(body).await.content(), "Hi");
 }

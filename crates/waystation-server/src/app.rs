@@ -28,6 +28,7 @@ use waystation_tokens::ByteBounds;
 
 use crate::{
     auth::ClientKeys,
+    body::Room,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     credentials::{SimulatedCredentials, StaticCredentials},
     metrics::Metrics,
@@ -44,8 +45,9 @@ pub struct App {
     ledger: Arc<MemoryLedger>,
     metrics: Arc<Metrics>,
     live: ArcSwap<Live>,
-    streams: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     max_streams: usize,
+    room: Room,
     chance: Chance,
     instance: HeaderValue,
     /// There is a sandbox, and it reads foreign files.
@@ -124,6 +126,7 @@ impl App {
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
+        let room = Room::of(resolved.config.server.max_buffered_bytes);
         let outside = (clock, Arc::clone(&parts.transport));
         let (live, snapshot) = split(resolved, outside, sandboxed);
         Arc::new(Self {
@@ -131,8 +134,9 @@ impl App {
             ledger,
             metrics,
             live: ArcSwap::from_pointee(live),
-            streams: Arc::new(Semaphore::new(max_streams)),
+            places: Arc::new(Semaphore::new(max_streams)),
             max_streams,
+            room,
             chance,
             instance,
             sandboxed,
@@ -174,11 +178,17 @@ impl App {
         &self.metrics
     }
 
-    /// How many streams are open, and at most.
+    /// How many chat requests are under way, and at most.
     #[must_use]
-    pub fn open_streams(&self) -> (usize, usize) {
-        let free = self.streams.available_permits();
+    pub fn under_way(&self) -> (usize, usize) {
+        let free = self.places.available_permits();
         (self.max_streams.saturating_sub(free), self.max_streams)
+    }
+
+    /// The memory for bodies of requests.
+    #[must_use]
+    pub const fn room(&self) -> &Room {
+        &self.room
     }
 
     /// The configuration of requests that begin now.
@@ -205,10 +215,10 @@ impl App {
         &self.instance
     }
 
-    /// A place for one more stream, or `None` when all are taken.
+    /// A place for one more chat request, or `None` when all are taken.
     #[must_use]
-    pub fn admit_stream(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.streams).try_acquire_owned().ok()
+    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 }
 

@@ -1,8 +1,11 @@
-//! Request bodies, read whole within a limit.
+//! Request bodies, read whole within a limit of their own and one for all that are under way.
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Why a body could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,20 +16,66 @@ pub enum BodyError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The bodies of other requests fill the memory that there is for them.
+    #[error("too many bytes of request bodies are under way; see [server] max_buffered_bytes")]
+    Full,
     /// The client stopped sending.
     #[error("the body ended early")]
     Broken,
 }
 
+/// The memory for bodies of requests under way.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Semaphore>);
+
+/// What one body takes of it, given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Taken(Option<OwnedSemaphorePermit>);
+
+/// Room is counted in pieces of this many bytes.
+const PIECE: usize = 1024;
+
 /// How much of a body that is too large is still read, and thrown away, before it is refused: a
 /// client that is cut off while it sends never sees the reason.
 const PATIENCE: usize = 2;
 
-/// Reads a body of at most `limit` bytes. One that arrives in one piece is not copied.
+// === impl Room ===
+
+impl Room {
+    /// Room for this many bytes.
+    #[must_use]
+    pub fn of(bytes: u64) -> Self {
+        let pieces = usize::try_from(bytes).unwrap_or(usize::MAX) / PIECE;
+        Self(Arc::new(Semaphore::new(
+            pieces.clamp(1, Semaphore::MAX_PERMITS),
+        )))
+    }
+
+    /// Makes what is taken enough for `bytes` bytes.
+    fn take(&self, taken: &mut Taken, bytes: usize) -> Result<(), BodyError> {
+        let held = taken
+            .0
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = bytes.div_ceil(PIECE).saturating_sub(held);
+        let more = u32::try_from(more).map_err(|_| BodyError::Full)?;
+        let permit = Arc::clone(&self.0).try_acquire_many_owned(more);
+        let permit = permit.map_err(|_| BodyError::Full)?;
+        match &mut taken.0 {
+            Some(held) => held.merge(permit),
+            None => taken.0 = Some(permit),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a body of at most `limit` bytes. One that arrives in one piece is not copied. What it takes of
+/// the room is to be kept as long as the body is.
 ///
 /// # Errors
-/// [`BodyError`] when it is larger, or breaks off.
-pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+/// [`BodyError`] when it is larger, breaks off, or finds no room.
+pub async fn read(mut body: Body, limit: usize, room: &Room) -> Result<(Bytes, Taken), BodyError> {
+    let mut taken = Taken::default();
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     let mut seen = 0_usize;
@@ -39,9 +88,10 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
             return Err(BodyError::TooLarge { limit });
         }
         if seen > limit {
-            (first, rest) = (None, BytesMut::new());
+            (first, rest, taken) = (None, BytesMut::new(), Taken::default());
             continue;
         }
+        room.take(&mut taken, seen)?;
         match &first {
             None if rest.is_empty() => first = Some(data),
             _ => {
@@ -56,7 +106,7 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
     if seen > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
+    Ok((first.unwrap_or_else(|| rest.freeze()), taken))
 }
 
 #[cfg(test)]
@@ -71,21 +121,29 @@ mod tests {
         Body::from_stream(futures_util::stream::iter(pieces))
     }
 
+    async fn read_10(sizes: &[usize]) -> Result<usize, BodyError> {
+        let read = read(pieces(sizes), 10, &Room::of(1 << 20)).await;
+        read.map(|(bytes, _)| bytes.len())
+    }
+
     #[tokio::test]
     async fn the_limit_is_exact() {
-        assert_eq!(read(pieces(&[4, 6]), 10).await.unwrap().len(), 10);
-        assert_eq!(
-            read(pieces(&[11]), 10).await,
-            Err(BodyError::TooLarge { limit: 10 })
-        );
-        assert_eq!(
-            read(pieces(&[6, 5]), 10).await,
-            Err(BodyError::TooLarge { limit: 10 })
-        );
-        assert_eq!(
-            read(pieces(&[30]), 10).await,
-            Err(BodyError::TooLarge { limit: 10 })
-        );
-        assert_eq!(read(pieces(&[]), 10).await.unwrap().len(), 0);
+        let too_large = Err(BodyError::TooLarge { limit: 10 });
+        assert_eq!(read_10(&[4, 6]).await, Ok(10));
+        assert_eq!(read_10(&[11]).await, too_large);
+        assert_eq!(read_10(&[6, 5]).await, too_large);
+        assert_eq!(read_10(&[30]).await, too_large);
+        assert_eq!(read_10(&[]).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn bodies_share_their_room_and_give_it_back() {
+        let room = Room::of(4 * 1024);
+        let one = read(pieces(&[1000, 2000]), 9_000, &room).await.unwrap();
+        let full = read(pieces(&[1024, 1024]), 9_000, &room).await;
+        assert_eq!(full.map(|_| ()), Err(BodyError::Full));
+        read(pieces(&[1024]), 9_000, &room).await.unwrap();
+        drop(one);
+        read(pieces(&[4096]), 9_000, &room).await.unwrap();
     }
 }

@@ -16,6 +16,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use waystation_sim::Pacing;
 
 use crate::{
     config::{self, Environment, Flags, Listen, Resolved},
@@ -125,6 +126,9 @@ struct MockArgs {
     /// With --at-once: write each event of a stream by itself.
     #[arg(long, requires = "at_once")]
     piecemeal: bool,
+    /// Answer at once, instead of at the pace of a real model. Faults of the script still take theirs.
+    #[arg(long)]
+    instant: bool,
 }
 
 /// Runs the command that the process's arguments name.
@@ -229,7 +233,13 @@ fn mock(args: &MockArgs, env: &Environment) -> Result<(), Refusal> {
     if args.at_once {
         return Ok(runtime()?.block_on(mock::run_at_once(&args.listen, args.piecemeal))?);
     }
-    Ok(runtime()?.block_on(mock::run(&args.listen, args.script.as_deref()))?)
+    let pacing = if args.instant {
+        Pacing::Instant
+    } else {
+        Pacing::Live
+    };
+    let running = mock::run(&args.listen, args.script.as_deref(), pacing);
+    Ok(runtime()?.block_on(running)?)
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -7,7 +7,7 @@ use waystation_core::{ErrorType, GenerationId, JsonText, ObjectWriter, UnixMs};
 use waystation_gateway::{AttemptReport, AttemptsFailed, GatewayError};
 use waystation_router::NoRoute;
 
-use crate::reply::METADATA;
+use crate::{body::BodyError, reply::METADATA};
 
 /// What errors are explained at, in `availability.docs_url`.
 const DOCS: &str = "https://github.com/waystation/waystation/blob/main/docs/errors.md";
@@ -38,10 +38,23 @@ pub fn plain_status(status: StatusCode, kind: ErrorType, message: &str) -> Respo
     json(status, out)
 }
 
-/// All places for streams are taken.
+/// All places for requests are taken.
 #[must_use]
-pub fn too_many_streams() -> Response {
-    let message = "too many streams are open; see [server] max_streams";
+pub fn too_many_requests() -> Response {
+    overloaded("too many requests are under way; see [server] max_streams")
+}
+
+/// A body that could not be had.
+#[must_use]
+pub fn body(error: &BodyError) -> Response {
+    match error {
+        BodyError::Full => overloaded(&error.to_string()),
+        _ => plain(ErrorType::PayloadTooLarge, &error.to_string()),
+    }
+}
+
+/// The gateway has no room: a moment later it may.
+fn overloaded(message: &str) -> Response {
     let mut response = plain(ErrorType::ProviderOverloaded, message);
     response
         .headers_mut()

@@ -188,18 +188,16 @@ pub fn text(app: &App) -> String {
 }
 
 fn write_under_way(app: &App, page: &mut Page) {
-    let (streams, most) = app.open_streams();
+    let (requests, most) = app.under_way();
+    let whole = app.metrics().whole.load(Ordering::Relaxed);
     page.family("waystation_in_flight", Kind::Gauge, "Replies under way.");
+    let streams = usize::try_from(whole).map_or(0, |whole| requests.saturating_sub(whole));
     page.sample("", &[("kind", "stream")], streams);
-    page.sample(
-        "",
-        &[("kind", "whole")],
-        app.metrics().whole.load(Ordering::Relaxed),
-    );
+    page.sample("", &[("kind", "whole")], whole);
     page.family(
         "waystation_streams_max",
         Kind::Gauge,
-        "Streams that may be open at once.",
+        "Chat requests, streamed or whole, that may be under way at once.",
     );
     page.sample("", &[], most);
 }

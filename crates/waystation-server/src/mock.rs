@@ -17,13 +17,15 @@ use waystation_core::HttpRequest;
 use waystation_sim::{Pacing, Simulator, faults::Script};
 
 use crate::{
-    body,
+    body::{self, Room},
     config::Listen,
     serve::{self, ServeError},
 };
 
 /// The largest request that the mock reads, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
+/// The most bytes of requests that it keeps at once.
+const ROOM: u64 = 1 << 30;
 /// Replies are the same from start to start.
 const SEED: u64 = 1;
 
@@ -47,12 +49,19 @@ pub enum MockError {
     Accept(#[from] std::io::Error),
 }
 
+/// What answers requests.
+struct Mock {
+    simulator: Simulator,
+    room: Room,
+}
+
 /// Serves until the process is stopped.
 ///
 /// # Errors
 /// [`MockError`] when the script is wrong or the address is taken.
-pub async fn run(listen: &Listen, script: Option<&Path>) -> Result<(), MockError> {
-    let mut simulator = Simulator::new(SEED);
+pub async fn run(listen: &Listen, script: Option<&Path>, pacing: Pacing) -> Result<(), MockError> {
+    serve::raise_open_files(0);
+    let mut simulator = Simulator::new(SEED).with_pacing(pacing);
     if let Some(path) = script {
         simulator = simulator.with_script(read_script(path)?);
     }
@@ -87,9 +96,11 @@ pub async fn run_at_once(listen: &Listen, piecemeal: bool) -> Result<(), MockErr
 
 /// The mock as a router, for tests.
 pub fn router(simulator: Simulator) -> Router {
-    Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(simulator))
+    let mock = Mock {
+        simulator,
+        room: Room::of(ROOM),
+    };
+    Router::new().fallback(answer).with_state(Arc::new(mock))
 }
 
 fn read_script(path: &Path) -> Result<Script, MockError> {
@@ -110,9 +121,9 @@ fn announce(address: SocketAddr) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-async fn answer(State(simulator): State<Arc<Simulator>>, request: Request) -> Response {
+async fn answer(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Ok(body) = body::read(body, MAX_BODY).await else {
+    let Ok((body, _room)) = body::read(body, MAX_BODY, &mock.room).await else {
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let path = head
@@ -128,7 +139,8 @@ async fn answer(State(simulator): State<Arc<Simulator>>, request: Request) -> Re
         headers: head.headers,
         body,
     };
-    let reply = simulator.handle(&request).into_stream(Pacing::Live).await;
+    let reply = mock.simulator.handle(&request);
+    let reply = reply.into_stream(Pacing::Live).await;
     let mut response = Response::new(Body::from_stream(reply.body));
     *response.status_mut() = reply.head.status;
     *response.headers_mut() = reply.head.headers;

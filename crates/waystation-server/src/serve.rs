@@ -85,6 +85,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
+    raise_open_files(server.max_streams);
     let (transport, upstreams) = transport(simulated)?;
     let facts = banner::Facts::of(&resolved);
     let app = App::new(resolved, transport);
@@ -127,6 +128,20 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     }
     workers.end();
     Ok(())
+}
+
+/// Lets this process open as many files as the system allows: a request under way holds two, one
+/// towards the client and one towards a provider. Says so when `requests` at once would not fit.
+pub(crate) fn raise_open_files(requests: u64) {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < requests.saturating_mul(2) => tracing::warn!(
+            "this process may open {limit} files: enough for about {} requests at once, not for the {requests} \
+             of [server] max_streams",
+            limit / 2
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit on open files could not be raised"),
+    }
 }
 
 /// The real network, or the simulator in its place: while simulating no socket is opened towards

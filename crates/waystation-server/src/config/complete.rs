@@ -249,6 +249,12 @@ fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {
             20_000,
             1..=u64::from(u32::MAX),
         ),
+        max_buffered_bytes: cx.number(
+            "server.max_buffered_bytes",
+            raw.max_buffered_bytes,
+            1 << 30,
+            1024..=u64::MAX,
+        ),
         cors_origins,
     }
 }

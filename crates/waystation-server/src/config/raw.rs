@@ -78,8 +78,10 @@ pub(in crate::config) struct RawServer {
     pub(in crate::config) keepalive_first_ms: Option<u64>,
     /// Time between further keep-alive comments, in milliseconds.
     pub(in crate::config) keepalive_ms: Option<u64>,
-    /// The most streams at once; beyond, 503 with `Retry-After`.
+    /// The most chat requests at once, streamed or whole; beyond, 503 with `Retry-After`.
     pub(in crate::config) max_streams: Option<u64>,
+    /// The most bytes of request bodies at once; beyond, 503 with `Retry-After`.
+    pub(in crate::config) max_buffered_bytes: Option<u64>,
     /// Origins whose pages may call the gateway.
     pub(in crate::config) cors_origins: Option<Vec<String>>,
 }

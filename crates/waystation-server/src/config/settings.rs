@@ -64,8 +64,10 @@ pub struct Server {
     /// Time between further keep-alive comments.
     #[serde(rename = "keepalive_ms", serialize_with = "as_ms")]
     pub keepalive: Duration,
-    /// The most streams at once.
+    /// The most chat requests at once, streamed or whole.
     pub max_streams: u64,
+    /// The most bytes of request bodies at once.
+    pub max_buffered_bytes: u64,
     /// Origins whose pages may call the gateway; `*` is every one.
     pub cors_origins: Vec<String>,
 }

@@ -9,8 +9,8 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tokio::time::timeout;
-use waystation_core::{Answer, ChatRequest, ErrorType, GenerationId};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use waystation_core::{Answer, ChatRequest, GenerationId};
 use waystation_gateway::{Batch, Caller, GatewayError, Reply};
 
 use crate::{
@@ -24,6 +24,9 @@ const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
 const SIMULATED: HeaderName = HeaderName::from_static("x-waystation-simulated");
 const WARNING: HeaderName = HeaderName::from_static("x-waystation-warning");
 
+/// A request's place among all requests, and its body's share of the memory for bodies.
+type Place = (OwnedSemaphorePermit, body::Taken);
+
 /// Answers a chat request.
 pub async fn completions(
     State(app): State<Arc<App>>,
@@ -34,9 +37,13 @@ pub async fn completions(
     let live = app.live();
     let (head, body) = request.into_parts();
     let limit = usize::try_from(live.config.server.max_body_bytes).unwrap_or(usize::MAX);
-    let bytes = match body::read(body, limit).await {
-        Ok(bytes) => bytes,
-        Err(error) => return error::plain(ErrorType::PayloadTooLarge, &error.to_string()),
+    // Before the body is read: what cannot be served is not to cost memory.
+    let Some(place) = app.admit() else {
+        return error::too_many_requests();
+    };
+    let (bytes, room) = match body::read(body, limit, app.room()).await {
+        Ok(read) => read,
+        Err(error) => return error::body(&error),
     };
     let parsed = ChatRequest::parse(&bytes);
     let chat = match parsed.and_then(|chat| preset::apply(chat, &live.config.presets)) {
@@ -49,7 +56,11 @@ pub async fn completions(
     caller.generation = Some(id.clone());
     let notes = Arc::clone(&caller.notes);
     let mut response = if chat.stream() {
-        streamed(&app, chat, caller, (id.clone(), metadata)).await
+        let held = Held {
+            place: (place, room),
+            metadata,
+        };
+        streamed(&app, chat, caller, (id.clone(), held)).await
     } else {
         whole(&app, chat, caller, metadata).await
     };
@@ -85,12 +96,9 @@ async fn streamed(
     app: &Arc<App>,
     chat: ChatRequest,
     caller: Caller,
-    (id, metadata): (GenerationId, Option<Metadata>),
+    (id, held): (GenerationId, Held<Place>),
 ) -> Response {
     let live = app.live();
-    let Some(stream) = app.admit_stream() else {
-        return error::too_many_streams();
-    };
     let keepalive = (
         live.config.server.keepalive_first,
         live.config.server.keepalive,
@@ -105,7 +113,7 @@ async fn streamed(
     };
     let reply = match timeout(keepalive.0, &mut waiting.reply).await {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) => return refused(&error, metadata.as_ref()),
+        Ok(Err(error)) => return refused(&error, held.metadata.as_ref()),
         Err(_) => Err(waiting),
     };
     let mut response = Response::new(Body::empty());
@@ -120,10 +128,6 @@ async fn streamed(
         }
         Err(_) => {}
     }
-    let held = Held {
-        place: stream,
-        metadata,
-    };
     let events = reply::sse_body(reply, keepalive.1, held);
     *response.body_mut() = Body::from_stream(events);
     response

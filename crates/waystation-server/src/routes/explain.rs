@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use waystation_core::{ErrorType, RawJson};
+use waystation_core::RawJson;
 
 use crate::{
     app::App,
@@ -19,9 +19,9 @@ use crate::{
 /// that the chat request would get, with `dropped` filled in.
 pub async fn explain(State(app): State<Arc<App>>, request: Request) -> Response {
     let limit = usize::try_from(app.live().config.server.max_body_bytes).unwrap_or(usize::MAX);
-    let bytes = match body::read(request.into_body(), limit).await {
-        Ok(bytes) => bytes,
-        Err(error) => return error::plain(ErrorType::PayloadTooLarge, &error.to_string()),
+    let (bytes, _room) = match body::read(request.into_body(), limit, app.room()).await {
+        Ok(read) => read,
+        Err(error) => return error::body(&error),
     };
     let (mut explanation, refusal) = explanation::of(&app, &bytes, &Given::default()).await;
     let Some(refusal) = refusal else {

@@ -15,6 +15,7 @@ fn an_empty_file_gives_the_documented_defaults() {
     assert_eq!(config.server.keepalive_first.as_millis(), 10_000);
     assert_eq!(config.server.keepalive.as_millis(), 15_000);
     assert_eq!(config.server.max_streams, 20_000);
+    assert_eq!(config.server.max_buffered_bytes, 1_073_741_824);
     assert_eq!(config.timeouts.connect.as_millis(), 3_000);
     assert_eq!(config.timeouts.first_byte.as_millis(), 60_000);
     assert_eq!(config.timeouts.first_token.as_millis(), 120_000);

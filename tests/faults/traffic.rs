@@ -243,3 +243,94 @@ async fn a_busy_provider_is_passed_over_and_when_all_are_busy_the_client_is_told
     let got = station.chat(ask(json!({}))).await;
     assert_eq!(got.content(), said('a', TOKENS), "places come back");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_under_load_loses_no_request() {
+    let slow = |request: &waystation_core::HttpRequest, nth: usize| {
+        let letter = request.url.host().and_then(|host| host.chars().next());
+        let streamed = String::from_utf8_lossy(&request.body).contains("\"stream\":true");
+        good(letter.unwrap_or('x'), streamed).gap(10 + nth as u64 % 40)
+    };
+    let station = Setup::mocks().start(ReplayTransport::answering(slow));
+    // Three configurations in turn: as it was, A at another address, and without A.
+    let moved = Setup::mocks().config("[providers.a]\nbase_url = 'http://z.mock/v1'\n");
+    let without = Setup::mocks().config("[routing]\nignore = ['A']\n");
+    let configs = [Setup::mocks(), moved, without].map(|setup| setup.resolve().unwrap());
+    let one = |number: u64| {
+        let station = &station;
+        async move {
+            sleep(Duration::from_millis(number * 7)).await;
+            let got = exchange_of(station, number.is_multiple_of(2)).await;
+            let letter = got.chars().next().unwrap();
+            assert!(
+                "azb".contains(letter) && got == said(letter, TOKENS),
+                "{got}"
+            );
+            letter
+        }
+    };
+    let reloads = async {
+        for turn in 0..60 {
+            sleep(Duration::from_millis(50)).await;
+            station.app().reload(configs[turn % configs.len()].clone());
+        }
+    };
+    let (mut served, ()) = tokio::join!(join_all((0..400).map(one)), reloads);
+    assert_eq!(served.len(), 400);
+    served.sort_unstable();
+    served.dedup();
+    assert_eq!(served, ['a', 'b', 'z'], "every configuration served");
+    let (under_way, _) = station.app().under_way();
+    assert_eq!((under_way, station.upstream().open()), (0, 0));
+}
+
+/// The text of one answer, streamed or whole.
+async fn exchange_of(station: &Station, streamed: bool) -> String {
+    if streamed {
+        station.stream(ask(json!({}))).await.content()
+    } else {
+        station.chat(ask(json!({}))).await.content()
+    }
+}
+
+/// Bodies share a bounded memory: beyond it 503 with a hint, and a body's share comes back with the end
+/// of its request.
+#[tokio::test(start_paused = true)]
+async fn bodies_beyond_the_memory_for_them_are_refused_before_they_are_kept() {
+    let setup = Setup::mocks().config("[server]\nmax_buffered_bytes = 65536\n");
+    let slow = |_: &_, _| good('a', true).gap(100);
+    let station = setup.start(ReplayTransport::answering(slow));
+    let body = |size: usize, stream: bool| {
+        let messages = json!([{"role": "user", "content": "x".repeat(size)}]);
+        ask(json!({"messages": messages, "stream": stream}))
+    };
+    let open = station.open(body(40_000, true)).await;
+    let refused = station.chat(body(40_000, false)).await;
+    assert_eq!(refused.error(503)["error_type"], "provider_overloaded");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(station.open(body(10_000, true)).await.status(), 200);
+    drop(open);
+    assert_eq!(station.open(body(40_000, true)).await.status(), 200);
+}
+
+/// What a client does not read is not fetched, and holds up nobody else.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_holds_up_nobody() {
+    let answer = |_: &_, _| good('a', true).gap(5);
+    let station = Setup::mocks().start(ReplayTransport::answering(answer));
+    let mut idle = Vec::new();
+    for _ in 0..50 {
+        idle.push(station.open(ask(json!({"stream": true}))).await);
+    }
+    let begin = tokio::time::Instant::now();
+    let got = station.stream(ask(json!({}))).await;
+    assert_eq!(got.content(), said('a', TOKENS));
+    assert!(
+        begin.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begin.elapsed()
+    );
+    for open in idle {
+        assert_eq!(open.rest().await.content(), said('a', TOKENS));
+    }
+}

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from station import Checks, Station, events, free_port
+from station import Checks, Station, events, free_port, wait_for
 
 binary = os.path.realpath(sys.argv[1])
 check = Checks()
@@ -107,6 +107,59 @@ provider = "one"
         rewrite("[nonsense]\n")
         check.that("a wrong file keeps the last good one", listed("second"))
         check.that("and the log says why", "nonsense" in station.printed(), station.printed())
+
+
+def reloading_under_load():
+    """Requests under way and new ones are answered, however often the file changes, wrong ones included."""
+    port = free_port()
+    mock = subprocess.Popen([os.path.realpath(binary), "mock", "--listen", f"127.0.0.1:{port}"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    config = f"""
+[providers.one]
+name = "One"
+dialect = "openai-chat"
+base_url = "http://127.0.0.1:{port}/v1"
+api_key = "k"
+[[models]]
+id = "acme/m"
+[[models.endpoints]]
+provider = "one"
+"""
+    try:
+        wait_for(port)
+        with Station(binary, config=config) as station:
+            path = os.path.join(station.home.name, "waystation.toml")
+            over, seen = threading.Event(), []
+
+            def client(stream):
+                ask = {"model": "acme/m", "stream": stream, "max_tokens": 40, "messages": [{"role": "user", "content": "hi"}]}
+                while not over.is_set():
+                    try:
+                        status, _, body = station.chat(ask)
+                        whole = body.endswith(b"data: [DONE]\n\n") if stream else b'"finish_reason":"' in body
+                        seen.append((status, whole and b'"finish_reason":"error"' not in body))
+                    except Exception as error:
+                        seen.append((repr(error), False))
+
+            clients = [threading.Thread(target=client, args=(n % 2 == 0,)) for n in range(8)]
+            for one in clients:
+                one.start()
+            for turn in range(24):
+                text = "[nonsense]\n" if turn % 4 == 3 else config + f"[presets.p{turn}]\ntemperature = 0.5\n"
+                with open(path + ".new", "w", encoding="utf-8") as out:
+                    out.write(text)
+                os.replace(path + ".new", path)
+                station.process.send_signal(signal.SIGHUP)
+                time.sleep(0.15)
+            over.set()
+            for one in clients:
+                one.join()
+            lost = [one for one in seen if one != (200, True)]
+            check.that(f"24 reloads lose none of {len(seen)} requests", len(seen) > 8 and not lost, lost[:3])
+            check.that("and were made", station.printed().count("was reloaded") >= 12, station.printed()[-400:])
+    finally:
+        mock.kill()
+        mock.wait()
 
 
 def refused():
@@ -259,6 +312,7 @@ provider = "slow"
 simulated()
 draining()
 reloading()
+reloading_under_load()
 refused()
 keys_and_dead_upstreams()
 disconnects()

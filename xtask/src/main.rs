@@ -7,6 +7,7 @@ mod ci;
 mod failure;
 mod fixtures;
 mod layers;
+mod load;
 mod root;
 mod tidy;
 
@@ -33,6 +34,8 @@ cargo xtask TASK
                         prints the figures
   layers                hold the dependencies to the tables of the root manifest
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
+  streams [--count N]   N streams (10000) open at once through the release binary, on loopback
+  soak [--minutes N]    N minutes (30) of faults through the release binary; memory must not grow
   ci                    all that must pass before a merge, in order
 ";
 
@@ -60,6 +63,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["layers"] => layers::check(),
         ["tidy"] => tidy::check(),
         ["tidy", "--stats"] => tidy::stats(),
+        ["streams" | "soak", ..] => load::run(words),
         ["ci"] => ci::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -1,0 +1,56 @@
+//! Load from outside: the release binary over real sockets, `waystation mock` behind it, HTTP/2 clients
+//! before it. Everything is on loopback and bounded; `cargo xtask streams` and `cargo xtask soak` start
+//! it. It measures and judges; it changes nothing.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool from outside: it tells how long things took, and its tasks are the clients"
+)]
+
+mod client;
+mod soak;
+mod station;
+mod streams;
+
+use std::{process::ExitCode, time::Duration};
+
+/// What went wrong, for a person.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const HELP: &str = "\
+load [--binary FILE] streams [--count N]     N streams open at once; default 10000
+load [--binary FILE] soak [--minutes N]      N minutes of faults; memory must not grow; default 30
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut binary = "target/release/waystation";
+    if let ["--binary", file, ..] = words.as_slice() {
+        binary = file;
+        words.drain(..2);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
+        let number = |text: &str| text.parse::<u32>().map_err(Failure::from);
+        match words.as_slice() {
+            ["streams"] => runtime.block_on(streams::run(binary, 10_000)),
+            ["streams", "--count", count] => runtime.block_on(streams::run(binary, number(count)?)),
+            ["soak"] => runtime.block_on(soak::run(binary, Duration::from_secs(30 * 60))),
+            ["soak", "--minutes", minutes] => {
+                let time = Duration::from_secs(60) * number(minutes)?;
+                runtime.block_on(soak::run(binary, time))
+            }
+            _ => Err(HELP.into()),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -113,8 +113,12 @@ impl<'a> Name<'a> {
 /// A name without case, and without the characters that people leave out. Source: API contract,
 /// section 3.2.
 fn letters(name: &str) -> impl Iterator<Item = char> {
+    let lower = |c: char| match c {
+        c if c.is_ascii() => c.to_ascii_lowercase(),
+        c => c.to_lowercase().next().unwrap_or(c),
+    };
     name.trim()
         .chars()
         .filter(|c| !matches!(c, ' ' | '_' | '.' | '-'))
-        .flat_map(char::to_lowercase)
+        .map(lower)
 }

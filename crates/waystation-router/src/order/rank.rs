@@ -174,7 +174,7 @@ fn tier_rank(asked: ServiceTier, candidate: &mut Candidate<'_>) -> u64 {
             candidate.why.push(Why::Tier(tier));
             0
         }
-        Some(tier) if same(tier, ServiceTier::Priority) => 1,
+        Some(tier) if asked == ServiceTier::Ultrafast && same(tier, ServiceTier::Priority) => 1,
         _ => 2,
     }
 }

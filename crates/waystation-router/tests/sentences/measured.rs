@@ -59,12 +59,12 @@ fn found(seed: u64, requests: u64) -> Vec<u64> {
 
 #[test]
 fn nitro_finds_the_faster_of_two_unknown_endpoints_within_a_hundred_requests() {
-    let runs: Vec<Vec<u64>> = (0..200).map(|seed| found(seed, 300)).collect();
+    let runs: Vec<Vec<u64>> = (0..60).map(|seed| found(seed, 200)).collect();
     // After a hundred requests nearly every run has found it, and gives it more than nine in ten.
     let good = runs.iter().filter(|shares| shares[1] > 90).count();
-    assert!(good >= 195, "{good} of 200 runs");
-    let total: u64 = runs.iter().map(|shares| shares[1] + shares[2]).sum();
-    assert!(total > 9 * 10 * 2 * 200, "{total} of {}", 200 * 200);
+    assert!(good >= 57, "{good} of 60 runs");
+    let total: u64 = runs.iter().map(|shares| shares[1]).sum();
+    assert!(total > 90 * 60, "{total} of {}", 100 * 60);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod basics;
 mod catalogue;
+mod dialects;
 mod errors;
 mod fallback;
 mod limits;

@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     ];
     stage("clippy", || cargo(&clippy))?;
     stage("test", || cargo(&["test", "--workspace", "--locked"]))?;
+    stage("fuzz", || crate::fuzz::run(5, &[]))?;
     stage("doc", || {
         cargo(&["doc", "--workspace", "--no-deps", "--locked"])
     })?;

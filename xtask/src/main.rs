@@ -6,6 +6,7 @@ mod catalog;
 mod ci;
 mod failure;
 mod fixtures;
+mod fuzz;
 mod layers;
 mod load;
 mod root;
@@ -36,6 +37,8 @@ cargo xtask TASK
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
   streams [--count N]   N streams (10000) open at once through the release binary, on loopback
   soak [--minutes N]    N minutes (30) of faults through the release binary; memory must not grow
+  fuzz [--seconds N] [TARGET..]
+                        replay the seeds of parsers and readers, then mutate them, 5 s each
   ci                    all that must pass before a merge, in order
 ";
 
@@ -64,6 +67,13 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["tidy"] => tidy::check(),
         ["tidy", "--stats"] => tidy::stats(),
         ["streams" | "soak", ..] => load::run(words),
+        ["fuzz", "--seconds", seconds, only @ ..] => {
+            let seconds = seconds.parse().map_err(|_| {
+                Failure::usage(format!("expected a number of seconds, found {seconds}"))
+            })?;
+            fuzz::run(seconds, only)
+        }
+        ["fuzz", only @ ..] => fuzz::run(5, only),
         ["ci"] => ci::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -18,7 +18,7 @@ use waystation_core::{
     Target, Transport, TransportError, UpstreamError, Usage,
 };
 
-use crate::{Route, Timeouts};
+use crate::{Route, Timeouts, echo::Echo};
 
 /// The codecs that this gateway was built with, by dialect. Few, so they are searched one by one.
 ///
@@ -50,6 +50,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The credential.
     pub(crate) lease: &'a Lease,
+    /// Keeps what is sent, where the client asks to see it.
+    pub(crate) echo: &'a Echo,
     /// The model can reason before it answers.
     pub(crate) thinks: bool,
     /// Wall time goes to codecs that sign.
@@ -149,6 +151,7 @@ impl Attempt<'_> {
         if let Some((name, value)) = self.hop {
             request.headers.insert(name.clone(), value.clone());
         }
+        self.echo.keep(&request.body, self.lease.secret.as_ref());
         let timeouts = self.route.timeouts;
         let pool = PoolKey::from(&self.endpoint.provider);
         let limits = SendLimits {

@@ -19,6 +19,7 @@ use crate::{
     Codecs, GatewayError, Reply, Snapshot,
     attempt::Committed,
     continuation::Continuation,
+    echo::Echo,
     fallback::{
         Fallback,
         hedge::{Hedges, Wishes},
@@ -189,16 +190,15 @@ impl Gateway {
         let planned_now = planned.as_mut().ok().filter(|_| may_repeat);
         let continues =
             planned_now.is_some_and(|(plan, _)| wishes.continues(&prepared.chat, plan, snapshot));
-        let trace = match &planned {
-            Ok((plan, _)) => &plan.trace,
-            Err(none) => &none.trace,
-        };
+        let trace = planned.as_ref().map(|(plan, _)| &plan.trace);
+        let trace = trace.unwrap_or_else(|none| &none.trace);
         // Nobody else fills it in.
         let _ = notes.set(trace.notes.clone());
         let (mut plan, decision) = planned.map_err(GatewayError::NoRoute)?;
         record.note(|entry| entry.decision = Some(decision));
         plugin_runs::permit(&mut plan, &prepared.runs)?;
         let (parts, health) = (&self.parts, &*self.health);
+        let echo = Echo::of(&prepared.chat);
         let fallback = Fallback {
             parts,
             snapshot,
@@ -210,6 +210,7 @@ impl Gateway {
             whole: !prepared.chat.stream(),
             hedges: hedges.filter(|_| may_repeat),
             most: retries.max_attempts,
+            echo: &echo,
         };
         let (chat, runs) = (&prepared.chat, &mut prepared.runs);
         let served = fallback.run(chat, runs, &mut prepared.stages, record).await;
@@ -238,6 +239,7 @@ impl Gateway {
             endpoint: served.endpoint,
             continuation,
             steps,
+            echoes: echo.take(),
         };
         Ok((opening, served.committed, output))
     }

@@ -18,6 +18,7 @@ use waystation_router::{HealthTable, Plan, Planned};
 
 use crate::{
     Parts, Snapshot,
+    echo::Echo,
     fallback::{Fallback, Served},
     rest::Rests,
     settle::{BYTES_PER_TOKEN, Record},
@@ -232,6 +233,8 @@ impl Continuation {
             whole: false,
             hedges: None,
             most: next.most,
+            // What was sent is shown before the answer; this is in its midst.
+            echo: &Echo::default(),
         };
         let mut stages = Vec::new();
         let served = fallback.run(&next.chat, &mut self.runs, &mut stages, &mut record);

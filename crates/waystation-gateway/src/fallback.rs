@@ -14,8 +14,8 @@ use waystation_core::{
 use waystation_router::{Admit, HealthTable, Plan, Planned};
 
 use crate::{
-    AttemptReport, AttemptsFailed, GatewayError, Parts, Snapshot, attempt::Committed, rest::Rests,
-    settle::Record,
+    AttemptReport, AttemptsFailed, GatewayError, Parts, Snapshot, attempt::Committed, echo::Echo,
+    rest::Rests, settle::Record,
 };
 use hedge::Hedges;
 
@@ -43,6 +43,8 @@ pub(crate) struct Fallback<'a> {
     pub(crate) hedges: Option<&'a Hedges>,
     /// The most attempts.
     pub(crate) most: usize,
+    /// Keeps what is sent, where the client asks to see it.
+    pub(crate) echo: &'a Echo,
 }
 
 /// The attempt that serves.

@@ -6,6 +6,7 @@ mod calls;
 mod chat;
 mod clock;
 mod continuation;
+mod echo;
 mod error;
 mod fallback;
 mod ledger;

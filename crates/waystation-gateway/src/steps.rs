@@ -17,6 +17,7 @@ use waystation_router::{HealthTable, Plan};
 
 use crate::{
     GatewayError, Parts, Snapshot,
+    echo::Echo,
     fallback::{Fallback, Served},
     plugin_runs::{self, Patient},
     rest::Rests,
@@ -186,6 +187,8 @@ impl Steps {
             whole: !self.chat.stream(),
             hedges: None,
             most: self.snapshot.settings.retries.max_attempts,
+            // What was sent is shown before the answer; this is in its midst.
+            echo: &Echo::default(),
         };
         let mut stages = Vec::new();
         let served = fallback.run(&self.chat, &mut self.runs, &mut stages, &mut record);

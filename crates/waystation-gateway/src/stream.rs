@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use waystation_core::{
     AttemptRecord, ChatEvent, EndpointId, ErrorType, GenerationId, ModelId, Note, OutputStage,
     PluginId, StageReport, UnixMs, UpstreamError,
@@ -54,6 +55,8 @@ pub struct Reply {
     /// The endpoints that began the answer and broke off, before the one that serves now. Grows while
     /// the reply is read; `provider` and `endpoint` then change.
     pub continued_from: Vec<Continued>,
+    /// What was sent upstream, a body for each attempt, where the client asked to see it.
+    pub echoes: Vec<Bytes>,
     events: Vec<ChatEvent>,
     rest: Option<Rest>,
     failure: Option<UpstreamError>,
@@ -107,6 +110,7 @@ pub(crate) struct Opening {
     pub(crate) endpoint: EndpointId,
     pub(crate) continuation: Option<Box<Continuation>>,
     pub(crate) steps: Option<Box<Steps>>,
+    pub(crate) echoes: Vec<Bytes>,
 }
 
 // === impl Reply ===
@@ -133,6 +137,7 @@ impl Reply {
             endpoint,
             continuation,
             steps,
+            echoes,
         } = opening;
         let Committed {
             events,
@@ -152,6 +157,7 @@ impl Reply {
             plan,
             task,
             endpoint,
+            echoes,
             earlier: record.attempts(),
             events,
             rest,

@@ -122,6 +122,7 @@ impl Fallback<'_> {
             route,
             endpoint,
             lease: &side.lease,
+            echo: self.echo,
             now: self.parts.clock.now(),
             left,
             permit,

@@ -61,6 +61,15 @@ impl ChunkWriter {
         }
     }
 
+    /// A body that went upstream, in a chunk without choices. Source: API contract, section 2.6.
+    pub(crate) fn echo(&self, body: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",\"choices\":[],\"debug\":{\"echo_upstream_body\":");
+        out.extend_from_slice(body);
+        out.extend_from_slice(b"}}\n\n");
+    }
+
     fn start(&mut self, start: &Start) {
         if let Some(fingerprint) = &start.system_fingerprint {
             self.head.extend_from_slice(b",\"system_fingerprint\":\"");

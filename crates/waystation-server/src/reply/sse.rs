@@ -134,6 +134,9 @@ impl Open {
     /// One batch as bytes, and whether there is more to come.
     fn frame(&mut self, batch: &Batch) -> (Bytes, bool) {
         let mut out = Vec::with_capacity(512);
+        for body in std::mem::take(&mut self.reply.echoes) {
+            self.writer.echo(&body, &mut out);
+        }
         let seams = self.reply.continued_from.len();
         if self.seams != seams {
             self.seams = seams;

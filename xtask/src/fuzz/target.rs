@@ -1,0 +1,289 @@
+//! What is fuzzed, and the laws that every input is held to. Nothing here makes inputs: `cargo xtask
+//! fuzz` mutates seeds, and the cargo-fuzz targets in `fuzz/` are driven by libFuzzer.
+//!
+//! An input for a dialect begins with two bytes: what the head says of the reply, and how long the
+//! pieces are into which it is cut the second time. The rest is the body; for a stream of AWS frames
+//! it is lines of an event's type and its payload, which are framed here, for no mutation finds the
+//! checksums.
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use waystation_core::{
+    AuthScheme, ChatEvent, ChatRequest, DataPolicy, Endpoint, EndpointId, Lease, Modalities,
+    ModelId, ParameterSet, Price, ProviderSlug, Quirks, ReplyHead, Secret, Settings, Target, Trust,
+    UnixMs, Upstream, UpstreamError,
+};
+use waystation_providers::{FrameParser, SseParser, codec};
+
+/// The parsers below the dialects.
+const PARSERS: [&str; 2] = ["sse", "eventstream"];
+
+/// How a reply ended, and what it said until then.
+type Heard = (Vec<ChatEvent>, Result<(), UpstreamError>);
+
+/// Every target: the parsers, and the reader of every dialect.
+pub fn names() -> Vec<&'static str> {
+    let dialects = waystation_providers::DIALECTS.iter().map(|(name, _)| *name);
+    PARSERS.into_iter().chain(dialects).collect()
+}
+
+/// Runs one input through one target; says which law it breaks. Panics are for the caller to catch.
+pub fn run(name: &str, input: &[u8]) -> Result<(), String> {
+    match name {
+        "sse" => same("sse", |size| events(input, size)),
+        "eventstream" => same("eventstream", |size| frames(input, size)),
+        dialect => reader(dialect, input),
+    }
+}
+
+/// Cutting: any partition of the bytes comes to the same.
+fn same<T: PartialEq + Debug>(what: &str, read: impl Fn(usize) -> T) -> Result<(), String> {
+    let whole = read(usize::MAX);
+    for size in [1, 3, 64] {
+        let cut = read(size);
+        if cut != whole {
+            return Err(format!("{what} by {size}: {cut:?}\nis not {whole:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn events(input: &[u8], size: usize) -> Vec<String> {
+    let mut parser = SseParser::with_limit(4096);
+    let mut found = Vec::new();
+    for piece in input.chunks(size) {
+        parser.push(&Bytes::copy_from_slice(piece));
+        loop {
+            match parser.next_event() {
+                Ok(Some(event)) => found.push(format!("{event:?}")),
+                Ok(None) => break,
+                // How much of an event was there when it grew too long depends on the cut.
+                Err(_) => return found,
+            }
+        }
+    }
+    if let Ok(Some(event)) = parser.finish() {
+        found.push(format!("{event:?}"));
+    }
+    found
+}
+
+fn frames(input: &[u8], size: usize) -> Vec<String> {
+    let mut parser = FrameParser::default();
+    let mut found = Vec::new();
+    for piece in input.chunks(size) {
+        parser.push(&Bytes::copy_from_slice(piece));
+        loop {
+            match parser.next_frame() {
+                Ok(Some(frame)) => found.push(format!("{frame:?}")),
+                Ok(None) => break,
+                Err(error) => {
+                    found.push(error.to_string());
+                    return found;
+                }
+            }
+        }
+    }
+    found.push(parser.finish().is_ok().to_string());
+    found
+}
+
+/// Holds the reader of a dialect to its laws: cutting, and the order of what it gives out.
+fn reader(dialect: &str, input: &[u8]) -> Result<(), String> {
+    let [how, pieces, body @ ..] = input else {
+        return Ok(());
+    };
+    let aws = dialect == "bedrock-converse";
+    let (status, kind) = match (how % 4, aws) {
+        (0, true) => (StatusCode::OK, "application/vnd.amazon.eventstream"),
+        (0, false) => (StatusCode::OK, "text/event-stream"),
+        (1, _) => (StatusCode::OK, "application/json"),
+        (2, _) => (StatusCode::TOO_MANY_REQUESTS, "application/json"),
+        _ => (StatusCode::OK, ""),
+    };
+    let framed = if aws && how % 4 == 0 {
+        framed(body)
+    } else {
+        body.to_vec()
+    };
+    let mut headers = HeaderMap::new();
+    if !kind.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    let head = ReplyHead { status, headers };
+    let whole = hear(dialect, &head, &framed, usize::MAX)?;
+    let cut = hear(dialect, &head, &framed, usize::from(pieces % 97) + 1)?;
+    if cut != whole {
+        return Err(format!("cut: {cut:?}\nwhole: {whole:?}"));
+    }
+    ordered(&whole)
+}
+
+/// Reads a reply in pieces of `size` bytes.
+fn hear(dialect: &str, head: &ReplyHead, body: &[u8], size: usize) -> Result<Heard, String> {
+    let host = Host::of(dialect)?;
+    let ask = br#"{"messages":[{"role":"user","content":"Hi"}],"stream":true,"tools":[{"type":"function","function":{"name":"f"}}]}"#;
+    let ask = ChatRequest::parse(&Bytes::from_static(ask)).map_err(|e| e.to_string())?;
+    let codec = codec(&host.endpoint.dialect).ok_or("no such dialect")?;
+    let mut reader = codec
+        .encode(&ask, &host.target())
+        .map_err(|error| error.to_string())?
+        .reader;
+    let mut out = Vec::new();
+    let mut read = || {
+        reader.head(head)?;
+        for piece in body.chunks(size) {
+            reader.push(&Bytes::copy_from_slice(piece), &mut out)?;
+        }
+        reader.finish(&mut out)
+    };
+    let ended = read();
+    Ok((out, ended))
+}
+
+/// Ending: a choice's finish comes once and behind its deltas, counts come last, and a reply that ended
+/// well has a finish. Calls are counted from 0 and named once.
+fn ordered((events, ended): &Heard) -> Result<(), String> {
+    let mut finished = Vec::new();
+    let mut calls = BTreeSet::new();
+    let mut counted = false;
+    for event in events {
+        if counted {
+            return Err(format!("behind the counts: {event:?}"));
+        }
+        match event {
+            ChatEvent::Delta(delta) => {
+                if finished.contains(&delta.choice) {
+                    return Err(format!("behind its finish: {delta:?}"));
+                }
+                for call in &delta.tool_calls {
+                    // A host's own order stands: a call whose name was lost is told at the end.
+                    let fresh = calls.insert((delta.choice, call.index));
+                    if fresh != call.id.is_some() || fresh != call.name.is_some() {
+                        return Err(format!("a call named twice or never: {call:?}"));
+                    }
+                }
+            }
+            ChatEvent::Finish(finish) => {
+                if finished.contains(&finish.choice) {
+                    return Err(format!("a second finish: {finish:?}"));
+                }
+                finished.push(finish.choice);
+            }
+            ChatEvent::Usage(_) => counted = true,
+            _ => {}
+        }
+    }
+    if ended.is_ok() && finished.is_empty() {
+        return Err(format!("ended well without a finish: {events:?}"));
+    }
+    if ended.is_err() && (counted || !finished.is_empty()) {
+        return Err(format!("a failed reply with an end: {events:?}"));
+    }
+    Ok(())
+}
+
+/// Lines of a type and a payload as frames of AWS with the right checksums.
+fn framed(lines: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let space = line.iter().position(|byte| *byte == b' ');
+        let (name, payload) = line.split_at(space.unwrap_or(0));
+        frame(name, payload.trim_ascii_start(), &mut out);
+    }
+    out
+}
+
+fn frame(name: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    let name = name.get(..name.len().min(255)).unwrap_or_default();
+    let mut headers = Vec::new();
+    for (key, value) in [
+        (b":message-type".as_slice(), b"event".as_slice()),
+        (b":event-type".as_slice(), name),
+    ] {
+        headers.push(u8::try_from(key.len()).unwrap_or_default());
+        headers.extend_from_slice(key);
+        headers.push(7);
+        headers.extend_from_slice(&u16::try_from(value.len()).unwrap_or_default().to_be_bytes());
+        headers.extend_from_slice(value);
+    }
+    let length = |size: usize| u32::try_from(size).unwrap_or_default().to_be_bytes();
+    let start = out.len();
+    out.extend_from_slice(&length(16 + headers.len() + payload.len()));
+    out.extend_from_slice(&length(headers.len()));
+    let prelude = crc32fast::hash(out.get(start..).unwrap_or_default());
+    out.extend_from_slice(&prelude.to_be_bytes());
+    out.extend_from_slice(&headers);
+    out.extend_from_slice(payload);
+    let all = crc32fast::hash(out.get(start..).unwrap_or_default());
+    out.extend_from_slice(&all.to_be_bytes());
+}
+
+/// Everything that a target borrows.
+struct Host {
+    upstream: Upstream,
+    endpoint: Endpoint,
+    lease: Lease,
+}
+
+impl Host {
+    fn of(dialect: &str) -> Result<Self, String> {
+        let text = |error: waystation_core::ParseNameError| error.to_string();
+        let slug: ProviderSlug = "acme".parse().map_err(text)?;
+        let model: ModelId = "acme/fast".parse().map_err(|_| "a model id".to_owned())?;
+        let tag = "acme".parse().map_err(text)?;
+        Ok(Self {
+            upstream: Upstream {
+                slug: slug.clone(),
+                name: "Acme".into(),
+                base_url: "https://api.example.com".into(),
+                auth: AuthScheme::Bearer,
+                quirks: Quirks {
+                    think_tags: true,
+                    ..Quirks::default()
+                },
+                settings: Settings {
+                    region: Some("eu-west-1".into()),
+                    ..Settings::default()
+                },
+            },
+            endpoint: Endpoint {
+                id: EndpointId::new(&model, &tag),
+                model,
+                provider: slug,
+                tag,
+                dialect: dialect.parse().map_err(text)?,
+                upstream_model: "fast".into(),
+                price: Price::default(),
+                context_length: None,
+                max_output: None,
+                parameters: ParameterSet::ALL,
+                input: Modalities::TEXT,
+                output: Modalities::TEXT,
+                quantization: None,
+                trust: Trust::Firm,
+                policy: DataPolicy::default(),
+                variant: None,
+                service_tier: None,
+                billed_by_upstream: false,
+                search: None,
+            },
+            lease: Lease {
+                credential: "fuzz".parse().map_err(text)?,
+                secret: Some(Secret::new("sk-fuzz")),
+                scheme: None,
+            },
+        })
+    }
+
+    const fn target(&self) -> Target<'_> {
+        Target {
+            upstream: &self.upstream,
+            endpoint: &self.endpoint,
+            lease: &self.lease,
+            now: UnixMs::new(0),
+        }
+    }
+}

@@ -15,6 +15,7 @@ const STRUCK: &str = "***";
 pub(crate) struct Echo {
     /// Nobody asked: nothing is kept.
     wanted: bool,
+    /// Attempts may run beside each other, so that the list has a lock; it is held for a push alone.
     bodies: Mutex<Vec<Bytes>>,
 }
 
@@ -50,11 +51,13 @@ impl Echo {
         self.lock().push(body);
     }
 
-    /// Everything that was sent.
+    /// Everything that was sent, in its order. What is taken is not there any more: a client is shown
+    /// each body once.
     pub(crate) fn take(&self) -> Vec<Bytes> {
         std::mem::take(&mut *self.lock())
     }
 
+    /// The list; one that a panic left behind is as good as any.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Bytes>> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }

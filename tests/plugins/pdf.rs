@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use waystation_core::{Document, DocumentJob, ParseError, Sandbox};
 use waystation_plugins::read_foreign;
-use waystation_server::app::App;
+use waystation_server::app::{App, Outside};
 use waystation_sim::{ReplayTransport, Reply, TokioClock, fixtures};
 use waystation_tests::{Setup, Station, asking};
 
@@ -56,7 +56,11 @@ fn station(upstream: ReplayTransport) -> (Station, Arc<InProcess>) {
     let transport = Arc::<ReplayTransport>::clone(&upstream);
     let clock = Arc::new(TokioClock::new());
     let held = Arc::<InProcess>::clone(&sandbox);
-    let app = App::composed(resolved, transport, clock, Some(held));
+    let outside = Outside {
+        sandbox: Some(held),
+        ..Outside::default()
+    };
+    let app = App::composed(resolved, transport, clock, outside);
     (Station::new(app, upstream), sandbox)
 }
 

@@ -270,6 +270,8 @@ pub enum DocumentKind {
     Rtf,
     /// HTML.
     Html,
+    /// Rows of cells, with one of the usual signs between them.
+    Table,
     /// Plain text of any sort.
     Text,
 }

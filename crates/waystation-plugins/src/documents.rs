@@ -154,6 +154,18 @@ impl FileKind {
             Self::Text | Self::Html | Self::Table | Self::Foreign(_) => None,
         }
     }
+
+    /// The kind that a sandbox is told of what [`read_document`] reads too: a sandbox is the place for
+    /// texts that are so large that others would have to wait.
+    #[must_use]
+    pub const fn plain(self) -> Option<DocumentKind> {
+        match self {
+            Self::Text => Some(DocumentKind::Text),
+            Self::Html => Some(DocumentKind::Html),
+            Self::Table => Some(DocumentKind::Table),
+            Self::Pdf | Self::Archive | Self::Rtf | Self::Foreign(_) => None,
+        }
+    }
 }
 
 /// Reads a text file, a web page or a table as text: in UTF-8, pages as markdown without scripts and

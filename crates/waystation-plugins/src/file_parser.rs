@@ -1,18 +1,21 @@
 //! `file-parser`: files in prompts become text for models that take no files. How a file is read is
-//! [`crate::read_document`]'s, or the sandbox's; here is which, when, and what is said of it.
+//! [`crate::read_document`]'s, the sandbox's, or an OCR service's; here is which, when, and what is said
+//! of it.
 
 mod attachment;
+mod ocr;
 mod rewrite;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use attachment::{Attachment, Source};
+use attachment::{Attachment, Content, Source};
 use bytes::Bytes;
+pub use ocr::OcrService;
 use waystation_core::{
-    AskHints, ChatEvent, ChatRequest, Cx, Delta, DocumentJob, DocumentLimits, Endpoint, ErrorType,
-    Json, Modality, Options, OutputStage, Plugin, PluginError, PluginId, RawJson, Run, StageReport,
-    Usd,
+    AskHints, ChatEvent, ChatRequest, Cx, DataCollection, Delta, DocumentJob, DocumentLimits,
+    Endpoint, ErrorType, FetchLimits, Fetcher, Json, Modality, Options, OutputStage, Plugin,
+    PluginError, PluginId, ProviderPreferences, RawJson, Run, Spent, StageReport, Usd,
 };
 
 use crate::{FileKind, documents::MOST_TEXT, read_document};
@@ -26,17 +29,27 @@ const LIMITS: DocumentLimits = DocumentLimits {
     time: Duration::from_secs(10),
 };
 
+/// The largest text that is read in this process, in bytes: what is larger would keep others waiting.
+const MOST_HERE: usize = 1024 * 1024;
+
+/// The most files that one request may have fetched.
+const MOST_FETCHED: usize = 16;
+
 /// The plugin `file-parser`.
 ///
 /// Acts on every request with a `file` part, listed or not. Text, markdown, JSON, CSV and HTML in a
 /// data URL (or in bare base64) are read here; PDF, Office, OpenDocument, EPUB and RTF in the sandbox,
-/// where [`sandboxed`](Self::sandboxed) says that it reads them. An endpoint that takes files gets a PDF as it came unless the entry names an
-/// engine in `pdf.engine`: `cloudflare-ai` and `pdf-text` are the own reader, `native` is the
-/// endpoint. The text takes the part's place between `<file name="...">` and `</file>`.
+/// where [`sandboxed`](Self::sandboxed) says that it reads what [`FileKind::sandboxed`] names. An
+/// endpoint that takes files gets a PDF as it came unless the entry names an engine in `pdf.engine`:
+/// `cloudflare-ai` and `pdf-text` are the own reader, `native` is the endpoint, `mistral-ocr` is the
+/// [OCR service](Self::ocr). The text takes the part's place between `<file name="...">` and `</file>`.
+///
+/// Files behind an address of the web are [fetched](Self::fetch) for endpoints that take no files, and
+/// where an engine is named.
 ///
 /// The reply has an annotation for each file that was read, with the SHA-256 of its bytes; sent back
-/// in an assistant message, it takes the place of reading the same file again. Files by address or
-/// by id, and formats that are not read here, go only to endpoints that take files.
+/// in an assistant message, it takes the place of reading the same file again. Files by id, and formats
+/// that are not read here, go only to endpoints that take files.
 ///
 /// Register it as enabled: it does nothing for requests without files.
 ///
@@ -55,10 +68,16 @@ const LIMITS: DocumentLimits = DocumentLimits {
 /// ```
 ///
 /// Source: API contract, section 7.2, 2026-11-22.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FileParser {
     /// There is a sandbox, and it reads what [`FileKind::sandboxed`] names.
     pub sandboxed: bool,
+    /// Who fetches files by address, and within which limits; `None` leaves them to endpoints.
+    pub fetch: Option<(Arc<dyn Fetcher>, FetchLimits)>,
+    /// Who reads scans for requests that ask for it.
+    pub ocr: Option<OcrService>,
+    /// Every prompt is to be treated as if it said `zdr: true`.
+    pub private: bool,
 }
 
 /// Who reads PDFs.
@@ -70,15 +89,19 @@ enum Engine {
     Native,
     /// The own reader.
     Own,
+    /// The OCR service.
+    Ocr,
 }
 
 /// At work on one request.
 struct Parsing {
     engine: Engine,
-    sandboxed: bool,
+    parser: FileParser,
     files: Vec<Attachment>,
     /// Which files the attempt under way got as text.
     sent: Vec<usize>,
+    /// What OCR has cost.
+    fee: Usd,
 }
 
 /// Adds the annotations to a reply.
@@ -99,16 +122,47 @@ impl Plugin for FileParser {
         options: &Options,
     ) -> Result<Option<Box<dyn Run>>, PluginError> {
         let engine = engine(options)?;
+        if engine == Engine::Ocr {
+            self.may_ask(chat)?;
+        }
         let files = Attachment::all(chat);
         if files.is_empty() {
             return Ok(None);
         }
+        let named = files.iter().filter(|file| file.source == Source::Address);
+        let named = named.count();
+        if self.fetch.is_some() && named > MOST_FETCHED {
+            return Err(refused(format!(
+                "expected at most {MOST_FETCHED} files by address, found {named}"
+            )));
+        }
         Ok(Some(Box::new(Parsing {
             engine,
-            sandboxed: self.sandboxed,
+            parser: self.clone(),
             files,
             sent: Vec::new(),
+            fee: Usd::ZERO,
         })))
+    }
+}
+
+impl FileParser {
+    /// Whether there is an OCR service that may see this prompt.
+    fn may_ask(&self, chat: &ChatRequest) -> Result<(), PluginError> {
+        let ocr = self.ocr.as_ref().ok_or_else(|| {
+            refused(
+                "pdf.engine: \"mistral-ocr\" is not configured; set [plugins.file-parser] mistral_ocr = { api_key = \"...\" }, or use \"cloudflare-ai\" for PDFs with text",
+            )
+        })?;
+        // Preferences that make no sense are refused before any plugin is asked.
+        let wishes = ProviderPreferences::of(chat).unwrap_or_default();
+        let private = wishes.zdr || wishes.data_collection == Some(DataCollection::Deny);
+        if (self.private || private) && !ocr.zdr {
+            return Err(refused(
+                "pdf.engine: \"mistral-ocr\" may not see this prompt, which wants zero data retention; declare `zdr = true` under [plugins.file-parser] mistral_ocr if it promises that, or use \"cloudflare-ai\"",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -121,9 +175,7 @@ fn engine(options: &Options) -> Result<Engine, PluginError> {
     match named.string().as_deref() {
         Some("native") => Ok(Engine::Native),
         Some("cloudflare-ai" | "pdf-text") => Ok(Engine::Own),
-        Some("mistral-ocr") => Err(refused(
-            "pdf.engine: this build has no OCR; use \"cloudflare-ai\" for PDFs with text, or \"native\" with a model that takes files",
-        )),
+        Some("mistral-ocr") => Ok(Engine::Ocr),
         _ => Err(refused(format!(
             "pdf.engine: expected one of native, cloudflare-ai, pdf-text, mistral-ocr, found {}",
             named.text()
@@ -147,31 +199,34 @@ impl Run for Parsing {
         &mut self,
         chat: &mut ChatRequest,
         _: &mut AskHints,
-        _: &mut Cx<'_>,
+        cx: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
-        // What is cheap to read and goes as text wherever it goes is read once, here, so that its
-        // errors are the request's and not an endpoint's.
-        for file in &mut self.files {
-            let Source::Inline(kind) = file.source else {
-                continue;
-            };
-            if kind.sandboxed().is_some() || matches!(kind, FileKind::Foreign(_)) {
-                continue;
-            }
-            let bytes = file.bytes(chat).map_err(refused)?;
-            if !file.recall(chat, &bytes) {
-                let read = read_document(&bytes, kind);
-                let read = read.map_err(|error| refused(format!("{}: {error}", file.title())))?;
-                file.keep(&read.text);
+        // What goes as text wherever it goes is read once, here, so that errors are the request's and
+        // not an endpoint's: what is cheap to read, and what the request wants a service to read.
+        for at in 0..self.files.len() {
+            let source = self.files.get(at).map(|file| file.source);
+            match source {
+                Some(Source::Inline(FileKind::Pdf) | Source::Address)
+                    if self.engine == Engine::Ocr =>
+                {
+                    self.read(at, chat, cx).await?;
+                }
+                Some(Source::Inline(FileKind::Text | FileKind::Html | FileKind::Table)) => {
+                    self.read(at, chat, cx).await?;
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
     fn hint(&self, hints: &mut AskHints) {
+        let sandboxed = self.parser.sandboxed;
+        let own = self.engine != Engine::Native;
         let able = |file: &Attachment| match file.source {
-            Source::Inline(FileKind::Pdf) => self.sandboxed && self.engine != Engine::Native,
-            Source::Inline(FileKind::Archive | FileKind::Rtf) => self.sandboxed,
+            Source::Inline(FileKind::Pdf) => own && (sandboxed || self.engine == Engine::Ocr),
+            Source::Inline(FileKind::Archive | FileKind::Rtf) => sandboxed,
+            Source::Address => own && sandboxed && self.parser.fetch.is_some(),
             Source::Inline(FileKind::Foreign(_)) | Source::Elsewhere => false,
             Source::Inline(_) => true,
         };
@@ -195,7 +250,7 @@ impl Run for Parsing {
                 self.sent.push(at);
             }
         }
-        rewrite::in_place(chat, &self.files, &self.sent);
+        rewrite::in_place(chat, &self.files, &self.sent, to.input.has(Modality::Image));
         if !self.sent.is_empty() {
             let names: Vec<String> = self.sent_files().map(Attachment::title).collect();
             cx.stage(StageReport {
@@ -207,6 +262,13 @@ impl Run for Parsing {
             });
         }
         Ok(())
+    }
+
+    fn spent(&self) -> Spent {
+        Spent {
+            fee: self.fee,
+            ..Spent::default()
+        }
     }
 
     fn salvage(&self) -> Option<RawJson> {
@@ -232,13 +294,13 @@ impl Parsing {
             return false;
         };
         match file.source {
-            Source::Inline(FileKind::Pdf) => match self.engine {
+            Source::Inline(FileKind::Pdf) | Source::Address => match self.engine {
                 Engine::Native => false,
-                Engine::Own => true,
+                Engine::Own | Engine::Ocr => true,
                 Engine::Either => !native,
             },
             // Few of the endpoints that take files take these.
-            Source::Inline(FileKind::Archive | FileKind::Rtf) => self.sandboxed || !native,
+            Source::Inline(FileKind::Archive | FileKind::Rtf) => self.parser.sandboxed || !native,
             Source::Inline(FileKind::Foreign(_)) | Source::Elsewhere => !native,
             Source::Inline(_) => true,
         }
@@ -249,57 +311,111 @@ impl Parsing {
         &mut self,
         at: usize,
         chat: &ChatRequest,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
-        let Some(file) = self.files.get_mut(at) else {
+        let Some(file) = self.files.get_mut(at).filter(|file| !file.is_read()) else {
             return Ok(());
         };
-        if file.is_read() {
-            return Ok(());
+        let title = file.title();
+        let failed = |reason: String| refused(format!("{title}: {reason}"));
+        if let Some(address) = file
+            .address(chat)
+            .filter(|_| file.source == Source::Address)
+        {
+            let (fetcher, limits) = self.parser.fetch.as_ref().ok_or_else(|| {
+                failed(
+                    "a file by address goes only to models that take files; send it as a data URL"
+                        .into(),
+                )
+            })?;
+            let fetched = fetcher.fetch(&address, *limits).await;
+            file.arrived(fetched.map_err(|error| failed(error.to_string()))?);
         }
-        let kind = match file.source {
-            Source::Inline(kind) => kind,
-            Source::Elsewhere => {
-                return Err(refused(format!(
-                    "{}: a file by address or id goes only to models that take files; send it as a data URL",
-                    file.title()
-                )));
-            }
+        let Source::Inline(kind) = file.source else {
+            return Err(failed(
+                "a file by id goes only to models that take files; send it as a data URL".into(),
+            ));
         };
         let bytes = file.bytes(chat).map_err(refused)?;
         if file.recall(chat, &bytes) {
             return Ok(());
         }
-        let failed =
-            |error: waystation_core::ParseError| refused(format!("{}: {error}", file.title()));
-        let document = match kind.sandboxed() {
-            Some(kind) => {
-                let job = DocumentJob {
-                    bytes: Bytes::from(bytes),
-                    kind,
-                    limits: LIMITS,
-                };
-                cx.sandbox.parse(job).await.map_err(failed)?
-            }
-            None => read_document(&bytes, kind).map_err(failed)?,
+        let content = match (self.engine, kind) {
+            (Engine::Ocr, FileKind::Pdf) => self.recognised(&title, &bytes, cx).await?,
+            _ => self.parsed(bytes, kind, cx).await.map_err(failed)?,
         };
-        if document.text.trim().is_empty() {
-            let reason = match kind {
-                FileKind::Pdf => {
-                    "it has no text layer, so only OCR (\"mistral-ocr\") or a model that takes files can read it"
+        let failed = |reason: String| refused(format!("{title}: {reason}"));
+        if content.text.trim().is_empty() {
+            let reason = match (self.engine, kind) {
+                (Engine::Ocr, _) | (_, FileKind::Text | FileKind::Html | FileKind::Table) => {
+                    "it holds no text"
+                }
+                (_, FileKind::Pdf) => {
+                    "it has no text layer, so only OCR (\"pdf\": {\"engine\": \"mistral-ocr\"}) or a model that takes files can read it"
                 }
                 _ => "it holds no text",
             };
-            return Err(refused(format!("{}: {reason}", file.title())));
+            return Err(failed(reason.into()));
         }
-        if document.text.len() > MOST_TEXT {
-            return Err(refused(format!(
-                "{}: its text is over {MOST_TEXT} bytes",
-                file.title()
-            )));
+        if content.text.len() > MOST_TEXT {
+            return Err(failed(format!("its text is over {MOST_TEXT} bytes")));
         }
-        file.keep(&document.text);
+        if let Some(file) = self.files.get_mut(at) {
+            file.keep(content);
+        }
         Ok(())
+    }
+
+    /// The text of a file by our own readers, here or in the sandbox.
+    async fn parsed(&self, bytes: Bytes, kind: FileKind, cx: &Cx<'_>) -> Result<Content, String> {
+        let long = self.parser.sandboxed && bytes.len() > MOST_HERE;
+        let document = match kind.sandboxed().or(kind.plain().filter(|_| long)) {
+            Some(kind) => {
+                let limits = LIMITS;
+                let job = DocumentJob {
+                    bytes,
+                    kind,
+                    limits,
+                };
+                cx.sandbox.parse(job).await
+            }
+            None => read_document(&bytes, kind),
+        };
+        let document = document.map_err(|error| error.to_string())?;
+        Ok(Content {
+            text: document.text,
+            images: Vec::new(),
+        })
+    }
+
+    /// The text of a PDF by the OCR service.
+    async fn recognised(
+        &mut self,
+        title: &str,
+        bytes: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Result<Content, PluginError> {
+        let started = cx.clock.now().tick;
+        let Some(ocr) = &self.parser.ocr else {
+            return Err(refused("pdf.engine: \"mistral-ocr\" is not configured"));
+        };
+        let reading = ocr.read(bytes, cx).await.map_err(|reason| PluginError {
+            kind: ErrorType::ProviderUnavailable,
+            plugin: PluginId::from_static(ID),
+            message: format!("{title}: mistral-ocr: {reason}"),
+        })?;
+        let (pages, fee) = (reading.pages, ocr.fee(reading.pages));
+        self.fee = self.fee + fee;
+        cx.stage(StageReport {
+            plugin: PluginId::from_static(ID),
+            summary: format!("mistral-ocr read {title}: {pages} pages"),
+            data: Some(RawJson::of(
+                &serde_json::json!({ "engine": "mistral-ocr", "pages": pages }),
+            )),
+            fee,
+            took: cx.clock.now().tick.since(started),
+        });
+        Ok(reading.content)
     }
 }
 

@@ -18,7 +18,7 @@ pub use context_compression::{ContextCompression, SMALL_CONTEXT};
 #[cfg(feature = "documents")]
 pub use documents::read_foreign;
 pub use documents::{FileKind, MOST_TEXT, read_document};
-pub use file_parser::FileParser;
+pub use file_parser::{FileParser, OcrService};
 pub use heal::{Healed, Outcome, heal};
 pub use registry::{Defaults, Registry};
 pub use response_healing::ResponseHealing;

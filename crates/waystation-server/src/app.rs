@@ -16,8 +16,8 @@ use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use waystation_auto::Rules;
 use waystation_core::{
-    Clock, Credentials, Document, DocumentJob, ParseError, Sandbox, SortBy, Transport, Trust,
-    UnixMs,
+    Clock, Credentials, Document, DocumentJob, Fetcher, ParseError, Sandbox, SortBy, Transport,
+    Trust, UnixMs,
 };
 use waystation_gateway::{
     Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
@@ -25,6 +25,7 @@ use waystation_gateway::{
 };
 use waystation_router::RoutingPolicy;
 use waystation_tokens::ByteBounds;
+use waystation_transport::GuardedFetcher;
 
 use crate::{
     auth::ClientKeys,
@@ -50,8 +51,16 @@ pub struct App {
     room: Room,
     chance: Chance,
     instance: HeaderValue,
-    /// There is a sandbox, and it reads foreign files.
-    sandboxed: bool,
+    outside: Outside,
+}
+
+/// What plugins may use of the world outside, beside the network.
+#[derive(Clone, Default)]
+pub struct Outside {
+    /// Reads foreign files. Without one they go only to models that take files.
+    pub sandbox: Option<Arc<dyn Sandbox>>,
+    /// Fetches files by address. Without one they, too, go only to models that take files.
+    pub fetcher: Option<Arc<dyn Fetcher>>,
 }
 
 /// What a reload replaces.
@@ -85,29 +94,35 @@ impl App {
     #[must_use]
     pub fn new(resolved: Resolved, transport: Arc<dyn Transport>) -> Arc<Self> {
         let clock = Arc::new(TokioClock::start());
-        Self::composed(resolved, transport, clock, sandbox::of_this_program())
+        let fetcher = GuardedFetcher::new()
+            .inspect_err(|error| tracing::warn!("files by address are not fetched: {error}"))
+            .ok();
+        let outside = Outside {
+            sandbox: sandbox::of_this_program(),
+            fetcher: fetcher.map(|fetcher| Arc::new(fetcher) as Arc<dyn Fetcher>),
+        };
+        Self::composed(resolved, transport, clock, outside)
     }
 
-    /// The same with a clock of the caller's, and without a sandbox.
+    /// The same with a clock of the caller's, and without anything outside.
     #[must_use]
     pub fn with_clock(
         resolved: Resolved,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
-        Self::composed(resolved, transport, clock, None)
+        Self::composed(resolved, transport, clock, Outside::default())
     }
 
-    /// The same with a sandbox of the caller's. Without one foreign files go only to models that
-    /// take files.
+    /// The same with a sandbox and a fetcher of the caller's.
     #[must_use]
     pub fn composed(
         resolved: Resolved,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
-        sandbox: Option<Arc<dyn Sandbox>>,
+        outside: Outside,
     ) -> Arc<Self> {
-        let sandboxed = sandbox.is_some();
+        let sandbox = outside.sandbox.clone();
         let chance = Chance::default();
         let instance = HeaderValue::from_str(&format!("{:016x}", chance.draw()))
             .unwrap_or_else(|_| HeaderValue::from_static("0"));
@@ -127,8 +142,8 @@ impl App {
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
         let room = Room::of(resolved.config.server.max_buffered_bytes);
-        let outside = (clock, Arc::clone(&parts.transport));
-        let (live, snapshot) = split(resolved, outside, sandboxed);
+        let world = (clock, Arc::clone(&parts.transport));
+        let (live, snapshot) = split(resolved, world, &outside);
         Arc::new(Self {
             gateway: Gateway::new(parts, Arc::new(snapshot)),
             ledger,
@@ -139,15 +154,15 @@ impl App {
             room,
             chance,
             instance,
-            sandboxed,
+            outside,
         })
     }
 
     /// Publishes a new configuration; listeners and the number of streams stay as they were.
     pub fn reload(&self, resolved: Resolved) {
         let parts = self.gateway.parts();
-        let outside = (Arc::clone(&parts.clock), Arc::clone(&parts.transport));
-        let (live, snapshot) = split(resolved, outside, self.sandboxed);
+        let world = (Arc::clone(&parts.clock), Arc::clone(&parts.transport));
+        let (live, snapshot) = split(resolved, world, &self.outside);
         self.live.store(Arc::new(live));
         self.gateway.publish(Arc::new(snapshot));
     }
@@ -236,7 +251,7 @@ fn codecs(simulated: bool) -> Codecs {
 fn split(
     resolved: Resolved,
     (clock, transport): (Arc<dyn Clock>, Arc<dyn Transport>),
-    sandboxed: bool,
+    outside: &Outside,
 ) -> (Live, Snapshot) {
     let credentials = resolved.credentials(clock, transport);
     let Resolved {
@@ -257,7 +272,7 @@ fn split(
             Some(credentials) => Arc::clone(credentials) as Arc<dyn Credentials>,
             None => Arc::new(SimulatedCredentials),
         },
-        plugins: Arc::new(plugins::registry(&config, sandboxed, simulated)),
+        plugins: Arc::new(plugins::registry(&config, outside, simulated)),
         ranker: Arc::new(Rules::new(catalog)),
         policy: policy(&config),
         settings: Settings {
@@ -357,6 +372,15 @@ fn policy(config: &Config) -> RoutingPolicy {
         default_model: config.catalog.default_model.clone(),
         bare_ids: config.catalog.bare_ids,
         byok_first: routing.byok_first,
+    }
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside")
+            .field("sandbox", &self.sandbox.is_some())
+            .field("fetcher", &self.fetcher.is_some())
+            .finish()
     }
 }
 

@@ -1,19 +1,25 @@
 //! The plugins that this gateway has, as the configuration wants them, and what replies say of what
 //! they did. What they do is theirs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use waystation_core::{Json, ObjectWriter, RawJson, StageReport};
+use waystation_core::{FetchLimits, Json, ObjectWriter, RawJson, StageReport};
 use waystation_plugins::{
-    ContextCompression, Defaults, FileParser, Registry, ResponseHealing, SearchService, SearchWire,
-    Web, WebSearch,
+    ContextCompression, Defaults, FileParser, OcrService, Registry, ResponseHealing, SearchService,
+    SearchWire, Web, WebSearch,
 };
 
-use crate::config::{Config, Service};
+use crate::{
+    app::Outside,
+    config::{Config, Service},
+};
 
 /// How many messages were taken out or shortened so that the prompt fits.
 const COMPRESSED: HeaderName = HeaderName::from_static("x-waystation-compressed");
+
+/// How long fetching one file may take, redirects and all.
+const FETCH_TIME: Duration = Duration::from_secs(20);
 
 /// The search services that an operator may configure, most wanted first: what is free comes before
 /// what is not.
@@ -25,10 +31,10 @@ const SERVICES: [(&str, SearchWire); 4] = [
 ];
 
 /// Every plugin of this build, with the operator's options. Foreign files are read where there is a
-/// sandbox;
-/// while upstreams are simulated, every search service is.
+/// sandbox, and files by address where there is a fetcher. While upstreams are simulated, every search
+/// service is too, and nothing is fetched.
 #[must_use]
-pub fn registry(config: &Config, sandboxed: bool, simulated: bool) -> Registry {
+pub fn registry(config: &Config, outside: &Outside, simulated: bool) -> Registry {
     let compression = ContextCompression {
         everywhere: settings(config, "context-compression").enabled,
     };
@@ -40,7 +46,7 @@ pub fn registry(config: &Config, sandboxed: bool, simulated: bool) -> Registry {
             on_by_itself(config, "context-compression"),
         )
         .with(
-            Arc::new(FileParser { sandboxed }),
+            Arc::new(file_parser(config, outside, simulated)),
             on_by_itself(config, "file-parser"),
         )
         .with(
@@ -48,6 +54,34 @@ pub fn registry(config: &Config, sandboxed: bool, simulated: bool) -> Registry {
             settings(config, "response-healing"),
         )
         .with(Arc::new(Web { search }), web_settings(config, simulated))
+}
+
+/// Who reads files, and fetches them.
+fn file_parser(config: &Config, outside: &Outside, simulated: bool) -> FileParser {
+    let limits = FetchLimits {
+        bytes: config.fetch.max_bytes,
+        time: FETCH_TIME,
+        private: config.fetch.allow_private_networks,
+    };
+    let fetcher = outside.fetcher.as_ref().filter(|_| !simulated);
+    let parser = config.plugins.get("file-parser");
+    let ocr = parser.and_then(|parser| parser.services.get("mistral_ocr"));
+    FileParser {
+        sandboxed: outside.sandbox.is_some(),
+        fetch: fetcher.map(|fetcher| (Arc::clone(fetcher), limits)),
+        ocr: ocr.filter(|_| !simulated).map(|service| OcrService {
+            base_url: service.base_url.clone(),
+            api_key: service.api_key.clone(),
+            zdr: service.zdr,
+            price: service.price,
+        }),
+        private: wants_privacy(config),
+    }
+}
+
+/// Every prompt is to be treated as if it wanted no data kept.
+const fn wants_privacy(config: &Config) -> bool {
+    config.routing.zdr || config.routing.deny_data_collection
 }
 
 /// Who may be asked to search.
@@ -65,7 +99,7 @@ fn web_search(config: &Config, simulated: bool) -> WebSearch {
     };
     WebSearch {
         services: SERVICES.into_iter().filter_map(service).collect(),
-        private: config.routing.zdr || config.routing.deny_data_collection,
+        private: wants_privacy(config),
     }
 }
 

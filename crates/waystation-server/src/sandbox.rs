@@ -138,6 +138,7 @@ fn head(job: &DocumentJob) -> Vec<u8> {
         DocumentKind::Archive => b'a',
         DocumentKind::Rtf => b'r',
         DocumentKind::Html => b'h',
+        DocumentKind::Table => b'c',
         _ => b't',
     };
     let mut head = vec![kind];
@@ -231,6 +232,7 @@ fn read(kind: [u8; 1], bytes: &[u8], limits: &DocumentLimits) -> Result<Document
         b"a" => read_foreign(bytes, DocumentKind::Archive, limits),
         b"r" => read_foreign(bytes, DocumentKind::Rtf, limits),
         b"h" => read_document(bytes, FileKind::Html),
+        b"c" => read_document(bytes, FileKind::Table),
         _ => read_document(bytes, FileKind::Text),
     }
 }

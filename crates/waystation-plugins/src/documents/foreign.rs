@@ -49,6 +49,7 @@ pub fn read_foreign(
         DocumentKind::Archive => office::read(bytes, limits),
         DocumentKind::Rtf => rtf::read(bytes),
         DocumentKind::Html => read_document(bytes, FileKind::Html),
+        DocumentKind::Table => read_document(bytes, FileKind::Table),
         _ => read_document(bytes, FileKind::Text),
     }
 }

@@ -1,14 +1,16 @@
-//! A file of a prompt: where it stands, what it is, and its text once that is known.
+//! A file of a prompt: where it stands, what it is, and its text once that is known. Who reads it, and
+//! when, is decided elsewhere.
 
 use base64::{
     Engine as _,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use waystation_core::{ChatRequest, Json};
+use waystation_core::{ChatRequest, Fetched, Json};
 
-use super::file_parts;
+use super::{file_parts, ocr::MOST_IMAGES};
 use crate::FileKind;
 
 /// How much of a file is decoded to see what it is, in characters of base64.
@@ -17,10 +19,21 @@ const HEAD: usize = 2048;
 /// Where a file's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// In the request.
+    /// In the request, or fetched by now.
     Inline(FileKind),
-    /// Behind an address or an id.
+    /// Behind an address of the web.
+    Address,
+    /// Behind an id, or nowhere.
     Elsewhere,
+}
+
+/// What takes a file's place, and what an annotation says of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    /// The text.
+    pub(super) text: String,
+    /// Pictures that stand in it, as data URLs.
+    pub(super) images: Vec<String>,
 }
 
 /// A `file` part.
@@ -32,8 +45,10 @@ pub(super) struct Attachment {
     name: Option<String>,
     /// SHA-256 of the bytes, in hexadecimal; known once they were looked at.
     hash: String,
-    /// What is sent instead: `content` of the annotation, a JSON array.
-    text: Option<String>,
+    /// What is sent instead.
+    content: Option<Content>,
+    /// The bytes, where they were fetched.
+    fetched: Option<Bytes>,
 }
 
 /// Base64 as people send it: with or without padding.
@@ -60,7 +75,8 @@ impl Attachment {
         let name = part.at(&["file", "filename"]).and_then(Json::string);
         let name = name
             .map(|name| name.into_owned())
-            .filter(|name| !name.trim().is_empty());
+            .filter(|name| !name.trim().is_empty())
+            .or_else(|| last_step(&address_of(part)?));
         let source = match data_of(part) {
             Some((media_type, data)) => {
                 let head: String = data
@@ -75,6 +91,7 @@ impl Attachment {
                     &media_type,
                 ))
             }
+            None if address_of(part).is_some() => Source::Address,
             None => Source::Elsewhere,
         };
         Self {
@@ -82,7 +99,8 @@ impl Attachment {
             source,
             name,
             hash: String::new(),
-            text: None,
+            content: None,
+            fetched: None,
         }
     }
 
@@ -101,27 +119,48 @@ impl Attachment {
         &self.hash
     }
 
-    /// The text that takes its place.
-    pub(super) fn text(&self) -> Option<&str> {
-        self.text.as_deref()
+    /// What takes its place.
+    pub(super) const fn content(&self) -> Option<&Content> {
+        self.content.as_ref()
     }
 
     pub(super) const fn is_read(&self) -> bool {
-        self.text.is_some()
+        self.content.is_some()
+    }
+
+    /// Where it is to be fetched.
+    pub(super) fn address(&self, chat: &ChatRequest) -> Option<String> {
+        address_of(self.part(chat)?)
+    }
+
+    /// It was fetched. What its server calls it counts more than its name, except where that says
+    /// nothing.
+    pub(super) fn arrived(&mut self, file: Fetched) {
+        let said = file.media_type.split(';').next().unwrap_or_default().trim();
+        let silent = matches!(said, "" | "text/plain" | "application/octet-stream");
+        let name = self.name.as_deref().filter(|_| silent).unwrap_or_default();
+        self.source = Source::Inline(FileKind::of(&file.bytes, name, said));
+        self.fetched = Some(file.bytes);
+    }
+
+    /// The part that it is.
+    fn part<'c>(&self, chat: &'c ChatRequest) -> Option<Json<'c>> {
+        let message = chat.get("messages")?.elements().nth(self.place.0)?;
+        message.get("content")?.elements().nth(self.place.1)
     }
 
     /// Its bytes.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(super) fn bytes(&self, chat: &ChatRequest) -> Result<Vec<u8>, String> {
-        let message = chat
-            .get("messages")
-            .and_then(|list| list.elements().nth(self.place.0));
-        let part = message.and_then(|message| message.get("content")?.elements().nth(self.place.1));
-        let (_, data) = part.and_then(data_of).unwrap_or_default();
+    pub(super) fn bytes(&self, chat: &ChatRequest) -> Result<Bytes, String> {
+        if let Some(fetched) = &self.fetched {
+            return Ok(fetched.clone());
+        }
+        let (_, data) = self.part(chat).and_then(data_of).unwrap_or_default();
         let data: String = data.chars().filter(|c| !c.is_whitespace()).collect();
-        decoded(&data).ok_or_else(|| format!("{}: expected base64 in file_data", self.title()))
+        let bytes = decoded(&data).map(Bytes::from);
+        bytes.ok_or_else(|| format!("{}: expected base64 in file_data", self.title()))
     }
 
     /// Takes the text from an annotation that came back, where there is one of these bytes.
@@ -144,25 +183,47 @@ impl Attachment {
             .elements()
             .filter_map(|part| part.get("text")?.string());
         let text: String = texts.collect();
+        let images = content
+            .elements()
+            .filter_map(|part| part.at(&["image_url", "url"])?.string());
+        let images = images.take(MOST_IMAGES).map(|image| image.into_owned());
         let found = !text.trim().is_empty();
         if found {
-            self.text = Some(text);
+            let images = images.collect();
+            self.content = Some(Content { text, images });
         }
         found
     }
 
-    /// Keeps the text that was read.
-    pub(super) fn keep(&mut self, text: &str) {
+    /// Keeps what was read.
+    pub(super) fn keep(&mut self, content: Content) {
         let name = self
             .name
             .as_deref()
             .unwrap_or("file")
             .replace(['"', '<', '>', '\n'], "_");
-        self.text = Some(format!(
-            "<file name=\"{name}\">\n{}\n</file>",
-            text.trim_end()
-        ));
+        let text = content.text.trim_end();
+        self.content = Some(Content {
+            text: format!("<file name=\"{name}\">\n{text}\n</file>"),
+            images: content.images,
+        });
     }
+}
+
+/// The address of a part whose file is on the web.
+fn address_of(part: Json<'_>) -> Option<String> {
+    let data = part.at(&["file", "file_data"])?.string()?;
+    let address = data.trim();
+    let scheme = address.split_once("://")?.0.to_ascii_lowercase();
+    matches!(scheme.as_str(), "http" | "https").then(|| address.to_owned())
+}
+
+/// The last step of an address's path: what a file there is called.
+fn last_step(address: &str) -> Option<String> {
+    let (_, rest) = address.split_once("://")?;
+    let path = rest.split(['?', '#']).next()?;
+    let (_, name) = path.rsplit_once('/')?;
+    (!name.is_empty()).then(|| name.chars().take(100).collect())
 }
 
 /// The media type and the base64 of a part that holds its file.

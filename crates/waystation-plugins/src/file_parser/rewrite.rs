@@ -2,14 +2,17 @@
 
 use waystation_core::{ChatRequest, Json, Kind, ObjectWriter, RawJson};
 
-use super::attachment::Attachment;
+use super::{attachment::Attachment, ocr::MOST_IMAGES};
 
 /// Puts the text of the files that are to be sent in their places. Annotations of files that came
 /// back with assistant messages stay here.
-pub(super) fn in_place(chat: &mut ChatRequest, files: &[Attachment], sent: &[usize]) {
+///
+/// Pictures that OCR found go with the text of models that look at pictures, [`MOST_IMAGES`] in all.
+pub(super) fn in_place(chat: &mut ChatRequest, files: &[Attachment], sent: &[usize], looks: bool) {
     let Some(messages) = chat.get("messages") else {
         return;
     };
+    let mut images = if looks { MOST_IMAGES } else { 0 };
     let mut out = vec![b'['];
     for (at, message) in messages.elements().enumerate() {
         if at > 0 {
@@ -17,7 +20,7 @@ pub(super) fn in_place(chat: &mut ChatRequest, files: &[Attachment], sent: &[usi
         }
         let sent = sent.iter().filter_map(|file| files.get(*file));
         let here: Vec<&Attachment> = sent.filter(|file| file.place.0 == at).collect();
-        write_message(message, &here, &mut out);
+        write_message(message, &here, &mut images, &mut out);
     }
     out.push(b']');
     if let Ok(messages) = RawJson::parse(&out.into()) {
@@ -25,7 +28,7 @@ pub(super) fn in_place(chat: &mut ChatRequest, files: &[Attachment], sent: &[usi
     }
 }
 
-fn write_message(message: Json<'_>, files: &[&Attachment], out: &mut Vec<u8>) {
+fn write_message(message: Json<'_>, files: &[&Attachment], images: &mut usize, out: &mut Vec<u8>) {
     let annotated = message.get("annotations").is_some();
     if files.is_empty() && !annotated {
         out.extend_from_slice(message.bytes());
@@ -42,7 +45,7 @@ fn write_message(message: Json<'_>, files: &[&Attachment], out: &mut Vec<u8>) {
         }
         let out = object.escaped_key(key.escaped());
         if key.is("content") && value.kind() == Kind::Array && !files.is_empty() {
-            write_parts(value, files, out);
+            write_parts(value, files, images, out);
         } else {
             out.extend_from_slice(value.bytes());
         }
@@ -65,28 +68,42 @@ fn write_list(out: &mut Vec<u8>, items: &[Json<'_>]) {
     out.push(b']');
 }
 
-fn write_parts(content: Json<'_>, files: &[&Attachment], out: &mut Vec<u8>) {
+fn write_parts(content: Json<'_>, files: &[&Attachment], images: &mut usize, out: &mut Vec<u8>) {
     out.push(b'[');
     for (at, part) in content.elements().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        let text = files
+        let read = files
             .iter()
             .find(|file| file.place.1 == at)
-            .and_then(|file| file.text());
-        let Some(text) = text else {
+            .and_then(|file| file.content());
+        let Some(read) = read else {
             out.extend_from_slice(part.bytes());
             continue;
         };
         let mut object = ObjectWriter::open(out);
-        object.string("type", "text").string("text", text);
+        object.string("type", "text").string("text", &read.text);
         if let Some(cache) = part.get("cache_control") {
             object.raw("cache_control", cache.bytes());
         }
         object.close();
+        for image in read.images.iter().take(*images) {
+            out.push(b',');
+            write_image(image, out);
+        }
+        *images -= read.images.len().min(*images);
     }
     out.push(b']');
+}
+
+fn write_image(image: &str, out: &mut Vec<u8>) {
+    let mut part = ObjectWriter::open(out);
+    part.string("type", "image_url");
+    let mut address = part.object("image_url");
+    address.string("url", image);
+    address.close();
+    part.close();
 }
 
 /// The annotations of the files that went as text; `None` for no files.
@@ -95,7 +112,7 @@ fn write_parts(content: Json<'_>, files: &[&Attachment], out: &mut Vec<u8>) {
 pub(super) fn annotations<'f>(files: impl Iterator<Item = &'f Attachment>) -> Option<RawJson> {
     let mut out = vec![b'['];
     for file in files {
-        let Some(text) = file.text() else { continue };
+        let Some(read) = file.content() else { continue };
         if out.len() > 1 {
             out.push(b',');
         }
@@ -109,8 +126,12 @@ pub(super) fn annotations<'f>(files: impl Iterator<Item = &'f Attachment>) -> Op
         let content = held.key("content");
         content.push(b'[');
         let mut part = ObjectWriter::open(content);
-        part.string("type", "text").string("text", text);
+        part.string("type", "text").string("text", &read.text);
         part.close();
+        for image in &read.images {
+            content.push(b',');
+            write_image(image, content);
+        }
         content.push(b']');
         held.close();
         note.close();

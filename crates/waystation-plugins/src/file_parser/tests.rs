@@ -9,7 +9,11 @@ fn begin(
     let body = serde_json::json!({"messages": [{"role": "user", "content": parts}]});
     let chat = ChatRequest::parse(&body.to_string().into()).unwrap();
     let entry = RawJson::of(entry);
-    FileParser { sandboxed: true }.begin(&chat, &Options { entry })
+    let parser = FileParser {
+        sandboxed: true,
+        ..FileParser::default()
+    };
+    parser.begin(&chat, &Options { entry })
 }
 
 fn file(name: &str, data: &str) -> serde_json::Value {
@@ -63,7 +67,13 @@ fn engines_are_checked() {
     for known in ["native", "cloudflare-ai", "pdf-text"] {
         assert!(of(known).is_ok());
     }
-    assert!(of("mistral-ocr").err().unwrap().message.contains("no OCR"));
+    assert!(
+        of("mistral-ocr")
+            .err()
+            .unwrap()
+            .message
+            .contains("[plugins.file-parser] mistral_ocr")
+    );
     assert!(
         of("acrobat")
             .err()

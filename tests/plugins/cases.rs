@@ -135,10 +135,22 @@ fn survives(needle: &Value, messages: &[Value]) -> bool {
     })
 }
 
+/// The least share of facts that stays, in percent: for middle-out what the set's own one keeps that
+/// tears no calls from their results (14 of 42, 2 of 21 and 65 of 96), and what is promised of extract.
+fn bar(engine: Engine, group: &str) -> usize {
+    match (engine, group) {
+        (Engine::Extract, "asked for in the same words") => 80,
+        (Engine::MiddleOut, "asked for in the same words") => 33,
+        (Engine::MiddleOut, "asked for in other words") => 9,
+        (Engine::MiddleOut, _) => 67,
+        (Engine::Extract, _) => 0,
+    }
+}
+
 #[test]
 fn compression_keeps_its_invariants_over_the_cases() {
     for engine in [Engine::MiddleOut, Engine::Extract] {
-        let (mut asked, mut kept) = (0, 0);
+        let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for (line, case) in lines("plugins/compression/dev.jsonl") {
             let id = case["id"].as_str().expect("an id");
             let json = Json::parse(line.as_bytes()).expect("JSON");
@@ -177,15 +189,24 @@ fn compression_keeps_its_invariants_over_the_cases() {
             };
             assert_eq!(end(&before), end(&after), "{id}");
             assert!(case["expect"] != "noop" || before == after, "{id}");
-            let needles = case["needles"].as_array().into_iter().flatten();
-            for needle in needles.filter(|n| n["queried"] == true && n["asked"] != "paraphrase") {
-                asked += 1;
-                kept += usize::from(survives(needle, &after));
+            for needle in case["needles"].as_array().into_iter().flatten() {
+                let group = match (needle["queried"] == true, needle["asked"] == "paraphrase") {
+                    (true, false) => "asked for in the same words",
+                    (true, true) => "asked for in other words",
+                    (false, _) => "not asked for",
+                };
+                let (kept, all) = tally.entry(group).or_default();
+                *kept += usize::from(survives(needle, &after));
+                *all += 1;
             }
         }
-        println!("{engine:?}: {kept} of {asked} queried needles");
-        if engine == Engine::Extract {
-            assert!(kept * 100 >= asked * 80);
+        for (group, (kept, all)) in &tally {
+            println!("{engine:?}: {kept} of {all} {group}");
+            let percent = bar(engine, group);
+            assert!(
+                kept * 100 >= all * percent,
+                "{engine:?}, {group}: expected {percent} %"
+            );
         }
     }
 }

@@ -4,9 +4,12 @@
 
 mod cases;
 mod compression;
+mod fetched;
 mod files;
 mod healing;
+mod ocr;
 mod pdf;
 mod pipeline;
+mod scene;
 mod server_tools;
 mod web;

@@ -3,134 +3,13 @@
 //! The sandbox is this process, as an embedder may have it; the child process that the server has is
 //! tested with the server.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
-use waystation_core::{Document, DocumentJob, ParseError, Sandbox};
-use waystation_plugins::read_foreign;
-use waystation_server::app::{App, Outside};
-use waystation_sim::{ReplayTransport, Reply, TokioClock, fixtures};
-use waystation_tests::{Setup, Station, asking};
+use waystation_sim::{ReplayTransport, Reply, fixtures};
+use waystation_tests::{Setup, Station};
 
-/// Reads PDFs in this process, and counts them.
-#[derive(Debug, Default)]
-struct InProcess(AtomicUsize);
-
-#[async_trait]
-impl Sandbox for InProcess {
-    async fn parse(&self, job: DocumentJob) -> Result<Document, ParseError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        read_foreign(&job.bytes, job.kind, &job.limits)
-    }
-}
-
-const MODELS: &str = r#"
-    [[models]]
-    id = "acme/text"
-    context_length = 128000
-    input_modalities = ["text"]
-    [[models.endpoints]]
-    provider = "a"
-    model = "text-at-a"
-    price = { prompt = "1", completion = "1" }
-    [[models]]
-    id = "acme/reader"
-    context_length = 128000
-    input_modalities = ["text", "file"]
-    [[models.endpoints]]
-    provider = "b"
-    model = "reader-at-b"
-    price = { prompt = "1", completion = "1" }
-"#;
-
-fn station(upstream: ReplayTransport) -> (Station, Arc<InProcess>) {
-    let resolved = Setup::mocks()
-        .config(MODELS)
-        .resolve()
-        .expect("a configuration");
-    let (upstream, sandbox) = (Arc::new(upstream), Arc::new(InProcess::default()));
-    let transport = Arc::<ReplayTransport>::clone(&upstream);
-    let clock = Arc::new(TokioClock::new());
-    let held = Arc::<InProcess>::clone(&sandbox);
-    let outside = Outside {
-        sandbox: Some(held),
-        ..Outside::default()
-    };
-    let app = App::composed(resolved, transport, clock, outside);
-    (Station::new(app, upstream), sandbox)
-}
-
-fn answering() -> (Station, Arc<InProcess>) {
-    station(ReplayTransport::answering(|_, _| {
-        fixtures::answer("Read.", 5, 2)
-    }))
-}
-
-/// A PDF of one page with this text, without compression.
-fn pdf(text: &str) -> Vec<u8> {
-    let content = format!("BT /F1 24 Tf 72 700 Td ({text}) Tj ET");
-    let objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R \
-         /Resources << /Font << /F1 5 0 R >> >> >>"
-            .to_owned(),
-        format!(
-            "<< /Length {} >>\nstream\n{content}\nendstream",
-            content.len()
-        ),
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
-    ];
-    let mut file = b"%PDF-1.4\n".to_vec();
-    let mut places = Vec::new();
-    for (at, object) in objects.iter().enumerate() {
-        places.push(file.len());
-        file.extend(format!("{} 0 obj\n{object}\nendobj\n", at + 1).bytes());
-    }
-    let table = file.len();
-    file.extend(format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).bytes());
-    for place in places {
-        file.extend(format!("{place:010} 00000 n \n").bytes());
-    }
-    file.extend(format!("trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n").bytes());
-    file
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let word = three
-            .iter()
-            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
-            << (8 * (3 - three.len()));
-        for place in 0..4 {
-            let sign = SIGNS[(word >> (18 - 6 * place) & 63) as usize];
-            out.push(if place <= three.len() {
-                char::from(sign)
-            } else {
-                '='
-            });
-        }
-    }
-    out
-}
-
-fn asked(model: &str, bytes: &[u8], more: Value) -> Value {
-    let data = format!("data:application/pdf;base64,{}", base64(bytes));
-    let mut body = json!({"messages": [{"role": "user", "content": [
-        {"type": "text", "text": "What does it say?"},
-        {"type": "file", "file": {"filename": "keel.pdf", "file_data": data}},
-    ]}]});
-    body.as_object_mut()
-        .expect("an object")
-        .extend(more.as_object().expect("an object").clone());
-    asking(model, body)
-}
+use crate::scene::{MODELS, answering, asked, pdf, station};
 
 /// The part that stands where the file stood, of the latest call.
 fn sent(station: &Station) -> Value {

@@ -89,7 +89,7 @@ pub struct TooLong {
 }
 
 /// A conversation at work.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Conversation<'a> {
     /// The messages that are left, in their order.
     items: Vec<Item<'a>>,
@@ -164,7 +164,11 @@ pub fn compress(
     let (before, tokens_before) = (whole.items.len(), whole.size());
     let fitted = match engine {
         Engine::MiddleOut => middle::out(whole)?,
-        Engine::Extract => extract::out(whole)?,
+        // Where the last sentence of a long question has no room, its two ends are better.
+        Engine::Extract => match extract::out(whole.clone()) {
+            Ok(talk) if talk.items.last().is_none_or(Item::keeps_end) => talk,
+            _ => middle::out(whole)?,
+        },
     };
     Ok(Some(Compressed {
         messages: fitted.written(),

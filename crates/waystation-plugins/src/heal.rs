@@ -3,6 +3,7 @@
 
 mod candidate;
 mod fit;
+mod keyword;
 mod limits;
 mod parser;
 mod text;

@@ -87,6 +87,67 @@ fn paired(messages: &[Value]) -> bool {
     open.is_empty()
 }
 
+/// Whether a message has a text that is not empty, or something else than text.
+fn says_something(message: &Value) -> bool {
+    let spoken = |text: &Value| text.as_str().is_some_and(|text| !text.is_empty());
+    let mut parts = message["content"].as_array().into_iter().flatten();
+    spoken(&message["content"])
+        || !message["tool_calls"].is_null()
+        || parts.any(|part| part["type"] != "text" || spoken(&part["text"]))
+}
+
+/// What a message takes by itself.
+fn taken(message: &Value) -> u64 {
+    let text = Value::from(vec![message.clone()]).to_string();
+    size(Json::parse(text.as_bytes()).expect("JSON"), &ByteBounds).get()
+}
+
+/// The first question and the last message are as they were where they are short for the room, and
+/// keep their ends and their pictures in any case.
+fn ends_stay(before: &[Value], after: &[Value], room: Room) -> Result<(), TestCaseError> {
+    let spoken = |list: &[Value]| -> Vec<Value> {
+        let others = list.iter().filter(|message| role(message) != "system");
+        others.cloned().collect()
+    };
+    let (old, new) = (spoken(before), spoken(after));
+    if let (Some(old), Some(new)) = (old.last(), new.last()) {
+        let tokens = room.tokens.get();
+        let system: u64 = before
+            .iter()
+            .filter(|m| role(m) == "system")
+            .map(taken)
+            .sum();
+        if role(old) != "tool" && system + taken(old) * 2 + 64 < tokens / 2 {
+            prop_assert_eq!(old, new, "the last message stays whole");
+        }
+        let images = |message: &Value| message.to_string().matches("image_url").count();
+        prop_assert_eq!(images(old), images(new), "with its pictures");
+        let end = |message: &Value| {
+            let text = message["content"].as_str().unwrap_or_default();
+            text.trim_end().chars().next_back()
+        };
+        // A result of a tool may shrink to a sign.
+        if role(old) != "tool" {
+            prop_assert_eq!(end(old), end(new), "and its end");
+        }
+    }
+    let first = |list: &[Value]| list.iter().find(|m| role(m) == "user").cloned();
+    if let Some(old) = first(before) {
+        let system: u64 = before
+            .iter()
+            .filter(|m| role(m) == "system")
+            .map(taken)
+            .sum();
+        if room.messages.is_none() && system + taken(&old) * 4 < room.tokens.get() / 4 {
+            prop_assert_eq!(Some(old), first(after), "the first question stays whole");
+        }
+    }
+    if new.first().is_some_and(|message| role(message) == "tool") {
+        prop_assert_eq!(role(&old[0]), "tool", "no result begins a conversation");
+    }
+    Ok(())
+}
+
 fn holds(before: &[Value], after: &[Value], room: Room) -> Result<(), TestCaseError> {
     let of = |wanted: &str, list: &[Value]| -> Vec<Value> {
         list.iter()
@@ -108,7 +169,12 @@ fn holds(before: &[Value], after: &[Value], room: Room) -> Result<(), TestCaseEr
             .map(|m| role(m).to_owned())
     };
     prop_assert_eq!(last(before), last(after));
+    ends_stay(before, after, room)?;
     for message in after {
+        prop_assert!(
+            says_something(message) || before.contains(message),
+            "{message}"
+        );
         let same = |old: &Value| {
             let bare = |message: &Value| {
                 let members = message.as_object().into_iter().flatten();

@@ -117,8 +117,13 @@ fn question(items: &[Item<'_>]) -> HashSet<String> {
 ///
 /// Letters and digits of any script; a script without spaces gives long words, which match less.
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    split_words(text).map(str::to_lowercase)
+}
+
+/// The same as they are written.
+fn split_words(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    words.filter(|word| !word.is_empty()).map(str::to_lowercase)
+    words.filter(|word| !word.is_empty())
 }
 
 /// The sentences of everything that may be cut.
@@ -184,30 +189,27 @@ fn split(text: &str) -> Vec<Range<usize>> {
 ///
 /// Rare words count more than common ones, and so no list of stop words is needed.
 fn rank(items: &[Item<'_>], sentences: &mut [Sentence], question: &HashSet<String>) {
-    let mut spread: HashMap<String, usize> = HashMap::new();
+    // In a fixed order, so that the same input gives the same sum.
+    let mut asked: Vec<&str> = question.iter().map(String::as_str).collect();
+    asked.sort_unstable();
+    let places = asked.iter().enumerate().map(|(at, word)| (*word, at));
+    let places: HashMap<&str, usize> = places.collect();
+    let mut spread = vec![0_usize; asked.len()];
     let mut shapes = Vec::with_capacity(sentences.len());
     let (mut texts, mut of): (Vec<Cow<'_, str>>, Option<usize>) = (Vec::new(), None);
     for sentence in sentences.iter() {
         if of != Some(sentence.item) {
-            texts = items
-                .get(sentence.item)
-                .map(Item::texts)
-                .unwrap_or_default();
+            let item = items.get(sentence.item);
+            texts = item.map(Item::texts).unwrap_or_default();
             of = Some(sentence.item);
         }
-        let said = texts
-            .get(sentence.text)
-            .and_then(|text| text.get(sentence.range.clone()));
-        let mut hits: HashMap<String, usize> = HashMap::new();
-        let mut length = 0_usize;
-        for word in words(said.unwrap_or_default()) {
-            length += 1;
-            if question.contains(&word) {
-                *hits.entry(word).or_default() += 1;
+        let said = texts.get(sentence.text);
+        let said = said.and_then(|text| text.get(sentence.range.clone()));
+        let (length, hits) = hits(said.unwrap_or_default(), &places);
+        for (place, _) in &hits {
+            if let Some(seen) = spread.get_mut(*place) {
+                *seen += 1;
             }
-        }
-        for word in hits.keys() {
-            *spread.entry(word.clone()).or_default() += 1;
         }
         shapes.push((length, hits));
     }
@@ -215,16 +217,38 @@ fn rank(items: &[Item<'_>], sentences: &mut [Sentence], question: &HashSet<Strin
     let mean = shapes.iter().map(|(length, _)| *length).sum::<usize>() as f64 / count;
     for (sentence, (length, hits)) in sentences.iter_mut().zip(shapes) {
         let stretch = K1 * (1.0 - B + B * length as f64 / mean.max(1.0));
-        let mut words: Vec<(String, usize)> = hits.into_iter().collect();
-        // A fixed order of addition, so that the same input gives the same sum.
-        words.sort();
-        for (word, times) in words {
+        for (place, times) in hits {
             let times = times as f64;
-            let seen = spread.get(&word).copied().unwrap_or_default() as f64;
+            let seen = spread.get(place).copied().unwrap_or_default() as f64;
             let rarity = (1.0 + (count - seen + 0.5) / (seen + 0.5)).ln();
             sentence.score += rarity * times * (K1 + 1.0) / (times + stretch);
         }
     }
+}
+
+/// How many words a sentence has, and which of those that are asked for, how often, in their order.
+fn hits(said: &str, places: &HashMap<&str, usize>) -> (usize, Vec<(usize, usize)>) {
+    let (mut length, mut hits) = (0, Vec::new());
+    let mut small = String::new();
+    for word in split_words(said) {
+        length += 1;
+        small.clear();
+        if word.is_ascii() {
+            small.push_str(word);
+            small.make_ascii_lowercase();
+        } else {
+            small.push_str(&word.to_lowercase());
+        }
+        let Some(place) = places.get(small.as_str()) else {
+            continue;
+        };
+        match hits.iter_mut().find(|(known, _)| known == place) {
+            Some((_, times)) => *times += 1,
+            None => hits.push((*place, 1)),
+        }
+    }
+    hits.sort_unstable();
+    (length, hits)
 }
 
 /// Which groups stay at all: as many of the best as may be there, and as leave at least half of

@@ -21,6 +21,9 @@ const MESSAGE: u64 = 4;
 const CALL: u64 = 8;
 const IMAGE: u64 = 765;
 
+/// How many characters are an end.
+const END: usize = 4;
+
 /// A message of the conversation.
 #[derive(Clone, Debug)]
 pub(super) struct Item<'a> {
@@ -85,6 +88,26 @@ impl<'a> Item<'a> {
     /// Whether any of its texts was changed.
     pub(super) const fn is_cut(&self) -> bool {
         self.cut.is_some()
+    }
+
+    /// Whether somebody said something with it, and not a word of that is left. Results of tools may
+    /// shrink to a sign: the call tells what they were.
+    pub(super) fn is_lost(&self) -> bool {
+        let cut = self.cut.as_ref();
+        self.results == 0 && cut.is_some_and(|texts| texts.iter().all(|text| text == NOTHING))
+    }
+
+    /// Whether what it said last is still there: the end of a long question is the question.
+    pub(super) fn keeps_end(&self) -> bool {
+        let end = |texts: &[Cow<'_, str>]| {
+            let last = texts.last().map(|text| text.trim_end()).unwrap_or_default();
+            last.chars().rev().take(END).collect::<String>()
+        };
+        let whole = Self {
+            cut: None,
+            ..self.clone()
+        };
+        self.results > 0 || end(&self.texts()) == end(&whole.texts())
     }
 
     /// Whether somebody asks something with it: a user's message that is no tool result.

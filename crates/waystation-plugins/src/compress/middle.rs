@@ -87,6 +87,7 @@ pub(super) fn ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
             least: Tokens::new(size),
             ..talk.too_long()
         };
+        let is_last = longest.is_some_and(|at| last.contains(&at));
         let Some(item) = longest.and_then(|at| talk.items.get_mut(at)) else {
             return Err(too_long);
         };
@@ -95,7 +96,8 @@ pub(super) fn ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
             before.saturating_sub(over).max(SHORTEST.min(before / 2)),
             counter,
         );
-        if item.tokens >= before {
+        // A last question of which nothing is left is none.
+        if item.tokens >= before || is_last && item.is_lost() {
             return Err(too_long);
         }
     }

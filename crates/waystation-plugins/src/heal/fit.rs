@@ -6,12 +6,16 @@
 //! [`super::limits`]; other keywords bound nothing. Source: JSON Schema 2020-12, and the subset
 //! that structured outputs take (platform.openai.com, "Structured model outputs", read 2025-08).
 
+use std::borrow::Cow;
+
 use waystation_core::{Json, Kind};
 
 use super::{
+    keyword::{Keywords, Pages},
     limits,
     parser::{Parser, Place},
     value::{Value, literal, number, put},
+    word::{plain, words},
 };
 
 /// How deep `$ref`s and combinators may lead without going into the value.
@@ -45,6 +49,7 @@ const SHAPE: u32 = 8;
 /// Fits parts; counts the work.
 struct Fitter<'a> {
     root: Json<'a>,
+    pages: Pages<'a>,
     fuel: u32,
 }
 
@@ -63,6 +68,7 @@ impl<'a> Schema<'a> {
     pub(super) fn fit(&self, value: &Value) -> Fitted {
         let mut fitter = Fitter {
             root: self.root,
+            pages: Pages::default(),
             fuel: FUEL,
         };
         let fit = fitter.fit(value, self.root, 0);
@@ -74,6 +80,7 @@ impl<'a> Schema<'a> {
     pub(super) fn mentioned(&self, prose: &str) -> Option<Value> {
         let fitter = Fitter {
             root: self.root,
+            pages: Pages::default(),
             fuel: 0,
         };
         let name = self.root.get("$ref").and_then(Json::string);
@@ -129,29 +136,32 @@ impl<'a> Fitter<'a> {
             let open = schema.bool() != Some(false);
             return open.then(|| Fit::of(value.clone(), 0));
         }
-        if let Some(name) = schema.get("$ref").and_then(Json::string) {
+        let said = self.pages.of(schema);
+        if let Some(name) = said.reference.and_then(Json::string) {
             let target = self.resolve(&name)?;
             return self.fit(value, target, depth + 1);
         }
-        let mut fit = match schema.get("anyOf").or_else(|| schema.get("oneOf")) {
-            Some(branches) => self.cheapest(value, branches, depth)?,
-            None => Fit::of(value.clone(), 0),
-        };
-        for part in schema.get("allOf").into_iter().flat_map(Json::elements) {
-            let more = self.fit(&fit.value, part, depth + 1)?;
-            fit = more.dearer(fit.cost);
+        let mut chosen: Fitted = None;
+        if let Some(branches) = said.branches {
+            chosen = Some(self.cheapest(value, branches, depth)?);
         }
-        if let Some(wanted) = schema.get("const") {
-            let chosen = choose(&fit.value, std::iter::once(wanted))?;
-            return Some(chosen.dearer(fit.cost));
+        for part in said.parts.into_iter().flat_map(Json::elements) {
+            let before = chosen.as_ref().map_or(value, |fit| &fit.value);
+            let more = self.fit(before, part, depth + 1)?;
+            chosen = Some(more.dearer(chosen.map_or(0, |fit| fit.cost)));
         }
-        if let Some(wanted) = schema.get("enum") {
-            let chosen = choose(&fit.value, wanted.elements())?;
-            return Some(chosen.dearer(fit.cost));
+        let (value, cost) = chosen
+            .as_ref()
+            .map_or((value, 0), |fit| (&fit.value, fit.cost));
+        if let Some(wanted) = said.constant {
+            return Some(choose(value, std::iter::once(wanted))?.dearer(cost));
         }
-        let cost = fit.cost;
-        let fit = self.of_kind(&fit.value, schema, depth)?.dearer(cost);
-        limits::keeps_to(schema, &fit.value).then_some(fit)
+        if let Some(wanted) = said.choice {
+            return Some(choose(value, wanted.elements())?.dearer(cost));
+        }
+        let fit = self.of_kind(value, &said, depth)?.dearer(cost);
+        let good = !said.is_bounded() || limits::keeps_to(&said, &fit.value);
+        good.then_some(fit)
     }
 
     /// The branch that costs least; the first of several.
@@ -168,14 +178,13 @@ impl<'a> Fitter<'a> {
     }
 
     /// Fits the kind that `type` names, or one of several.
-    fn of_kind(&mut self, value: &Value, schema: Json<'a>, depth: usize) -> Fitted {
-        let kinds: Vec<Json<'a>> = match schema.get("type") {
-            Some(list) if list.kind() == Kind::Array => list.elements().collect(),
-            Some(one) => vec![one],
-            None => return self.any_kind(value, schema, depth),
+    fn of_kind(&mut self, value: &Value, said: &Keywords<'a>, depth: usize) -> Fitted {
+        let Some(kind) = said.kind else {
+            return self.any_kind(value, said, depth);
         };
+        let one = (kind.kind() != Kind::Array).then_some(kind);
         let mut best: Fitted = None;
-        for kind in kinds {
+        for kind in one.into_iter().chain(kind.elements()) {
             let kind = kind.string().unwrap_or_default();
             let fit = match &*kind {
                 "string" => as_text(value),
@@ -183,8 +192,8 @@ impl<'a> Fitter<'a> {
                 "number" => as_number(value),
                 "boolean" => as_bool(value),
                 "null" => as_null(value),
-                "array" => self.as_list(value, schema, depth),
-                "object" => self.as_object(value, schema, depth),
+                "array" => self.as_list(value, said, depth),
+                "object" => self.as_object(value, said, depth),
                 _ => None,
             };
             if let Some(fit) = fit
@@ -197,29 +206,27 @@ impl<'a> Fitter<'a> {
     }
 
     /// A schema without `type`: its keywords say what it is about.
-    fn any_kind(&mut self, value: &Value, schema: Json<'a>, depth: usize) -> Fitted {
+    fn any_kind(&mut self, value: &Value, said: &Keywords<'a>, depth: usize) -> Fitted {
         match value {
-            Value::Object(_) => self.as_object(value, schema, depth),
-            Value::List(_) => self.as_list(value, schema, depth),
-            _ if schema.get("properties").is_some() => self.as_object(value, schema, depth),
+            Value::Object(_) => self.as_object(value, said, depth),
+            Value::List(_) => self.as_list(value, said, depth),
+            _ if said.properties.is_some() => self.as_object(value, said, depth),
             _ => Some(Fit::of(value.clone(), 0)),
         }
     }
 
-    fn as_list(&mut self, value: &Value, schema: Json<'a>, depth: usize) -> Fitted {
-        let (items, cost) = match value {
-            Value::List(items) => (items.clone(), 0),
+    fn as_list(&mut self, value: &Value, said: &Keywords<'a>, depth: usize) -> Fitted {
+        let (items, cost): (Cow<'_, [Value]>, u32) = match value {
+            Value::List(items) => (Cow::Borrowed(items), 0),
             Value::Text(text) => match encoded(text) {
-                Some(Value::List(items)) => (items, SHAPE),
-                _ => (vec![value.clone()], SHAPE),
+                Some(Value::List(items)) => (Cow::Owned(items), SHAPE),
+                _ => (Cow::Borrowed(std::slice::from_ref(value)), SHAPE),
             },
             Value::Null => return None,
-            one => (vec![one.clone()], SHAPE),
+            one => (Cow::Borrowed(std::slice::from_ref(one)), SHAPE),
         };
-        let first = schema
-            .get("prefixItems")
-            .map(|list| list.elements().collect::<Vec<_>>());
-        let (first, rest) = (first.unwrap_or_default(), schema.get("items"));
+        let first = said.first.map(|list| list.elements().collect::<Vec<_>>());
+        let (first, rest) = (first.unwrap_or_default(), said.items);
         let mut fit = Fit::of(Value::Null, cost);
         let mut fitted = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
@@ -234,20 +241,24 @@ impl<'a> Fitter<'a> {
         Some(fit)
     }
 
-    fn as_object(&mut self, value: &Value, schema: Json<'a>, depth: usize) -> Fitted {
+    fn as_object(&mut self, value: &Value, said: &Keywords<'a>, depth: usize) -> Fitted {
         match value {
-            Value::Object(members) => self.members(members, schema, depth),
+            Value::Object(members) => self.members(members, said, depth),
             Value::Text(text) => {
                 let inner = encoded(text).filter(|inner| matches!(inner, Value::Object(_)))?;
-                Some(self.as_object(&inner, schema, depth)?.dearer(SHAPE))
+                Some(self.as_object(&inner, said, depth)?.dearer(SHAPE))
             }
             _ => None,
         }
     }
 
-    fn members(&mut self, members: &[(String, Value)], schema: Json<'a>, depth: usize) -> Fitted {
-        let properties = schema.get("properties");
-        let others = schema.get("additionalProperties");
+    fn members(
+        &mut self,
+        members: &[(String, Value)],
+        said: &Keywords<'a>,
+        depth: usize,
+    ) -> Fitted {
+        let (properties, others) = (said.properties, said.others);
         let mut fit = Fit::of(Value::Null, 0);
         let mut fitted = Vec::with_capacity(members.len());
         for (key, value) in members {
@@ -273,7 +284,7 @@ impl<'a> Fitter<'a> {
             fit.cost += value.cost;
             put(&mut fitted, name, value.value);
         }
-        let required = schema.get("required").into_iter().flat_map(Json::elements);
+        let required = said.required.into_iter().flat_map(Json::elements);
         let has = |name: Json<'_>| fitted.iter().any(|(key, _)| name.is(key));
         if !required.into_iter().all(has) {
             return None;
@@ -459,26 +470,6 @@ fn same(a: &Value, b: &Value) -> bool {
         }
         _ => a == b,
     }
-}
-
-/// A word without quotes, marks and spaces around it, in small letters, `_`, `-` and space alike.
-fn plain(word: &str) -> String {
-    let trimmed = word.trim_matches(|c: char| c.is_whitespace() || "\"'`*.".contains(c));
-    let small = trimmed.to_lowercase();
-    small
-        .chars()
-        .map(|c| if matches!(c, '_' | '-') { ' ' } else { c })
-        .collect()
-}
-
-/// The words of a text in small letters, one space between them.
-fn words(text: &str) -> String {
-    let small = text.to_lowercase();
-    let words = small.split(|c: char| !c.is_alphanumeric() && c != '_');
-    words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// The property that `key` must mean, when only one is spelled alike and it is not there itself.

@@ -1,19 +1,18 @@
 //! The bounds of a JSON Schema on single values: lengths, ranges, patterns. Kinds and shapes are
 //! [`super::fit`]'s.
 
-use regex_lite::Regex;
 use waystation_core::Json;
 
-use super::value::Value;
+use super::{keyword::Keywords, value::Value};
 
 /// Whether `value` keeps to the bounds that `schema` sets for its kind. What is not understood
 /// (formats, patterns in a foreign spelling) bounds nothing.
 ///
 /// Lengths of strings are counted in characters, not in bytes. Bounds only refuse: a value is never
 /// clipped, padded or rounded to keep to them.
-pub(super) fn keeps_to(schema: Json<'_>, value: &Value) -> bool {
+pub(super) fn keeps_to(schema: &Keywords<'_>, value: &Value) -> bool {
     let count = |key: &str| {
-        let bound = schema.get(key).and_then(Json::u64);
+        let bound = schema.bound(key).and_then(Json::u64);
         bound.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX))
     };
     let within = |length: usize, least: &str, most: &str| {
@@ -33,11 +32,11 @@ pub(super) fn keeps_to(schema: Json<'_>, value: &Value) -> bool {
 
 /// Whether a number is within `minimum`, `maximum`, their exclusive forms and `multipleOf`. Compared
 /// as floating point: only the comparison is inexact beyond 2^53, the digits stay.
-fn in_range(schema: Json<'_>, digits: &str) -> bool {
+fn in_range(schema: &Keywords<'_>, digits: &str) -> bool {
     let Ok(number) = digits.parse::<f64>() else {
         return true;
     };
-    let bound = |key: &str| schema.get(key).and_then(Json::f64);
+    let bound = |key: &str| schema.bound(key).and_then(Json::f64);
     bound("minimum").is_none_or(|least| number >= least)
         && bound("maximum").is_none_or(|most| number <= most)
         && bound("exclusiveMinimum").is_none_or(|least| number > least)
@@ -48,8 +47,7 @@ fn in_range(schema: Json<'_>, digits: &str) -> bool {
 /// Whether a text has the `pattern` anywhere in it, as JSON Schema means it. A pattern that this
 /// engine does not know (look-around, back references) bounds nothing; matching is linear, so that
 /// no pattern of a request can stall a reply.
-fn matches(schema: Json<'_>, text: &str) -> bool {
-    let pattern = schema.get("pattern").and_then(Json::string);
-    let pattern = pattern.and_then(|pattern| Regex::new(&pattern).ok());
+fn matches(schema: &Keywords<'_>, text: &str) -> bool {
+    let pattern = schema.pattern.as_ref();
     pattern.is_none_or(|pattern| pattern.is_match(text))
 }

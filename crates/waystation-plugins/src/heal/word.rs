@@ -92,3 +92,23 @@ impl Parser<'_> {
         next.is_empty() || next.starts_with(['}', ']', '`']) || self.key_follows(at)
     }
 }
+
+/// A word without quotes, marks and spaces around it, in small letters, `_`, `-` and space alike.
+pub(super) fn plain(word: &str) -> String {
+    let trimmed = word.trim_matches(|c: char| c.is_whitespace() || "\"'`*.".contains(c));
+    let small = trimmed.to_lowercase();
+    small
+        .chars()
+        .map(|c| if matches!(c, '_' | '-') { ' ' } else { c })
+        .collect()
+}
+
+/// The words of a text in small letters, one space between them.
+pub(super) fn words(text: &str) -> String {
+    let small = text.to_lowercase();
+    let words = small.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

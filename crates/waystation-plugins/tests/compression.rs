@@ -99,7 +99,7 @@ fn says_something(message: &Value) -> bool {
 /// What a message takes by itself.
 fn taken(message: &Value) -> u64 {
     let text = Value::from(vec![message.clone()]).to_string();
-    size(Json::parse(text.as_bytes()).expect("JSON"), &ByteBounds).get()
+    Json::parse(text.as_bytes()).map_or(0, |messages| size(messages, &ByteBounds).get())
 }
 
 /// The first question and the last message are as they were where they are short for the room, and
@@ -143,7 +143,8 @@ fn ends_stay(before: &[Value], after: &[Value], room: Room) -> Result<(), TestCa
         }
     }
     if new.first().is_some_and(|message| role(message) == "tool") {
-        prop_assert_eq!(role(&old[0]), "tool", "no result begins a conversation");
+        let before = old.first().map(role);
+        prop_assert_eq!(before, Some("tool"), "no result begins a conversation");
     }
     Ok(())
 }

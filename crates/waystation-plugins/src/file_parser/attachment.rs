@@ -124,6 +124,7 @@ impl Attachment {
         self.content.as_ref()
     }
 
+    /// Whether its text is there.
     pub(super) const fn is_read(&self) -> bool {
         self.content.is_some()
     }

@@ -1,5 +1,11 @@
 //! The OCR service of the operator's: what it is asked, and what it answers. Whether it may be asked is
 //! decided elsewhere; so is what becomes of the text.
+//!
+//! The document goes as a data URL, also where the request named an address: so the same bytes are read
+//! that are hashed, and the service learns no address of the user's. Pictures stand in the text as
+//! `![name](name)`, in the order in which they follow it.
+//!
+//! Source: plugin reference, section 2b, 2026-11-22.
 
 use std::{fmt, future::poll_fn, sync::Arc, time::Duration};
 
@@ -91,6 +97,7 @@ impl OcrService {
         reading(json).ok_or_else(|| "the service answered without pages".to_owned())
     }
 
+    /// The question: the whole document, and its pictures with the answer.
     fn request(&self, pdf: &[u8]) -> Result<HttpRequest, String> {
         let mut out = Vec::with_capacity(pdf.len() / 3 * 4 + 256);
         let mut ask = ObjectWriter::open(&mut out);

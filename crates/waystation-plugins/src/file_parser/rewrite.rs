@@ -1,4 +1,8 @@
 //! Writes messages with the text of files in the files' places, and the annotations of a reply.
+//!
+//! Messages without files are copied byte for byte, so that what an upstream has cached stays cached; of
+//! the others only the parts that are files change. A `cache_control` of a file's part stays with its
+//! text.
 
 use waystation_core::{ChatRequest, Json, Kind, ObjectWriter, RawJson};
 
@@ -53,6 +57,7 @@ fn write_message(message: Json<'_>, files: &[&Attachment], images: &mut usize, o
     object.close();
 }
 
+/// Whether an annotation is of a file, and so of this plugin.
 fn is_file(note: Json<'_>) -> bool {
     note.get("type").is_some_and(|kind| kind.is("file"))
 }
@@ -97,6 +102,7 @@ fn write_parts(content: Json<'_>, files: &[&Attachment], images: &mut usize, out
     out.push(b']');
 }
 
+/// A picture as models take it, and as annotations hold it.
 fn write_image(image: &str, out: &mut Vec<u8>) {
     let mut part = ObjectWriter::open(out);
     part.string("type", "image_url");

@@ -196,7 +196,7 @@ def make_provider(dice, world):
 
 def make_request(dice, world):
     entry = lambda: dice.choice([*world["models"]] * 4 + [*world["aliases"]] + ["acme/none"]) + dice.choice(
-        [""] * 6 + [":nitro", ":floor", ":exacto", ":NITRO"])
+        [""] * 6 + [":nitro", ":floor", ":exacto", ":NITRO", ":online"])
     words = 24000 if dice.random() < 0.03 else 2
     content = "word " * words
     body = {"messages": [{"role": "user", "content": content}]}
@@ -471,9 +471,32 @@ def one_of_each(asked, ranked, found):
     return all(any(b == identity for b, _ in best) for identity in found)
 
 
+def odd_member(asked, line):
+    """What is wrong with a line beside who is tried, or None."""
+    entries = {model["id"]: [] for _, model, _ in asked.entries() if model}
+    for at, model, _ in asked.entries():
+        if model:
+            entries[model["id"]].append(at)
+    for at, attempt in enumerate(line["attempts"]):
+        one = next(e for e in asked.world["models"][attempt["model"]]["endpoints"] if e["tag"] == attempt["endpoint"])
+        price = {key: None if text is None else Decimal(text) for key, text in attempt["price"].items()}
+        expected = {key: (one["price"] or {}).get(key) for key in ("prompt", "completion")}
+        if price != expected or attempt["provider"] != asked.world["providers"][one["slug"]]["name"]:
+            return f"expected {expected}, found {attempt}"
+        if at == 0:
+            possible = {"direct" if entry == 0 else "fallback" for entry in entries[attempt["model"]]}
+            if line["strategy"] not in possible:
+                return f"expected {possible}, found strategy {line['strategy']}"
+    if len(line["requested"]) != len(list(asked.entries())):
+        return f"requested is {line['requested']}"
+    return None
+
+
 def differs(world, body, line):
     """What is wrong with a line, or None."""
     asked = Asked(world, body)
+    if line["requested"] and (odd := odd_member(asked, line)):
+        return odd
     answer = asked.answer()
     found = [(a["model"], a["endpoint"]) for a in line["attempts"]]
     dropped = {(d["model"], d["endpoint"]): d["reason"] for d in line["dropped"]}

@@ -1,6 +1,7 @@
 //! Project tasks: `cargo xtask help` lists them. They check and build the repository; nothing here
 //! is part of what is released, and nothing here fetches anything.
 
+mod auto;
 mod bench;
 mod catalog;
 mod ci;
@@ -33,6 +34,9 @@ cargo xtask TASK
   catalog stats         count what the catalogue holds
   fixtures plugins      hold the plugins to their bars over the shared cases beside the repository;
                         prints the figures
+  auto train            train the auto router's weights from ../shared/autorouter/dev and own seeds;
+                        with --release before, as `cargo run --release -p xtask -- auto train`
+  auto report           train without some sets and measure on those; writes nothing
   layers                hold the dependencies to the tables of the root manifest
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
   streams [--count N]   N streams (10000) open at once through the release binary, on loopback
@@ -63,6 +67,8 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["catalog", "build"] => catalog::build(),
         ["catalog", "stats"] => catalog::stats(),
         ["fixtures", "plugins"] => fixtures::plugins(),
+        ["auto", "train"] => auto::train(),
+        ["auto", "report"] => auto::report(),
         ["layers"] => layers::check(),
         ["tidy"] => tidy::check(),
         ["tidy", "--stats"] => tidy::stats(),

@@ -115,7 +115,9 @@ pub fn score(catalog: &Catalog, ask: &Ask, features: Features, pool: &[ModelId])
 /// Among the models that are able enough, the cheaper the better; among the others, the abler the
 /// better, behind all of those.
 fn scored(model: &Model, features: Features, cost: Option<u16>, recency: u16) -> Scored {
-    let (needed, known) = (i32::from(features.difficulty), cost.is_some());
+    #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1,000")]
+    let needed = (features.difficulty * 1_000.0) as i32;
+    let known = cost.is_some();
     let cost = cost.unwrap_or_default();
     let bonus = if features.task == Task::Math && model.reasoning {
         100

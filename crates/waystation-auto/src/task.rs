@@ -1,137 +1,198 @@
-//! What a request asks for, by what can be seen with certainty: kinds of content, tools, formats,
-//! code, length, and a few telling words. It understands nothing.
+//! The tasks that a prompt may be, and how one is told: by rules where rules are certain (kinds of
+//! content, tools, length), by the learned head for the rest.
 
 use std::fmt;
 
 use waystation_core::{Ask, ChatRequest, Json, Modality, Parameter, Role, Tokens};
 
-/// No more of a prompt is searched for words: what it asks for stands at its start or its end.
-const SEARCHED: usize = 8_192;
-/// From here on a prompt is long, in tokens.
-const LONG: Tokens = Tokens::new(16_000);
+use crate::{
+    Weights,
+    prompt::{Figures, Text},
+};
 
-/// The task that a prompt is taken for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Task {
-    /// Pictures, sound, video or files are part of the prompt.
-    Multimodal,
-    /// The model may call tools.
-    Agent,
-    /// Code is in the prompt, or asked for.
-    Code,
-    /// A calculation or a proof.
-    Math,
-    /// The answer is to be JSON.
-    Extraction,
-    /// A long text is to be read.
-    LongContext,
-    /// Anything else.
-    Chat,
+/// From here on a prompt is long, in tokens.
+const LONG: Tokens = Tokens::new(32_000);
+/// A prompt is its last user message; when that is shorter than this, in bytes, the one before it is
+/// part of it: "and in French?" says little alone.
+const SHORT: usize = 40;
+
+/// Below this confidence the output format says more than the words.
+const DOUBTFUL: f32 = 0.5;
+
+macro_rules! tasks {
+    ($($(#[$doc:meta])* $name:ident $text:literal $answer:literal,)*) => {
+        /// The task that a prompt is taken for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Task { $($(#[$doc])* $name,)* }
+
+        impl Task {
+            /// Every task.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The task's name in rankings, metadata and configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The length of a usual answer, in tokens: what costs are estimated with.
+            #[must_use]
+            pub const fn answer(self) -> u64 {
+                match self { $(Self::$name => $answer,)* }
+            }
+        }
+    };
 }
 
-/// What the rules look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+tasks! {
+    /// Code is to be written.
+    CodeGeneration "code:generation" 900,
+    /// Code does not do what it should.
+    CodeDebugging "code:debugging" 700,
+    /// Code is to be changed without changing what it does.
+    CodeRefactoring "code:refactoring" 900,
+    /// Code is to be judged.
+    CodeReview "code:review" 700,
+    /// What code does is asked.
+    CodeExplanation "code:explanation" 500,
+    /// Tests are to be written.
+    CodeTesting "code:testing" 900,
+    /// A database is to be asked.
+    CodeSql "code:sql" 350,
+    /// Machines, deployments and shells.
+    CodeOperations "code:operations" 600,
+    /// Pages and their styles.
+    CodeWeb "code:web" 1_000,
+    /// Systems are to be designed.
+    CodeArchitecture "code:architecture" 1_200,
+    /// Figures and data are to be read.
+    DataAnalysis "data:analysis" 600,
+    /// Something is to be calculated or proved.
+    Math "math" 600,
+    /// Something is to be worked out.
+    Reasoning "reasoning" 500,
+    /// Something is to be known.
+    QaKnowledge "qa_knowledge" 200,
+    /// The answer stands in the prompt.
+    QaContext "qa_context" 200,
+    /// Fields are to be taken out of a text.
+    Extraction "extraction" 300,
+    /// A text is to be put in a class.
+    Classification "classification" 30,
+    /// A text is to be made short.
+    Summarisation "summarisation" 350,
+    /// A text is to be in another language.
+    Translation "translation" 350,
+    /// A text is to be better.
+    Rewriting "rewriting" 350,
+    /// Stories, poems, songs.
+    CreativeWriting "creative:writing" 900,
+    /// Somebody is to be played.
+    CreativeRoleplay "creative:roleplay" 300,
+    /// Ideas are wanted.
+    Brainstorming "creative:brainstorming" 450,
+    /// Words that sell.
+    Marketing "writing:marketing" 350,
+    /// Letters and messages.
+    Correspondence "writing:correspondence" 300,
+    /// Essays, articles, speeches.
+    Essay "writing:essay" 1_000,
+    /// A plan for people.
+    Planning "planning" 800,
+    /// A report with sources.
+    ResearchReport "research_report" 1_500,
+    /// What to do is asked.
+    Advice "advice" 500,
+    /// A customer is to be helped.
+    CustomerSupport "customer_support" 200,
+    /// Something is to be understood.
+    Tutoring "tutoring" 600,
+    /// Talk.
+    Chat "chat" 120,
+    /// Many steps, some of them with tools that are to be described first.
+    AgentPlanning "agent:multi_step_planning" 900,
+    /// The model may call tools.
+    AgentTools "agent:tool_use" 300,
+    /// Pictures are part of the prompt.
+    Vision "vision" 300,
+    /// Sound is part of the prompt.
+    Audio "audio" 300,
+    /// Video is part of the prompt.
+    Video "video" 400,
+    /// Files are part of the prompt.
+    Document "document" 500,
+    /// A picture is wanted.
+    ImageGeneration "image_generation" 1_300,
+    /// A long text is to be read.
+    LongContext "long_context" 700,
+}
+
+/// What is thought of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Features {
     /// The task.
     pub task: Task,
-    /// The estimated need for a strong model, from 0 to 1,000.
-    pub difficulty: u16,
+    /// How sure that is, from 0 to 1: 1 where a rule told it.
+    pub confidence: f32,
+    /// The estimated need for a strong model, from 0 to 1: roughly the share of prompts that need
+    /// one less. It orders prompts; it is no probability.
+    pub difficulty: f32,
+    /// How much harder than the usual prompt it seems for every model, in logits.
+    pub hardness: f32,
 }
-
-/// Words of people who want code. Found anywhere in the text, so stems will do; English, as most
-/// words of programming are in any language.
-const CODE: &[&str] = &[
-    "function",
-    "compile",
-    "refactor",
-    "debug",
-    "stack trace",
-    "unit test",
-    "algorithm",
-    "regex",
-    "sql",
-    "python",
-    "rust",
-    "javascript",
-    "typescript",
-    "java ",
-    "c++",
-    "golang",
-    "leetcode",
-    "implement",
-    "codebase",
-    "segfault",
-    "api endpoint",
-];
-/// Words of people who want a calculation or a proof.
-const MATH: &[&str] = &[
-    "prove",
-    "proof",
-    "theorem",
-    "lemma",
-    "integral",
-    "derivative",
-    "equation",
-    "polynomial",
-    "probability",
-    "eigenvalue",
-    "solve for",
-    "\\frac",
-    "\\sum",
-    "modulo",
-];
-/// Words of tasks that weak models do badly.
-const HARD: &[&str] = &[
-    "step by step",
-    "trade-off",
-    "tradeoff",
-    "optimi",
-    "concurren",
-    "distributed",
-    "lock-free",
-    "deadlock",
-    "complexity",
-    "rigorous",
-    "architecture",
-    "race condition",
-    "np-hard",
-    "formal",
-    "in depth",
-    "edge cases",
-    "prove",
-    "analyze",
-    "analyse",
-    "compare",
-];
 
 // === impl Task ===
 
 impl Task {
-    /// The task's name in rankings and metadata.
+    /// The tasks that the learned head tells apart, in its order.
+    pub const LEARNED: [Self; 33] = [
+        Self::CodeGeneration,
+        Self::CodeDebugging,
+        Self::CodeRefactoring,
+        Self::CodeReview,
+        Self::CodeExplanation,
+        Self::CodeTesting,
+        Self::CodeSql,
+        Self::CodeOperations,
+        Self::CodeWeb,
+        Self::CodeArchitecture,
+        Self::DataAnalysis,
+        Self::Math,
+        Self::Reasoning,
+        Self::QaKnowledge,
+        Self::QaContext,
+        Self::Extraction,
+        Self::Classification,
+        Self::Summarisation,
+        Self::Translation,
+        Self::Rewriting,
+        Self::CreativeWriting,
+        Self::CreativeRoleplay,
+        Self::Brainstorming,
+        Self::Marketing,
+        Self::Correspondence,
+        Self::Essay,
+        Self::Planning,
+        Self::ResearchReport,
+        Self::Advice,
+        Self::CustomerSupport,
+        Self::Tutoring,
+        Self::Chat,
+        Self::AgentPlanning,
+    ];
+
+    /// The task of this name.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Multimodal => "multimodal",
-            Self::Agent => "agent",
-            Self::Code => "code",
-            Self::Math => "math",
-            Self::Extraction => "extraction",
-            Self::LongContext => "long_context",
-            Self::Chat => "chat",
-        }
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|task| task.as_str() == name)
     }
 
-    /// The need for a strong model before anything else is known, from 0 to 1,000.
-    const fn base(self) -> u16 {
-        match self {
-            Self::Math => 600,
-            Self::Code | Self::Agent => 500,
-            Self::LongContext => 400,
-            Self::Multimodal => 350,
-            Self::Extraction => 250,
-            Self::Chat => 150,
-        }
+    /// Whether code is read or written.
+    #[must_use]
+    pub fn is_code(self) -> bool {
+        self.as_str().starts_with("code:")
     }
 }
 
@@ -144,50 +205,84 @@ impl fmt::Display for Task {
 // === impl Features ===
 
 impl Features {
-    /// Reads a request: the parts that routing knows of, and the words of the last user message.
-    /// Takes time in proportion to the prompt.
+    /// Reads a request: the parts that routing knows of, and the bounded text of what the user asks.
+    /// Takes time in proportion to that text.
     #[must_use]
     pub fn of(ask: &Ask, chat: &ChatRequest) -> Self {
-        let asked = chat
-            .messages()
-            .filter(|message| message.role() == Role::User)
-            .last();
-        let text = asked.map(|message| message.text()).unwrap_or_default();
-        let words = ends(&text).to_lowercase();
-        let count = |list: &[&str]| list.iter().filter(|word| words.contains(**word)).count();
-        let fenced = words.contains("```");
-        let task = if ask.input.iter().any(|kind| kind != Modality::Text) {
-            Task::Multimodal
-        } else if ask.parameters.has(Parameter::Tools) {
-            Task::Agent
-        } else if fenced || count(CODE) > 0 {
-            Task::Code
-        } else if count(MATH) > 0 {
-            Task::Math
-        } else if chat.wants_json() {
-            Task::Extraction
-        } else if ask.prompt_at_least > LONG {
-            Task::LongContext
-        } else {
-            Task::Chat
-        };
-        let mut difficulty = task.base();
-        difficulty += bounded(count(HARD), 3, 100);
-        difficulty += bounded(count(CODE) + count(MATH), 4, 40);
-        difficulty += bounded(text.len() / 1_000, 3, 50);
-        if thinks(chat) {
-            difficulty += 200;
+        let mut features = Self::of_text(&asked(chat));
+        if let Some(task) = certain(ask, features.task) {
+            (features.task, features.confidence) = (task, 1.0);
+        } else if chat.wants_json() && features.confidence < DOUBTFUL {
+            features.task = Task::Extraction;
         }
+        if thinks(chat) {
+            // Who asks for much thinking knows why: half of the way to the hardest.
+            features.difficulty = 0.5 + features.difficulty / 2.0;
+        }
+        features
+    }
+
+    /// Reads a prompt without anything around it.
+    #[must_use]
+    pub fn of_text(prompt: &str) -> Self {
+        let figures = Figures::of(&Text::of(prompt));
+        let judged = Weights::bundled().judge(&figures.values);
+        // Where code stands in the prompt, it is about code.
+        let possible = |task: Task| !figures.has_code || task.is_code();
+        let shares = Task::LEARNED.into_iter().zip(judged.tasks);
+        let shares = shares.filter(|(task, _)| possible(*task));
+        let best = shares.max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let (task, confidence) = best.unwrap_or((Task::Chat, 0.0));
         Self {
             task,
-            difficulty: difficulty.min(1_000),
+            confidence,
+            difficulty: judged.difficulty,
+            hardness: judged.hardness,
         }
     }
 }
 
-/// `each` for every one of `count`, at most `most` times.
-fn bounded(count: usize, most: u16, each: u16) -> u16 {
-    u16::try_from(count).unwrap_or(u16::MAX).min(most) * each
+/// The task, where a rule is certain of it. Planning with tools stays planning.
+fn certain(ask: &Ask, learned: Task) -> Option<Task> {
+    let has = |kind| ask.input.has(kind);
+    if ask.output.has(Modality::Image) {
+        Some(Task::ImageGeneration)
+    } else if has(Modality::Video) {
+        Some(Task::Video)
+    } else if has(Modality::Audio) {
+        Some(Task::Audio)
+    } else if has(Modality::Image) {
+        Some(Task::Vision)
+    } else if has(Modality::File) {
+        Some(Task::Document)
+    } else if ask.parameters.has(Parameter::Tools) {
+        let plans = matches!(learned, Task::Planning | Task::AgentPlanning);
+        Some(if plans {
+            Task::AgentPlanning
+        } else {
+            Task::AgentTools
+        })
+    } else if ask.prompt_at_least > LONG {
+        Some(Task::LongContext)
+    } else {
+        None
+    }
+}
+
+/// The last user message, with the one before it where it is short.
+fn asked(chat: &ChatRequest) -> String {
+    let (mut before, mut last) = (None, None);
+    for message in chat
+        .messages()
+        .filter(|message| message.role() == Role::User)
+    {
+        before = last.replace(message);
+    }
+    let text = last.map(|message| message.text()).unwrap_or_default();
+    match before {
+        Some(before) if text.len() < SHORT => format!("{}\n{text}", before.text()),
+        _ => text.into_owned(),
+    }
 }
 
 /// Whether the request asks for much reasoning.
@@ -200,13 +295,15 @@ fn thinks(chat: &ChatRequest) -> bool {
     matches!(effort.as_deref(), Some("high" | "xhigh" | "max"))
 }
 
-/// The start and the end of a long text, whole of a short one.
-fn ends(text: &str) -> String {
-    if text.len() <= 2 * SEARCHED {
-        return text.to_owned();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for task in Task::ALL {
+            assert_eq!(Task::named(task.as_str()), Some(*task));
+        }
+        assert_eq!(Task::named("nonsense"), None);
     }
-    let head = text.floor_char_boundary(SEARCHED);
-    let tail = text.ceil_char_boundary(text.len() - SEARCHED);
-    let (head, tail) = (text.get(..head), text.get(tail..));
-    format!("{}\n{}", head.unwrap_or_default(), tail.unwrap_or_default())
 }

@@ -79,7 +79,7 @@ fn an_easy_prompt_and_a_hard_one_get_models_of_different_cost() {
     let easy = ranked(&ask(), "Hi, how are you?", "");
     let hard = ranked(&ask(), HARD, "");
     assert_eq!(easy.task.as_deref(), Some("chat"));
-    assert_eq!(hard.task.as_deref(), Some("code"));
+    assert_eq!(hard.task.as_deref(), Some("code:generation"));
     let place = |ranking: &Ranking| {
         pool()
             .iter()
@@ -126,7 +126,7 @@ fn a_pool_without_an_able_model_is_an_error_that_says_so() {
 fn tasks_are_told_by_certain_signs() {
     let task = |prompt: &str, members: &str| ranked(&ask(), prompt, members).task.unwrap();
     assert_eq!(task("Prove that the sum is even", ""), "math");
-    assert_eq!(task("Why does this segfault?", ""), "code");
+    assert_eq!(task("Why does this segfault?", ""), "code:debugging");
     let json = r#", "response_format": {"type": "json_object"}"#;
     assert_eq!(task("List three colours", json), "extraction");
 }

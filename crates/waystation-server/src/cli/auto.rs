@@ -182,7 +182,7 @@ impl Judge {
         Ok(Judged {
             id: prompt.id,
             task: features.task.to_string(),
-            difficulty: share(features.difficulty.into()),
+            difficulty: f64::from(features.difficulty),
             ranked: scored.into_iter().map(|s| self.ranked(s, &ask)).collect(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         })

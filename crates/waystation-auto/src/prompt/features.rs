@@ -1,0 +1,431 @@
+//! What can be counted in a prompt: lengths, shares of kinds of signs, answer options, cues. One pass
+//! over a bounded text; nothing here knows what the figures are good for.
+
+use std::sync::LazyLock;
+
+use super::{
+    cues::{CUES, Counts},
+    text::Text,
+    words::{WordSet, words},
+};
+use crate::arithmetic::{log2, number, saturated};
+
+/// Figures that are no cues.
+const MEASURES: usize = 35;
+/// How many figures a prompt has.
+pub const FEATURES: usize = MEASURES + CUES;
+
+/// Words whose share tells running text from lists and formulas.
+static STOP: LazyLock<WordSet> = LazyLock::new(|| words("stop"));
+
+/// A prompt in figures.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Figures {
+    /// One figure a feature, none of them far from 0..10.
+    pub(crate) values: [f32; FEATURES],
+    /// Code stands in the prompt: fences, or signs that prose does not have.
+    pub(crate) has_code: bool,
+}
+
+/// What the signs of a text come to.
+#[derive(Debug, Default)]
+struct Signs {
+    /// `+ * = ^ < > /`.
+    operators: usize,
+    /// Opening round, and both kinds of other brackets.
+    braces: usize,
+    /// Backslashes, and dollars that begin a formula.
+    latex: u16,
+    /// Question marks.
+    questions: u16,
+    /// Bytes outside ASCII.
+    foreign: usize,
+    /// Commas.
+    commas: usize,
+    /// Ends of sentences.
+    sentences: u16,
+    /// Double quotes.
+    quotes: u16,
+    /// Runs of underscores: something to fill in.
+    blanks: u16,
+    /// Pairs of signs that programs have and prose has not.
+    syntax: u16,
+    /// Percent signs.
+    percents: u16,
+    /// Amounts of money.
+    dollars: u16,
+    /// Upright bars: tables, and parts of one question.
+    bars: u16,
+}
+
+/// What its words come to.
+#[derive(Debug, Default)]
+struct Words {
+    /// Where they stand.
+    places: Vec<(usize, usize)>,
+    /// Their lengths in all, in bytes.
+    letters: usize,
+    /// Words of at least eight bytes.
+    long: usize,
+    /// Words of at least eleven bytes.
+    longest: usize,
+    /// Words of the list `stop`.
+    stop: usize,
+    /// Different words, roughly.
+    distinct: usize,
+    /// Words that begin with a digit.
+    numbers: u16,
+    /// Numbers behind a decimal point.
+    decimals: u16,
+    /// The largest number, of at most nine digits.
+    largest: f32,
+    /// Numbered parts: a word before 1, and the same word before 2, and so on.
+    parts: u16,
+}
+
+/// The answers that a prompt offers: `A. .. B. ..`.
+#[derive(Debug, Default)]
+struct Options {
+    /// How many there are.
+    count: u16,
+    /// Where the first begins.
+    start: Option<usize>,
+    /// The length of the longest, in bytes.
+    longest: usize,
+    /// And of the shortest.
+    shortest: usize,
+    /// Those that begin with a digit.
+    numeric: u16,
+    /// Distinct words among all of their words; 1 without options.
+    variety: f32,
+}
+
+// === impl Figures ===
+
+impl Figures {
+    /// Counts. Takes time in proportion to the bounded text.
+    pub(crate) fn of(text: &Text) -> Self {
+        let plain = text.plain.as_str();
+        let (words, signs) = (Words::of(plain), Signs::of(plain));
+        let options = Options::of(plain, &words);
+        let cues = Counts::of(plain, &words.places);
+        let mut values = [0.0; FEATURES];
+        let measures = measures(text, &words, &signs, &options);
+        let counts = cues.all().iter().map(|count| saturated(*count));
+        for (value, figure) in values.iter_mut().zip(measures.into_iter().chain(counts)) {
+            *value = figure;
+        }
+        let has_code = text.fences > 0 || (signs.syntax > 3 && signs.braces > 3);
+        Self { values, has_code }
+    }
+}
+
+/// The figures that are no cues, in the order that the weights know: sizes as logarithms to base 2 (of
+/// the question, its words, and of what stands before the options), shares of words and of bytes,
+/// and counts that saturate.
+///
+/// None of them depends on letter case or on how much white space there is.
+fn measures(text: &Text, words: &Words, signs: &Signs, options: &Options) -> [f32; MEASURES] {
+    let length = text.plain.len();
+    let stem = options.start.unwrap_or(length);
+    let in_stem = words.places.iter().filter(|(at, _)| *at < stem).count();
+    let count = words.places.len().max(1);
+    let of_words = |part: usize| number(part) / number(count);
+    let of_bytes = |part: usize| number(part * 20) / number(length.max(20));
+    let sentences = f32::from(signs.sentences.max(1));
+    let offered = f32::from(options.count.max(1));
+    [
+        log2(number(text.bytes + 1)),
+        log2(number(count)),
+        log2(number(stem + 1)),
+        log2(number(in_stem + 1)),
+        of_words(usize::from(words.numbers)),
+        (number(words.letters) / number(count)).min(16.0),
+        of_words(words.distinct),
+        of_words(words.long),
+        of_words(words.longest),
+        of_words(words.stop),
+        of_bytes(signs.operators).min(4.0),
+        of_bytes(signs.braces).min(4.0),
+        saturated(signs.latex),
+        saturated(signs.questions),
+        f32::from(options.count.min(10)) / 4.0,
+        log2(number((length - stem.min(length)) + 1) / offered),
+        f32::from(options.numeric) / offered,
+        log2(number(options.longest - options.shortest + 1)),
+        log2(words.largest + 1.0).min(24.0) / 3.0,
+        saturated(words.numbers),
+        saturated(words.decimals),
+        of_bytes(signs.foreign).min(4.0),
+        of_words(signs.commas),
+        log2(sentences),
+        log2(number(in_stem + 1) / sentences),
+        saturated(signs.quotes),
+        saturated(signs.blanks),
+        saturated(text.fences),
+        saturated(signs.syntax),
+        saturated(signs.percents),
+        saturated(signs.dollars),
+        number(length - stem.min(length)) / number(length.max(1)),
+        options.variety,
+        f32::from(words.parts.min(4)) / 4.0,
+        saturated(signs.bars),
+    ]
+}
+
+// === impl Signs ===
+
+impl Signs {
+    /// One pass over the bytes.
+    fn of(text: &str) -> Self {
+        let mut signs = Self::default();
+        let (mut before, mut run) = (b' ', 0_u16);
+        let add = |count: &mut u16| *count = count.saturating_add(1);
+        for sign in text.bytes() {
+            run = if sign == before { run + 1 } else { 0 };
+            match sign {
+                b'+' | b'*' | b'=' | b'^' | b'<' | b'>' | b'/' => signs.operators += 1,
+                b'{' | b'}' | b'[' | b']' | b'(' => signs.braces += 1,
+                b'\\' => add(&mut signs.latex),
+                b'?' => add(&mut signs.questions),
+                b',' => signs.commas += 1,
+                b'"' => add(&mut signs.quotes),
+                b'%' => add(&mut signs.percents),
+                b'|' => add(&mut signs.bars),
+                b'_' if run == 1 => add(&mut signs.blanks),
+                b' ' if matches!(before, b'.' | b'!' | b'?') => add(&mut signs.sentences),
+                0x80.. => signs.foreign += 1,
+                _ => {}
+            }
+            match (before, sign) {
+                (b'$', b'0'..=b'9') => add(&mut signs.dollars),
+                (b'$', b'\\' | b'a'..=b'z' | b'(') => add(&mut signs.latex),
+                (b'(', b')') | (b'-', b'>') | (b':', b':') | (b'=', b'=') => add(&mut signs.syntax),
+                (b';', _) | (b'_', b'a'..=b'z') => add(&mut signs.syntax),
+                (b'{', b' ') | (b' ', b'{') | (b'=', b'>') => add(&mut signs.syntax),
+                _ => {}
+            }
+            before = sign;
+            run = run.min(8);
+        }
+        if matches!(before, b'.' | b'!' | b'?') {
+            add(&mut signs.sentences);
+        }
+        signs
+    }
+}
+
+// === impl Words ===
+
+impl Words {
+    /// One pass over the bytes: a word is letters and digits, with some signs within.
+    fn of(text: &str) -> Self {
+        let mut words = Self::default();
+        let (mut start, mut seen) = (None, [0_u64; 16]);
+        let within = |sign: u8| matches!(sign, b'\'' | b'-' | b'/' | b'+' | b'#' | b'&');
+        for (at, sign) in text.bytes().chain([b' ']).enumerate() {
+            let letter = sign.is_ascii_alphanumeric() || sign >= 0x80;
+            match start {
+                None if letter => start = Some(at),
+                Some(from) if !letter && !within(sign) => {
+                    words.add(text, (from, at), &mut seen);
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        words.distinct = distinct(&seen);
+        words.parts = parts(text, &words.places);
+        words
+    }
+
+    /// Takes one word in.
+    fn add(&mut self, text: &str, (from, to): (usize, usize), seen: &mut [u64; 16]) {
+        let word = text.get(from..to).unwrap_or_default();
+        let word = word.trim_end_matches(['\'', '-', '/', '&']);
+        self.places.push((from, from + word.len()));
+        self.letters += word.len();
+        if word.starts_with(|first: char| first.is_ascii_digit()) {
+            self.number(text, word, from);
+            return;
+        }
+        self.long += usize::from(word.len() >= 8);
+        self.longest += usize::from(word.len() >= 11);
+        self.stop += usize::from(word.len() <= 5 && STOP.contains(word));
+        // Distinct words, roughly: each sets one bit of 1,024.
+        let hash = word.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        let bit = (hash ^ (hash >> 15)) % 1_024;
+        if let Some(bits) = usize::try_from(bit / 64)
+            .ok()
+            .and_then(|at| seen.get_mut(at))
+        {
+            *bits |= 1 << (bit % 64);
+        }
+    }
+
+    /// Takes one number in.
+    fn number(&mut self, text: &str, word: &str, from: usize) {
+        self.numbers = self.numbers.saturating_add(1);
+        let digits = word.bytes().take_while(u8::is_ascii_digit).take(9);
+        let value = digits.fold(0.0, |value, digit| value * 10.0 + f32::from(digit - b'0'));
+        self.largest = self.largest.max(value);
+        let before = text.get(..from).unwrap_or_default().as_bytes();
+        if let [.., b'0'..=b'9', b'.'] = before {
+            self.decimals = self.decimals.saturating_add(1);
+        }
+    }
+}
+
+/// Notes a word among those seen, roughly: each sets one bit of 1,024.
+fn note(word: &str, seen: &mut [u64; 16]) {
+    let hash = word.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    let bit = (hash ^ (hash >> 15)) % 1_024;
+    if let Some(bits) = usize::try_from(bit / 64)
+        .ok()
+        .and_then(|at| seen.get_mut(at))
+    {
+        *bits |= 1 << (bit % 64);
+    }
+}
+
+/// How many words were noted.
+fn distinct(seen: &[u64; 16]) -> usize {
+    let bits = seen.iter().map(|bits| bits.count_ones()).sum::<u32>();
+    usize::try_from(bits).unwrap_or_default()
+}
+
+/// How many parts are numbered: `statement 1 .. statement 2 ..`.
+fn parts(text: &str, places: &[(usize, usize)]) -> u16 {
+    let word = |place: &(usize, usize)| text.get(place.0..place.1).unwrap_or_default();
+    let (mut named, mut found) = ("", 0_u16);
+    for (one, two) in places.iter().zip(places.iter().skip(1)) {
+        let (one, two) = (word(one), word(two));
+        let next = two.parse() == Ok(found + 1);
+        if next && (found == 0 || one == named) && one.starts_with(|c: char| c.is_ascii_lowercase())
+        {
+            (named, found) = (one, found + 1);
+        }
+    }
+    if found > 1 { found } else { 0 }
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Options are single letters in their order, each before a full stop, a bracket or a colon,
+    /// wherever they stand.
+    fn of(text: &str, words: &Words) -> Self {
+        let mut options = Self::default();
+        let mut wanted = b'a';
+        let mut last = None;
+        for (from, to) in &words.places {
+            let letter = text.as_bytes().get(*from).copied().unwrap_or_default();
+            let after = text.as_bytes().get(*to).copied().unwrap_or_default();
+            let mark = matches!(after, b'.' | b')' | b':');
+            if to - from != 1 || letter != wanted || !mark || wanted > b'z' {
+                continue;
+            }
+            if let Some(before) = last {
+                options.close(text, before, *from);
+            }
+            options.start = options.start.or(Some(*from));
+            last = Some(to + 1);
+            wanted += 1;
+            options.count += 1;
+        }
+        match last {
+            Some(before) if options.count > 1 => options.close(text, before, text.len()),
+            _ => options = Self::default(),
+        }
+        options.variety = options
+            .start
+            .map_or(1.0, |start| variety(text, start, words));
+        options
+    }
+
+    /// Takes in one option, which ends where the next begins.
+    fn close(&mut self, text: &str, from: usize, to: usize) {
+        let option = text.get(from..to).unwrap_or_default().trim();
+        let first = option.trim_start_matches(['-', '$', '(']).bytes().next();
+        self.numeric += u16::from(first.is_some_and(|first| first.is_ascii_digit()));
+        let length = option.len();
+        self.longest = self.longest.max(length);
+        self.shortest = if self.shortest == 0 {
+            length
+        } else {
+            self.shortest.min(length)
+        };
+    }
+}
+
+/// Distinct words from `start` on among all of them, single letters apart.
+fn variety(text: &str, start: usize, words: &Words) -> f32 {
+    let mut seen = [0; 16];
+    let places = words.places.iter();
+    let offered = places.filter(|(from, to)| *from >= start && to - from > 1);
+    let mut count = 0;
+    for (from, to) in offered {
+        note(text.get(*from..*to).unwrap_or_default(), &mut seen);
+        count += 1;
+    }
+    number(distinct(&seen)) / number(count.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(prompt: &str) -> Figures {
+        Figures::of(&Text::of(prompt))
+    }
+
+    #[test]
+    fn options_are_found_in_every_spelling() {
+        for prompt in [
+            "Which is red?\nA. blood\nB. grass\nC. snow",
+            "which is red? (a) blood (b) grass (c) snow",
+            "Which is red?\nA) blood\nB) grass\n\nC) snow",
+        ] {
+            let found = figures(prompt).values[14];
+            assert!((found - 0.75).abs() < 1e-6, "{prompt}: {found}");
+        }
+        assert!(figures("Give me a. that is all").values[14].abs() < 1e-6);
+    }
+
+    #[test]
+    fn every_prompt_has_figures_in_bounds() {
+        let long = "x".repeat(100_000);
+        let signs = "{}".repeat(9_000);
+        for prompt in [
+            "",
+            " ",
+            "?",
+            "ß",
+            "\u{0}",
+            "a.",
+            "$$$$",
+            &long,
+            &signs,
+            "___ __ _",
+            "9".repeat(60).as_str(),
+        ] {
+            for (at, value) in figures(prompt).values.into_iter().enumerate() {
+                assert!(
+                    value.is_finite() && (-1.0..=32.0).contains(&value),
+                    "{at}: {value} of {prompt:.9}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn code_is_told_by_its_signs() {
+        assert!(figures("```\nx\n```").has_code);
+        assert!(figures("fn main() { let x = a_b(); println!(); foo::bar(); [1][2] }").has_code);
+        assert!(!figures("What is (in short) the capital of Peru?").has_code);
+    }
+}

@@ -1,0 +1,209 @@
+//! Trains the auto router's weights and says what they are worth. It reads labelled prompts and writes
+//! `crates/waystation-auto/data`; the router itself is that crate's.
+
+mod examples;
+mod linear;
+mod material;
+mod measure;
+mod network;
+mod perturbation;
+mod report;
+
+use std::fs;
+
+use waystation_auto::{Blend, Task, Weights, row};
+
+use crate::{failure::Failure, root};
+use material::{Material, STRONG, WEAK, task_of};
+use network::{Row, small};
+
+/// Networks whose mean is taken.
+const NETS: u64 = 5;
+/// What the parts of the difficulty count: networks, length, hardness. Length and hardness hold where
+/// the networks know nothing of a kind of prompt.
+const PARTS: [f32; 3] = [1.0, 0.5, 0.15];
+/// The penalty of the hardness head.
+const PENALTY: f64 = 0.05;
+/// Prompts of one benchmark task among the seeds, and their weight there.
+const BENCHMARKED: usize = 250;
+const BENCHMARKED_WEIGHT: f32 = 0.15;
+
+/// Trains on the split `train`, writes the weights and prints what they do on the split `dev`.
+pub(crate) fn train() -> Result<(), Failure> {
+    let material = Material::read()?;
+    let chosen = material.chosen(|example| example.split == "train");
+    let mut weights = fit(&material, &chosen, NETS)?;
+    weights.tasks = tasks(&material, &weights, |_| true);
+    let path = root::root().join("crates/waystation-auto/data/weights.bin");
+    fs::write(&path, weights.to_bytes()).map_err(|error| Failure::at(&path, error))?;
+    println!("{}: {} bytes", path.display(), weights.to_bytes().len());
+    report::dev(&material, &weights);
+    Ok(())
+}
+
+/// Trains without some benchmark or subjects, and measures on those: what to expect of prompts that
+/// nobody has seen. Writes nothing.
+pub(crate) fn report() -> Result<(), Failure> {
+    let material = Material::read()?;
+    report::held_out(&material)?;
+    report::tasks(&material)
+}
+
+/// Everything but the tasks, learned from the chosen examples.
+fn fit(material: &Material, chosen: &[usize], nets: u64) -> Result<Weights, Failure> {
+    let mut weights = Weights::default();
+    standardise(material, chosen, &mut weights);
+    let rows: Vec<Row> = chosen
+        .iter()
+        .map(|at| training_row(material, *at, &weights))
+        .collect();
+    let pair = (material.model(STRONG)?, material.model(WEAK)?);
+    let models = material.models.len();
+    let all: Vec<&Row> = rows.iter().collect();
+    weights.nets = (0..nets)
+        .map(|seed| network::fit(&all, models, pair, seed + 1))
+        .collect();
+    weights.hardness = hardness(&rows, models);
+    weights.blend = blend(material, chosen, &weights, &rows);
+    Ok(weights)
+}
+
+/// Mean and deviation of every figure.
+fn standardise(material: &Material, chosen: &[usize], weights: &mut Weights) {
+    let count = small(chosen.len());
+    let width = waystation_auto::FEATURES;
+    let (mut mean, mut scale) = (vec![0.0_f32; width], vec![0.0_f32; width]);
+    let each = || chosen.iter().map(|at| &material.figures[*at][0]);
+    for figures in each() {
+        mean.iter_mut()
+            .zip(figures)
+            .for_each(|(mean, value)| *mean += value / count);
+    }
+    for figures in each() {
+        for ((scale, value), mean) in scale.iter_mut().zip(figures).zip(&mean) {
+            *scale += (value - mean) * (value - mean) / count;
+        }
+    }
+    weights.scale = scale
+        .into_iter()
+        .map(|square| 1.0 / square.sqrt().max(0.05))
+        .collect();
+    weights.mean = mean;
+}
+
+fn training_row(material: &Material, at: usize, weights: &Weights) -> Row {
+    let figures = material.figures[at].iter();
+    let place = |name: &String| material.models.binary_search(name).unwrap_or_default();
+    let scores = material.examples[at].scores.iter();
+    Row {
+        inputs: figures
+            .map(|figures| weights.standardised(figures))
+            .collect(),
+        labels: scores.map(|(name, score)| (place(name), *score)).collect(),
+    }
+}
+
+/// How much worse than usual models do on a prompt, in logits: what is left of the scores when each
+/// model's mean is taken off, four times that (the slope of the logistic function in its middle).
+fn hardness(rows: &[Row], models: usize) -> Vec<f32> {
+    let mut sums = vec![(0.5_f32, 1.0_f32); models];
+    for (model, score) in rows.iter().flat_map(|row| &row.labels) {
+        sums[*model].0 += score;
+        sums[*model].1 += 1.0;
+    }
+    let left = |row: &Row| {
+        let over = row
+            .labels
+            .iter()
+            .map(|(model, score)| sums[*model].0 / sums[*model].1 - score);
+        4.0 * over.sum::<f32>() / small(row.labels.len())
+    };
+    let (mut inputs, mut wanted): (Vec<&[f32]>, Vec<f32>) = (Vec::new(), Vec::new());
+    for row in rows {
+        for input in row.inputs.iter().step_by(2) {
+            inputs.push(input);
+            wanted.push(left(row));
+        }
+    }
+    linear::ridge(&inputs, &wanted, PENALTY)
+}
+
+/// Every part with mean 0 and deviation 1 over the training prompts, times what it counts; and the
+/// whole with deviation 1.
+fn blend(material: &Material, chosen: &[usize], weights: &Weights, rows: &[Row]) -> Blend {
+    let gap = |row: &Row| {
+        let gaps = weights.nets.iter().map(|net| net.gap(&row.inputs[0]));
+        gaps.sum::<f32>() / small(weights.nets.len().max(1))
+    };
+    let parts: [Vec<f32>; 3] = [
+        rows.iter().map(gap).collect(),
+        chosen
+            .iter()
+            .map(|at| material.figures[*at][0][0])
+            .collect(),
+        rows.iter()
+            .map(|r| row(&weights.hardness, &r.inputs[0]))
+            .collect(),
+    ];
+    let spreads = parts.each_ref().map(|part| spread(part));
+    let whole: Vec<f32> = (0..rows.len())
+        .map(|at| {
+            let part = |n: usize| (parts[n][at] - spreads[n].0) / spreads[n].1 * PARTS[n];
+            part(0) + part(1) + part(2)
+        })
+        .collect();
+    let deviation = spread(&whole).1;
+    let of = |n: usize| (spreads[n].0, PARTS[n] / spreads[n].1 / deviation);
+    Blend {
+        gap: of(0),
+        length: of(1),
+        hardness: of(2),
+    }
+}
+
+/// Mean and deviation.
+fn spread(values: &[f32]) -> (f32, f32) {
+    let count = small(values.len());
+    let mean = values.iter().sum::<f32>() / count;
+    let square = values
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum::<f32>()
+        / count;
+    (mean, square.sqrt().max(1e-6))
+}
+
+/// The task head, from the seeds that `taken` is true of and some prompts of benchmarks.
+fn tasks(material: &Material, weights: &Weights, taken: impl Fn(usize) -> bool) -> Vec<Vec<f32>> {
+    let place = |task: Task| Task::LEARNED.iter().position(|learned| *learned == task);
+    let mut rows: Vec<(Vec<f32>, usize, f32)> = Vec::new();
+    for (_, (task, variants)) in material
+        .seeds
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| taken(*at))
+    {
+        for figures in variants.iter().take(3) {
+            rows.extend(place(*task).map(|class| (weights.standardised(figures), class, 1.0)));
+        }
+    }
+    let mut counts = [0; Task::LEARNED.len()];
+    // A stride that is prime to the number of examples visits them mixed.
+    for step in 0..material.examples.len() {
+        let at = (step * 7_919) % material.examples.len();
+        let class = task_of(&material.examples[at]).and_then(place);
+        let Some(class) = class.filter(|_| material.examples[at].split == "train") else {
+            continue;
+        };
+        if counts[class] < BENCHMARKED {
+            counts[class] += 1;
+            let input = weights.standardised(&material.figures[at][0]);
+            rows.push((input, class, BENCHMARKED_WEIGHT));
+        }
+    }
+    let rows: Vec<(&[f32], usize, f32)> = rows
+        .iter()
+        .map(|(input, class, weight)| (input.as_slice(), *class, *weight))
+        .collect();
+    linear::classes(&rows, Task::LEARNED.len(), 3)
+}

@@ -1,0 +1,51 @@
+//! How good an order of prompts is for sending them to a strong or a weak model. The definitions are
+//! those of RouteLLM (arXiv 2406.18665), with every cut of the order and ties shared out.
+
+/// The average share of the gap between the two models that the order recovers; 0.5 is chance.
+pub(crate) fn apgr(gains: &[f32], scores: &[f32]) -> f64 {
+    let mut order: Vec<usize> = (0..gains.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let total: f64 = gains.iter().copied().map(f64::from).sum();
+    let count = f64::from(u32::try_from(gains.len()).unwrap_or(u32::MAX));
+    let (mut area, mut sum, mut at) = (0.0, 0.0, 0);
+    while at < order.len() {
+        let mut end = at;
+        let mut gain = 0.0;
+        while end < order.len() && scores[order[end]].total_cmp(&scores[order[at]]).is_eq() {
+            gain += f64::from(gains[order[end]]);
+            end += 1;
+        }
+        let ties = f64::from(u32::try_from(end - at).unwrap_or(u32::MAX));
+        area += ties * (sum + gain / 2.0);
+        sum += gain;
+        at = end;
+    }
+    area / count / total
+}
+
+/// The share of prompts on the same side of the middle before and after.
+pub(crate) fn unchanged(before: &[f32], after: &[f32]) -> f64 {
+    let mut sorted = before.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let middle = sorted[sorted.len() / 2];
+    let same = before
+        .iter()
+        .zip(after)
+        .filter(|(a, b)| (**a > middle) == (**b > middle));
+    let count = u32::try_from(same.count()).unwrap_or_default();
+    f64::from(count) / f64::from(u32::try_from(before.len()).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_a_half_and_the_best_order_is_more() {
+        let gains = [1.0, 0.0, 0.0, 1.0];
+        assert!((apgr(&gains, &[0.0; 4]) - 0.5).abs() < 1e-9);
+        assert!(apgr(&gains, &[1.0, 0.0, 0.0, 1.0]) > 0.7);
+        assert!(apgr(&gains, &[0.0, 1.0, 1.0, 0.0]) < 0.3);
+        assert!((unchanged(&[1.0, 2.0, 3.0], &[1.0, 2.0, 0.0]) - 2.0 / 3.0).abs() < 1e-9);
+    }
+}

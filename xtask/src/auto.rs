@@ -6,6 +6,7 @@ mod linear;
 mod material;
 mod measure;
 mod network;
+mod outcome;
 mod perturbation;
 mod report;
 
@@ -36,6 +37,8 @@ pub(crate) fn train() -> Result<(), Failure> {
     weights.tasks = tasks(&material, &weights, |_| true);
     let path = root::root().join("crates/waystation-auto/data/weights.bin");
     fs::write(&path, weights.to_bytes()).map_err(|error| Failure::at(&path, error))?;
+    let table = root::root().join("crates/waystation-auto/data/measured.txt");
+    fs::write(&table, outcome::table(&material)).map_err(|error| Failure::at(&table, error))?;
     println!("{}: {} bytes", path.display(), weights.to_bytes().len());
     report::dev(&material, &weights);
     Ok(())

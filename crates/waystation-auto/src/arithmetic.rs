@@ -37,6 +37,12 @@ pub(crate) fn logistic(logit: f32) -> f32 {
     1.0 / (1.0 + exp(-logit))
 }
 
+/// The inverse of [`logistic`], for shares away from 0 and 1.
+pub(crate) fn logit(share: f32) -> f32 {
+    let share = share.clamp(0.001, 0.999);
+    (log2(share * 1_024.0) - log2((1.0 - share) * 1_024.0)) * std::f32::consts::LN_2
+}
+
 /// A count as a share of how much there could be: 0, 1/2, 2/3, 3/4 and so on.
 pub(crate) fn saturated(count: u16) -> f32 {
     let count = f32::from(count);

@@ -1,13 +1,21 @@
 //! An embedded auto router: it picks models for a prompt, without a network and without a clock.
 #![doc = include_str!("../README.md")]
 
+mod ability;
 mod arithmetic;
+mod pattern;
 mod prompt;
 mod rank;
+mod ranker;
+mod settings;
 mod task;
 mod weights;
 
+pub use ability::{Ability, Basis, Field, Override, Overrides};
+pub use pattern::matches;
 pub use prompt::{FEATURES, cue_names, figures};
-pub use rank::{Rules, Scored, score};
+pub use rank::{AutoRouter, Decision, Operator, Scored};
+pub use ranker::RouterSettings;
+pub use settings::{CostTier, Defaults, Router, Settings};
 pub use task::{Features, Task};
 pub use weights::{Blend, Net, Weights, bent, row};

@@ -141,6 +141,8 @@ pub struct Features {
     pub difficulty: f32,
     /// How much harder than the usual prompt it seems for every model, in logits.
     pub hardness: f32,
+    /// How many words ask for care (proofs, designs, edge cases), from 0 towards 1.
+    pub demands: f32,
 }
 
 // === impl Task ===
@@ -187,6 +189,29 @@ impl Task {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|task| task.as_str() == name)
+    }
+
+    /// What it needs beyond the usual prompt, in logits of ability. A rule: an estimate of ours, not learned.
+    #[must_use]
+    pub const fn need(self) -> f32 {
+        match self {
+            Self::CodeArchitecture | Self::AgentPlanning => 1.5,
+            Self::CodeGeneration
+            | Self::CodeDebugging
+            | Self::CodeReview
+            | Self::CodeRefactoring => 1.0,
+            Self::Math | Self::Reasoning | Self::ResearchReport | Self::AgentTools => 1.0,
+            Self::CodeTesting | Self::CodeExplanation | Self::CodeSql | Self::DataAnalysis => 0.5,
+            Self::CodeOperations | Self::CodeWeb | Self::LongContext | Self::Planning => 0.5,
+            Self::Extraction | Self::Summarisation | Self::Translation | Self::Rewriting => -0.5,
+            Self::CustomerSupport
+            | Self::Correspondence
+            | Self::Brainstorming
+            | Self::Marketing => -0.5,
+            Self::Classification => -1.0,
+            Self::Chat => -1.5,
+            _ => 0.0,
+        }
     }
 
     /// Whether code is read or written.
@@ -238,6 +263,7 @@ impl Features {
             confidence,
             difficulty: judged.difficulty,
             hardness: judged.hardness,
+            demands: figures.demands,
         }
     }
 }

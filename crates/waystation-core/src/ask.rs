@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndpointId, Modalities, ModelId, ModelRef, ParameterSet, ProviderPreferences, ServiceTier,
-    Tokens,
+    EndpointId, Modalities, ModelId, ModelRef, ParameterSet, ProviderPreferences, RawJson,
+    ServiceTier, Tokens,
 };
 
 /// A routing question. Embedders fill it by hand; the router's `ask` makes it from a chat request.
@@ -76,4 +76,6 @@ pub struct Ranking {
     pub models: Vec<ModelId>,
     /// The task that the prompt was taken for.
     pub task: Option<String>,
+    /// What metadata says of the choice, a JSON object.
+    pub data: Option<RawJson>,
 }

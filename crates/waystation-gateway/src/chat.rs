@@ -41,6 +41,8 @@ pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     health: Arc<HealthTable>,
     sticky: Arc<StickyTable>,
+    /// Who answered conversations whose model the auto router chose.
+    picks: StickyTable,
     rests: Arc<Rests>,
     /// What may be spent on second attempts.
     hedges: Hedges,
@@ -113,6 +115,7 @@ impl Gateway {
             snapshot: ArcSwap::new(snapshot),
             health: Arc::new(HealthTable::default()),
             sticky: Arc::new(StickyTable::default()),
+            picks: StickyTable::default(),
             rests: Arc::default(),
             hedges: Hedges::default(),
         }
@@ -140,6 +143,12 @@ impl Gateway {
     #[must_use]
     pub const fn sticky(&self) -> &Arc<StickyTable> {
         &self.sticky
+    }
+
+    /// Who answered the conversations under way whose model the auto router chose.
+    #[must_use]
+    pub const fn picks(&self) -> &StickyTable {
+        &self.picks
     }
 
     /// The parts that the gateway was put together from.
@@ -182,8 +191,13 @@ impl Gateway {
         record.offer(prepared.tools.iter().map(|tool| &*tool.name));
         let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
-        let ranked = rank::where_wanted(self, snapshot, &mut ask, &prepared.chat).await;
-        record.note(|entry| entry.router = ranked);
+        let about = (&mut ask, record.conversation());
+        let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await;
+        let chosen = asked.is_some();
+        if let Some(asked) = asked {
+            prepared.stages.splice(0..0, asked.stage);
+            record.note(|entry| entry.router = Some(asked.router));
+        }
         record.expect_prompt(ask.prompt_estimate);
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let mut planned = self.plan(snapshot, &ask, record.seed());
@@ -220,6 +234,11 @@ impl Gateway {
             Ok(served) => served,
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
+        if let (true, Some(conversation)) = (chosen, record.conversation()) {
+            let now = self.parts.clock.now().tick;
+            self.picks
+                .remember(conversation, &served.endpoint, None, now);
+        }
         let work = (prepared.chat, prepared.runs, ask.prompt_estimate);
         let (continuation, steps) = match &prepared.tools {
             none if none.is_empty() => (continues.then(|| self.continuation(snapshot, work)), None),
@@ -234,7 +253,6 @@ impl Gateway {
             simulated: snapshot.settings.simulated,
             warnings: plan.trace.notes.clone(),
             stages: prepared.stages,
-            task: ask.ranking.and_then(|ranking| ranking.task),
             plan,
             endpoint: served.endpoint,
             continuation,

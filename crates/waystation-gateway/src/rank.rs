@@ -1,38 +1,70 @@
-//! Asks the auto router, where a request names it.
+//! Asks the auto router, where a request names it. What it answers is data for the plan.
 
-use waystation_core::{Ask, ChatRequest, ModelId, Ranking};
+use waystation_core::{Ask, ChatRequest, ModelId, PluginId, Ranking, StageReport, Usd};
+use waystation_router::Conversation;
 
 use crate::{Snapshot, chat::Gateway};
 
-/// The ids that leave the choice of the model to the gateway.
-const AUTO: &[&str] = &["openrouter/auto", "waystation/auto"];
+/// The ids that leave the choice of the model to the gateway, and the plugins that hold their settings.
+/// Source: API contract, section 6.
+const ROUTERS: &[(&str, &str)] = &[
+    ("openrouter/auto", "auto-router"),
+    ("waystation/auto", "auto-router"),
+    ("openrouter/auto-beta", "auto-beta-router"),
+    ("waystation/auto-beta", "auto-beta-router"),
+    ("openrouter/pareto-code", "pareto-router"),
+    ("waystation/pareto-code", "pareto-router"),
+];
 
-/// Puts a ranking into `ask` when one of its models is an auto router; gives that router's id.
+/// A router that was asked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Its id.
+    pub(crate) router: ModelId,
+    /// What metadata says of its choice; `None` when it gave none.
+    pub(crate) stage: Option<StageReport>,
+}
+
+/// Puts a ranking into `ask` when one of its models is an auto router.
 ///
-/// The pool is exactly the models that have an endpoint with a credential and a codec. A ranker that
-/// fails never fails the request: the pool itself is then the default set, in its own order.
+/// The pool is exactly the models that have an endpoint which passes every rule of the request. A
+/// ranker that fails never fails the request: the pool itself is then the default set, in its own
+/// order. A ranking without models stands: then nobody may answer.
 pub(crate) async fn where_wanted(
     gateway: &Gateway,
     snapshot: &Snapshot,
-    ask: &mut Ask,
+    (ask, conversation): (&mut Ask, Option<&Conversation>),
     chat: &ChatRequest,
-) -> Option<ModelId> {
-    let wanted = ask.models.iter().filter_map(|model| model.name.as_ref());
-    let router = wanted
-        .into_iter()
-        .find(|name| AUTO.contains(&name.as_str()))?
-        .clone();
-    let pool = gateway.with_world(snapshot, waystation_router::pool);
-    let ranking = match snapshot.ranker.rank(ask, chat, &pool).await {
-        Ok(ranking) => ranking,
-        Err(error) => {
-            tracing::warn!(%error, "the auto router gave no ranking");
-            Ranking {
-                models: pool,
-                task: None,
-            }
+) -> Option<Asked> {
+    let mut wanted = ask.models.iter().filter_map(|model| model.name.as_ref());
+    let of = |name: &ModelId| ROUTERS.iter().find(|(id, _)| *id == name.as_str());
+    let (router, plugin) = wanted.find_map(|name| Some((name.clone(), of(name)?.1)))?;
+    let pool = gateway.with_world(snapshot, |world| waystation_router::pool(ask, world));
+    let start = gateway.parts().clock.now().tick;
+    // The router is told who answered last; the plan keeps to its own reasons for staying.
+    let stuck = ask.sticky.clone();
+    let last = conversation.and_then(|known| gateway.picks().recall(known, start));
+    ask.sticky = stuck.clone().or_else(|| last.map(|last| last.endpoint));
+    let ranked = snapshot.ranker.rank(ask, chat, &pool).await;
+    ask.sticky = stuck;
+    let ranking = ranked.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the auto router gave no ranking");
+        Ranking {
+            models: pool,
+            ..Ranking::default()
         }
-    };
+    });
+    let first = ranking.models.first();
+    let stage = ranking.data.clone().map(|data| StageReport {
+        plugin: PluginId::from_static(plugin),
+        summary: match (&ranking.task, first) {
+            (Some(task), Some(model)) => format!("{task}: {model} first"),
+            _ => "no model may answer".to_owned(),
+        },
+        data: Some(data),
+        fee: Usd::ZERO,
+        took: gateway.parts().clock.now().tick.since(start),
+    });
     ask.ranking = Some(ranking);
-    Some(router)
+    Some(Asked { router, stage })
 }

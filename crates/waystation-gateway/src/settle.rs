@@ -148,6 +148,11 @@ impl Record {
         self.sticky = Some((table, conversation));
     }
 
+    /// The conversation that the request belongs to.
+    pub(crate) fn conversation(&self) -> Option<&Conversation> {
+        self.sticky.as_ref().map(|(_, conversation)| conversation)
+    }
+
     /// Puts into `ask` where the conversation was served before.
     pub(crate) fn recall(&self, ask: &mut Ask) {
         if let Some((table, conversation)) = &self.sticky {

@@ -50,8 +50,6 @@ pub struct Reply {
     pub endpoint: EndpointId,
     /// The attempts that failed before.
     pub earlier: Vec<AttemptRecord>,
-    /// The task that the auto router took the prompt for.
-    pub task: Option<String>,
     /// The endpoints that began the answer and broke off, before the one that serves now. Grows while
     /// the reply is read; `provider` and `endpoint` then change.
     pub continued_from: Vec<Continued>,
@@ -106,7 +104,6 @@ pub(crate) struct Opening {
     pub(crate) warnings: Vec<String>,
     pub(crate) stages: Vec<StageReport>,
     pub(crate) plan: Plan,
-    pub(crate) task: Option<String>,
     pub(crate) endpoint: EndpointId,
     pub(crate) continuation: Option<Box<Continuation>>,
     pub(crate) steps: Option<Box<Steps>>,
@@ -133,7 +130,6 @@ impl Reply {
             warnings,
             stages,
             plan,
-            task,
             endpoint,
             continuation,
             steps,
@@ -155,7 +151,6 @@ impl Reply {
             notes,
             stages,
             plan,
-            task,
             endpoint,
             echoes,
             earlier: record.attempts(),

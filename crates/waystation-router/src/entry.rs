@@ -7,11 +7,18 @@ use waystation_core::{Ask, Endpoint, ModelId, ModelRef, SortShortcut};
 use crate::{
     NoRouteCode, Strategy, World,
     draw::{Dice, below},
+    rules::{Of, Question, check},
 };
 
 /// The router ids that are answered here. Others are ordinary rows of whoever serves them. Source:
 /// API contract, section 6.
-const AUTO: [&str; 2] = ["openrouter/auto", "waystation/auto"];
+const AUTO: [&str; 4] = [
+    "openrouter/auto",
+    "waystation/auto",
+    "openrouter/auto-beta",
+    "waystation/auto-beta",
+];
+const PARETO: [&str; 2] = ["openrouter/pareto-code", "waystation/pareto-code"];
 const FREE: [&str; 2] = ["openrouter/free", "waystation/free"];
 /// The static variant of endpoints that cost nothing.
 const FREE_VARIANT: &str = "free";
@@ -105,6 +112,7 @@ pub(crate) fn resolve<'a>(
     }
     match name.as_str() {
         id if AUTO.contains(&id) => entry(Strategy::Auto, auto(name, ask, world)),
+        id if PARETO.contains(&id) => entry(Strategy::Pareto, auto(name, ask, world)),
         id if FREE.contains(&id) => entry(Strategy::Free, free(name, world, rng)),
         _ => entry(Strategy::Direct, vec![direct(reference, name, world)?]),
     }
@@ -195,14 +203,17 @@ fn bare<'a>(
     }
 }
 
-/// The ranked models, then the row of the id itself, where somebody serves it.
+/// The ranked models, then the row of the id itself, where somebody serves it. A ranking without
+/// models says that none may answer: then that row may not either.
 fn auto<'a>(name: &ModelId, ask: &Ask, world: &World<'a>) -> Vec<Target<'a>> {
-    let ranked = ask.ranking.iter().flat_map(|ranking| &ranking.models);
+    let ranking = ask.ranking.as_ref();
+    let nobody = ranking.is_some_and(|ranking| ranking.models.is_empty());
+    let ranked = ranking.into_iter().flat_map(|ranking| &ranking.models);
     ranked
         .filter_map(|id| world.catalog.resolve(id))
         .filter(|model| !model.router)
         .map(Target::plain)
-        .chain(own_row(name, world))
+        .chain(own_row(name, world).filter(|_| !nobody))
         .collect()
 }
 
@@ -259,16 +270,18 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The models that an auto router may choose among: those with at least one endpoint that has a
-/// credential and a codec. Sorted by id.
+/// The models that an auto router may choose among: those with at least one endpoint that passes every
+/// rule of the question, credentials and codec included. Sorted by id. Takes time in proportion to the
+/// endpoints of the catalogue.
 #[must_use]
-pub fn pool(world: &World<'_>) -> Vec<ModelId> {
-    let serves = |endpoint: &Endpoint| {
-        endpoint.variant.is_none()
-            && endpoint.service_tier.is_none()
-            && world.dialects.contains(&endpoint.dialect)
-            && (world.usable)(&endpoint.provider)
+pub fn pool(ask: &Ask, world: &World<'_>) -> Vec<ModelId> {
+    let question = Question::of(ask, world);
+    let of = Of {
+        variants: Variants::Plain,
+        shortcut: None,
+        flex_only: false,
     };
+    let serves = |endpoint: &Endpoint| check(&question, &of, endpoint).is_ok();
     world
         .catalog
         .models()

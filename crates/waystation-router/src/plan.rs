@@ -57,6 +57,8 @@ pub enum Strategy {
     Fallback,
     /// By the auto router.
     Auto,
+    /// The cheapest of those that code well enough.
+    Pareto,
     /// Among those that cost nothing.
     Free,
     /// The newest of a family.
@@ -73,6 +75,7 @@ impl Strategy {
             Self::Direct => "direct",
             Self::Fallback => "fallback",
             Self::Auto => "auto",
+            Self::Pareto => "pareto",
             Self::Free => "free",
             Self::Latest => "latest",
         }
@@ -282,7 +285,12 @@ fn flex_only(question: &Question<'_>, target: &Target<'_>) -> bool {
 
 /// The entries whose models were chosen by a router.
 fn routers(wanted: &Wanted<'_>) -> Vec<usize> {
-    let chosen = |entry: &Entry<'_>| matches!(entry.strategy, Strategy::Auto | Strategy::Free);
+    let chosen = |entry: &Entry<'_>| {
+        matches!(
+            entry.strategy,
+            Strategy::Auto | Strategy::Pareto | Strategy::Free
+        )
+    };
     let routers = wanted.entries.iter().filter(|(_, entry)| chosen(entry));
     routers.map(|(at, _)| *at).collect()
 }

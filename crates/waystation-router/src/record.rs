@@ -162,6 +162,7 @@ impl DecisionRecord {
         ask.ranking = self.ranking.as_ref().map(|models| Ranking {
             models: models.clone(),
             task: self.task.clone(),
+            data: None,
         });
         if let Some(size) = self.prompt {
             ask.prompt_at_least = Tokens::new(size.at_least);

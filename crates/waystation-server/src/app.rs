@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use waystation_auto::Rules;
+use waystation_auto::AutoRouter;
 use waystation_core::{
     Clock, Credentials, Document, DocumentJob, Fetcher, ParseError, Sandbox, SortBy, Transport,
     Trust, UnixMs,
@@ -274,6 +274,8 @@ fn split(
         },
         plugins: Arc::new(plugins::registry(&config, outside, simulated)),
         ranker: Arc::new(Rules::new(catalog)),
+        plugins: Arc::new(plugins::registry(&config, sandboxed)),
+        ranker: Arc::new(AutoRouter::new(catalog, plugins::operator(&config))),
         policy: policy(&config),
         settings: Settings {
             retries: waystation_gateway::Retries {

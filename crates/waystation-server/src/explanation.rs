@@ -71,9 +71,11 @@ async fn question(
     if let Some(record) = &given.record {
         record.fill(&mut ask);
     }
-    let auto = |name: &ModelId| name.slug() == "auto";
+    let auto = |name: &ModelId| waystation_auto::Router::of(name).is_some();
     if ask.ranking.is_none() && ask.models.iter().filter_map(|m| m.name.as_ref()).any(auto) {
-        let pool = app.gateway().with_world(snapshot, pool);
+        let pool = app
+            .gateway()
+            .with_world(snapshot, |world| pool(&ask, world));
         ask.ranking = snapshot.ranker.rank(&ask, &chat, &pool).await.ok();
     }
     Ok(ask)

@@ -58,6 +58,13 @@ impl Counts {
         }
     }
 
+    /// How often the cues of these names were found, in all.
+    pub(crate) fn of_names(&self, names: &[&str]) -> u16 {
+        let known = TABLE.names.iter().zip(&self.0);
+        let wanted = known.filter(|(name, _)| names.contains(name));
+        wanted.fold(0_u16, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
     /// All of them, in the order of the lists.
     pub(crate) const fn all(&self) -> &[u16; CUES] {
         &self.0

@@ -18,11 +18,16 @@ pub const FEATURES: usize = MEASURES + CUES;
 /// Words whose share tells running text from lists and formulas.
 static STOP: LazyLock<WordSet> = LazyLock::new(|| words("stop"));
 
+/// Cues of prompts that ask for care.
+const DEMANDING: [&str; 4] = ["steps", "prove", "design", "testing"];
+
 /// A prompt in figures.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Figures {
     /// One figure a feature, none of them far from 0..10.
     pub(crate) values: [f32; FEATURES],
+    /// How many words ask for care, saturated.
+    pub(crate) demands: f32,
     /// Code stands in the prompt: fences, or signs that prose does not have.
     pub(crate) has_code: bool,
 }
@@ -116,7 +121,11 @@ impl Figures {
             *value = figure;
         }
         let has_code = text.fences > 0 || (signs.syntax > 3 && signs.braces > 3);
-        Self { values, has_code }
+        Self {
+            values,
+            demands: saturated(cues.of_names(&DEMANDING)),
+            has_code,
+        }
     }
 }
 

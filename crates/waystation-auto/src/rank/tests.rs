@@ -1,7 +1,7 @@
 //! Which model the rules pick, on a small catalogue of our own.
 
 use waystation_catalog::source::Rows;
-use waystation_core::{Modality, Parameter};
+use waystation_core::{Modality, Parameter, Ranking};
 
 use super::*;
 
@@ -59,8 +59,19 @@ fn ask() -> Ask {
 fn ranked(ask: &Ask, prompt: &str, members: &str) -> Ranking {
     let content = json_string(prompt);
     let body = format!(r#"{{"messages": [{{"role": "user", "content": {content}}}]{members}}}"#);
-    let chat = ChatRequest::parse(&body.into()).unwrap();
-    Rules::new(catalog()).rank(ask, &chat, &pool()).unwrap()
+    decided(ask, &ChatRequest::parse(&body.into()).unwrap(), &pool())
+}
+
+/// What the router says, in the form that the gateway gets.
+fn decided(ask: &Ask, chat: &ChatRequest, pool: &[ModelId]) -> Ranking {
+    let router = AutoRouter::new(catalog(), Operator::default());
+    let settings = router.settings(Router::Auto, chat).unwrap();
+    let decision = router.decide(ask, chat, (Router::Auto, &settings), pool);
+    Ranking {
+        models: decision.models(),
+        task: Some(decision.features.task.to_string()),
+        data: Some(decision.data()),
+    }
 }
 
 /// The prompt as a JSON string.
@@ -108,18 +119,10 @@ fn only_models_that_can_take_the_request_are_ranked() {
 }
 
 #[test]
-fn a_pool_without_an_able_model_is_an_error_that_says_so() {
+fn a_pool_without_an_able_model_gives_an_empty_order() {
     let mut long = ask();
     long.prompt_at_least = Tokens::new(1_000_000);
-    let chat = ChatRequest::parse(
-        &br#"{"messages": [{"role": "user", "content": "x"}]}"#
-            .as_slice()
-            .into(),
-    );
-    let refused = Rules::new(catalog())
-        .rank(&long, &chat.unwrap(), &pool())
-        .unwrap_err();
-    assert_eq!(refused.reason, "none of 5 models can take the request");
+    assert_eq!(ranked(&long, "x", "").models, [""; 0]);
 }
 
 #[test]
@@ -149,11 +152,121 @@ fn the_order_of_the_pool_does_not_matter() {
             .into(),
     )
     .unwrap();
-    let rules = Rules::new(catalog());
     let mut backwards = pool();
     backwards.reverse();
     assert_eq!(
-        rules.rank(&ask(), &chat, &pool()).unwrap(),
-        rules.rank(&ask(), &chat, &backwards).unwrap()
+        decided(&ask(), &chat, &pool()),
+        decided(&ask(), &chat, &backwards)
     );
+}
+
+/// The places in the pool of the models that these settings leave, best first.
+fn places(settings: &str, ask: &Ask) -> Vec<usize> {
+    let members = format!(r#", "plugins": [{{"id": "auto-router"{settings}}}]"#);
+    let ranking = ranked(ask, HARD, &members);
+    let place = |id: &ModelId| pool().iter().position(|known| known == id);
+    ranking.models.iter().filter_map(place).collect()
+}
+
+#[test]
+fn patterns_allow_and_exclusion_wins() {
+    assert_eq!(places(r#", "allowed_models": ["acme/m2"]"#, &ask()), [2]);
+    let both = r#", "allowed_models": ["acme/*"], "excluded_models": ["*/m1", "*/m3", "acme/m4"]"#;
+    let mut left = places(both, &ask());
+    left.sort_unstable();
+    assert_eq!(left, [0, 2]);
+    assert!(places(r#", "excluded_models": ["*"]"#, &ask()).is_empty());
+    assert_eq!(
+        places(
+            r#", "allowed_models": ["acme/m2"], "enabled": false"#,
+            &ask()
+        )
+        .len(),
+        5
+    );
+}
+
+#[test]
+fn a_band_of_costs_leaves_out_the_cheaper_too() {
+    for (tier, place) in [
+        ("low", 0),
+        ("medium", 1),
+        ("high", 2),
+        ("xhigh", 3),
+        ("max", 4),
+    ] {
+        let both = format!(r#", "cost_tier": "{tier}", "cost_quality_tradeoff": 10"#);
+        assert_eq!(places(&both, &ask()), [place], "{tier}");
+    }
+    assert_eq!(places(r#", "cost_quality_tradeoff": 10"#, &ask())[0], 0);
+    assert_eq!(places(r#", "cost_quality_tradeoff": 0"#, &ask())[0], 4);
+}
+
+#[test]
+fn the_conversations_model_stays_while_it_is_near_the_top() {
+    let mut again = ask();
+    let order = places("", &again);
+    again.sticky = Some(format!("acme/m{}|acme", order[1]).parse().unwrap());
+    assert_eq!(places("", &again)[0], order[1]);
+    again.sticky = Some(format!("acme/m{}|acme", order[4]).parse().unwrap());
+    assert_eq!(places("", &again)[0], order[0]);
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    for (settings, field) in [
+        (r#""cost_tier": "huge""#, "cost_tier"),
+        (r#""cost_quality_tradeoff": 11"#, "cost_quality_tradeoff"),
+        (r#""allowed_models": "x""#, "allowed_models"),
+        (r#""excluded_models": [""]"#, "excluded_models[0]"),
+        (r#""pin_model": 1"#, "pin_model"),
+        (r#""min_coding_score": 2"#, "min_coding_score"),
+    ] {
+        let text = format!("{{{settings}}}");
+        let entry = waystation_core::RawJson::parse(&text.into()).unwrap();
+        assert_eq!(Settings::read(entry.json()).unwrap_err().field, field);
+    }
+}
+
+#[test]
+fn the_account_names_candidates_and_where_their_quality_comes_from() {
+    let data = ranked(&ask(), HARD, "").data.unwrap();
+    let data = data.json();
+    assert_eq!(
+        data.get("task_type").and_then(Json::string).as_deref(),
+        Some("code:generation")
+    );
+    assert!((0.0..=1.0).contains(&data.get("difficulty").and_then(Json::f64).unwrap()));
+    let first = data
+        .get("candidates")
+        .and_then(|list| list.elements().next())
+        .unwrap();
+    assert!(first.get("cost_usd").and_then(Json::f64).unwrap() > 0.0);
+    assert_eq!(
+        first.get("basis").and_then(Json::string).as_deref(),
+        Some("guessed from price and age")
+    );
+}
+
+#[test]
+fn pareto_takes_the_cheapest_of_a_tier_of_coding() {
+    let of = |settings: &str| {
+        let body = format!(
+            r#"{{"messages": [{{"role": "user", "content": "x"}}], "plugins": [{{"id": "pareto-router"{settings}}}]}}"#
+        );
+        let chat = ChatRequest::parse(&body.into()).unwrap();
+        let router = AutoRouter::new(catalog(), Operator::default());
+        let settings = router.settings(Router::ParetoCode, &chat).unwrap();
+        let decision = router.decide(&ask(), &chat, (Router::ParetoCode, &settings), &pool());
+        decision
+            .models()
+            .iter()
+            .map(|id| id.slug().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(""), ["m3", "m4"]);
+    assert_eq!(of(r#", "min_coding_score": 0.5"#), ["m1", "m2"]);
+    assert_eq!(of(r#", "min_coding_score": 0.1"#), ["m0"]);
+    assert_eq!(of(r#", "max_price": 2"#), ["m2", "m1", "m0"]);
+    assert!(of(r#", "max_price": 0.01"#).is_empty());
 }

@@ -239,7 +239,7 @@ fn auto_tries_the_ranked_models_and_last_the_row_of_its_own_id() {
             "maker/small-1".parse().unwrap(),
             "maker/big-2".parse().unwrap(),
         ],
-        task: None,
+        ..Ranking::default()
     });
     let plan = town.plan_in(&rows(), &ask, 3).unwrap();
     assert_eq!(plan.strategy.as_str(), "auto");
@@ -258,7 +258,7 @@ fn s100_auto_with_tools_keeps_only_models_that_take_them() {
             "maker/small-1".parse().unwrap(),
             "maker/big-2".parse().unwrap(),
         ],
-        task: None,
+        ..Ranking::default()
     });
     let plan = town.plan_in(&rows(), &ask, 3).unwrap();
     assert!(ids(&plan).iter().all(|id| !id.starts_with("maker/small-1")));

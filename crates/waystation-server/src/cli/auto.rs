@@ -10,20 +10,15 @@ use bytes::Bytes;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use waystation_auto::{Features, Scored, score};
+use waystation_auto::{AutoRouter, Operator, Override, Overrides, Router, Scored};
 use waystation_catalog::{Catalog, Changes, EndpointChange, ModelChange, ProviderChange};
-use waystation_core::{
-    Ask, ChatRequest, Clock, InvalidRequest, ModelId, Price, RawJson, Tokens, UsdPerMTok,
-};
+use waystation_core::{ChatRequest, Clock, InvalidRequest, ModelId, Price, RawJson, UsdPerMTok};
 use waystation_gateway::TokioClock;
 use waystation_router::{RoutingPolicy, ask};
 use waystation_tokens::ByteBounds;
 
 use super::{Refusal, Source, runtime, say};
 use crate::config::Environment;
-
-/// The answer that costs are estimated for when a prompt sets no limit.
-const ANSWER: Tokens = Tokens::new(500);
 
 /// Arguments of `auto`.
 #[derive(Clone, Debug, Args)]
@@ -33,8 +28,8 @@ pub(super) struct AutoArgs {
     /// One prompt a line in, one answer a line out.
     #[arg(long)]
     batch: bool,
-    /// The models to choose from, a JSON list of {"id", "price": {"prompt", "completion"}}; absent,
-    /// the catalogue.
+    /// The models to choose from, a JSON list of {"id", "quality_prior"?, "price": {"prompt",
+    /// "completion"}}; absent, the catalogue.
     #[arg(long, value_name = "FILE")]
     models: Option<PathBuf>,
 }
@@ -68,6 +63,8 @@ struct Ranked {
     quality: f64,
     cost_usd: Option<Box<RawValue>>,
     score: f64,
+    /// Where the quality comes from.
+    basis: String,
 }
 
 /// A prompt that could not be judged.
@@ -82,9 +79,9 @@ struct Failed {
 #[serde(deny_unknown_fields)]
 struct Pooled {
     id: ModelId,
-    /// Taken, but the rules have no use for it.
-    #[serde(default, rename = "quality_prior")]
-    _quality_prior: Option<f64>,
+    /// How well it does on a usual prompt, from 0 to 1.
+    #[serde(default)]
+    quality_prior: Option<f32>,
     price: PooledPrice,
 }
 
@@ -98,16 +95,21 @@ struct PooledPrice {
 
 /// What prompts are scored over.
 struct Judge {
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
+    router: AutoRouter,
     pool: Vec<ModelId>,
     clock: Arc<dyn Clock>,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &AutoArgs, env: &Environment) -> Result<(), Refusal> {
-    let catalog = match &args.models {
+    let (catalog, operator) = match &args.models {
         Some(path) => listed(path)?,
-        None => args.source.resolve_catalog(env)?.catalog,
+        None => {
+            let resolved = args.source.resolve_catalog(env)?;
+            let operator = crate::plugins::operator(&resolved.config);
+            (resolved.catalog, operator)
+        }
     };
     let usable = |model: &&waystation_catalog::Model| !model.router && !model.deprecated;
     let pool = catalog
@@ -117,8 +119,11 @@ pub(super) fn run(args: &AutoArgs, env: &Environment) -> Result<(), Refusal> {
     let pool = pool.collect();
     runtime()?.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
+        let catalog = Arc::new(catalog);
+        let router = AutoRouter::new(Arc::clone(&catalog), operator);
         let judge = Judge {
             catalog,
+            router,
             pool,
             clock,
         };
@@ -176,42 +181,30 @@ impl Judge {
         let start = self.clock.now().tick;
         let policy = RoutingPolicy::default();
         let ask = ask(&chat, &ByteBounds, &self.catalog, &policy)?;
-        let features = Features::of(&ask, &chat);
-        let scored = score(&self.catalog, &ask, features, &self.pool);
+        let settings = self.router.settings(Router::Auto, &chat)?;
+        let auto = (Router::Auto, &settings);
+        let decision = self.router.decide(&ask, &chat, auto, &self.pool);
         let took = self.clock.now().tick.since(start);
         Ok(Judged {
             id: prompt.id,
-            task: features.task.to_string(),
-            difficulty: f64::from(features.difficulty),
-            ranked: scored.into_iter().map(|s| self.ranked(s, &ask)).collect(),
+            task: decision.features.task.to_string(),
+            difficulty: decision.features.difficulty.into(),
+            ranked: decision.ranked.into_iter().map(ranked).collect(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         })
     }
-
-    fn ranked(&self, scored: Scored, ask: &Ask) -> Ranked {
-        let answer = ask.max_output.unwrap_or(ANSWER);
-        let cost = |price: &Price| {
-            let rates = price.at(ask.prompt_estimate);
-            Some(rates.prompt?.of(ask.prompt_estimate) + rates.completion?.of(answer))
-        };
-        let endpoints = self.catalog.model(scored.model.as_str());
-        let endpoints = endpoints.into_iter().flat_map(|model| &model.endpoints);
-        let costs = endpoints
-            .filter(|endpoint| endpoint.variant.is_none())
-            .filter_map(|endpoint| Some((endpoint.trust, cost(&endpoint.price)?)));
-        let cheapest = costs.min().map(|(_, cost)| cost.to_string());
-        Ranked {
-            model: scored.model,
-            quality: share(scored.ability.into()),
-            // Amounts of money are written digit by digit.
-            cost_usd: cheapest.and_then(|text| RawValue::from_string(text).ok()),
-            score: share(scored.score),
-        }
-    }
 }
 
-fn share(per_mille: i32) -> f64 {
-    f64::from(per_mille) / 1_000.0
+fn ranked(scored: Scored) -> Ranked {
+    let cost = scored.cost.map(|cost| cost.to_string());
+    Ranked {
+        quality: scored.quality.into(),
+        // Amounts of money are written digit by digit.
+        cost_usd: cost.and_then(|text| RawValue::from_string(text).ok()),
+        score: scored.score.into(),
+        basis: scored.basis.to_string(),
+        model: scored.model,
+    }
 }
 
 fn failed(id: Option<&RawValue>, error: &str) -> serde_json::Result<String> {
@@ -239,12 +232,23 @@ fn chat(prompt: &Prompt<'_>) -> Result<ChatRequest, InvalidRequest> {
     ChatRequest::parse(&Bytes::from(body))
 }
 
-/// A catalogue of exactly the models of a file.
-fn listed(path: &Path) -> Result<Catalog, Refusal> {
+/// A catalogue of exactly the models of a file, and the qualities that it gives them.
+fn listed(path: &Path) -> Result<(Catalog, Operator), Refusal> {
     let refuse = |message: String| Refusal(format!("error: {}: {message}", path.display()));
     let text = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
     let models: Vec<Pooled> = serde_json::from_slice(&text)
         .map_err(|error| refuse(format!("expected a list of {{id, price}}: {error}")))?;
+    let prior = |pooled: &Pooled| {
+        let quality = pooled.quality_prior?;
+        let pattern = pooled.id.to_string();
+        Some(Override {
+            pattern,
+            task: None,
+            quality,
+        })
+    };
+    let mut operator = Operator::default();
+    operator.abilities = Overrides::new(models.iter().filter_map(prior).collect());
     let slug: waystation_core::ProviderSlug = "listed".parse()?;
     let mut provider = ProviderChange::new(slug.clone());
     provider.name = Some("Listed".into());
@@ -265,5 +269,5 @@ fn listed(path: &Path) -> Result<Catalog, Refusal> {
     let (catalog, _) = Catalog::empty()
         .with(changes)
         .map_err(|error| refuse(error.to_string()))?;
-    Ok(catalog)
+    Ok((catalog, operator))
 }

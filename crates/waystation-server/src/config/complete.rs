@@ -196,6 +196,8 @@ fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
         ("ledger.url", raw.ledger.url.is_some()),
         ("shared_state.url", raw.shared_state.url.is_some()),
         ("plugins.auto-router", plugins.auto_router.is_some()),
+        ("plugins.web", plugins.web.is_some()),
+        ("plugins.file-parser.mistral_ocr", ocr),
     ];
     keys.into_iter()
         .filter_map(|(path, written)| written.then_some(path))

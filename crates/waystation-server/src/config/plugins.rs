@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use waystation_core::{PluginId, RawJson};
 
 use super::{
@@ -12,6 +13,8 @@ use super::{
     raw::{
         AutoEngine, Exact, RawAutoRouter, RawCompression, RawFileParser, RawPlugins, RawService,
         RawWeb, WebEngine,
+        AutoEngine, RawAutoRouter, RawCompression, RawFileParser, RawParetoRouter, RawPlugins,
+        RawService, RawWeb, WebEngine,
     },
     settings::{Fetch, PluginConfig, Service},
 };
@@ -50,7 +53,17 @@ pub(super) fn plugins(raw: RawPlugins, cx: &mut Context<'_>) -> BTreeMap<PluginI
         ),
         (
             "auto-router",
-            raw.auto_router.map(|raw| auto_router(raw, cx)),
+            raw.auto_router
+                .map(|raw| auto_router("auto-router", raw, cx)),
+        ),
+        (
+            "auto-beta-router",
+            raw.auto_beta_router
+                .map(|raw| auto_router("auto-beta-router", raw, cx)),
+        ),
+        (
+            "pareto-router",
+            raw.pareto_router.map(|raw| pareto_router(&raw, cx)),
         ),
         (
             "response-healing",
@@ -141,26 +154,91 @@ fn compression(raw: &RawCompression, cx: &mut Context<'_>) -> PluginConfig {
     }
 }
 
-fn auto_router(raw: RawAutoRouter, cx: &mut Context<'_>) -> PluginConfig {
-    let path = "plugins.auto-router";
+fn auto_router(id: &str, raw: RawAutoRouter, cx: &mut Context<'_>) -> PluginConfig {
+    let path = format!("plugins.{id}");
     let entries = [("notdiamond", raw.notdiamond, "https://api.notdiamond.ai")];
-    let services = services(path, entries, cx);
+    let services = services(&path, entries, cx);
     let engine = raw.engine.map(|engine| match engine {
         AutoEngine::Embedded => "embedded",
         AutoEngine::Notdiamond => "notdiamond",
     });
     needs(
-        path,
+        &path,
         engine.filter(|name| *name != "embedded"),
         &services,
         cx,
     );
+    for (key, quality) in &raw.quality {
+        let task = key.split_once(' ').map(|(_, task)| task);
+        if task.is_some_and(|task| waystation_auto::Task::named(task).is_none()) {
+            let message =
+                format!("expected a pattern of ids, or a pattern and a task, found {key:?}");
+            cx.wrong(&join(&path, "quality"), &message);
+        }
+        if !(0.0..=1.0).contains(quality) {
+            let message = format!("expected a number from 0 to 1, found {quality}");
+            cx.wrong(&join(&path, &format!("quality.{key:?}")), &message);
+        }
+    }
+    let options = RawJson::of(&RouterOptions {
+        engine,
+        allowed_models: raw.allowed_models,
+        excluded_models: raw.excluded_models,
+        cost_tier: raw.cost_tier,
+        cost_quality_tradeoff: raw.cost_quality_tradeoff,
+        pin_model: raw.pin_model,
+        min_coding_score: None,
+        quality: (!raw.quality.is_empty()).then_some(raw.quality),
+    });
+    checked(&path, &options, cx);
     PluginConfig {
         enabled: raw.enabled,
         prevent_overrides: raw.prevent_overrides,
-        options: options(&[("engine", engine)]),
+        options,
         services,
     }
+}
+
+fn pareto_router(raw: &RawParetoRouter, cx: &mut Context<'_>) -> PluginConfig {
+    let options = RawJson::of(&RouterOptions {
+        min_coding_score: raw.min_coding_score,
+        ..RouterOptions::default()
+    });
+    checked("plugins.pareto-router", &options, cx);
+    PluginConfig {
+        enabled: raw.enabled,
+        prevent_overrides: raw.prevent_overrides,
+        options,
+        services: Services::new(),
+    }
+}
+
+/// Notes what is wrong with a router's settings.
+fn checked(path: &str, options: &RawJson, cx: &mut Context<'_>) {
+    if let Err(error) = waystation_auto::Settings::read(options.json()) {
+        cx.wrong(&join(path, &error.field), &error.message);
+    }
+}
+
+/// A router's settings as a request spells them, and the operator's abilities.
+#[derive(Debug, Default, Serialize)]
+struct RouterOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_models: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excluded_models: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_tier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_quality_tradeoff: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pin_model: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_coding_score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<BTreeMap<String, f32>>,
 }
 
 /// The services that the file names.

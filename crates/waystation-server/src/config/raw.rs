@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, de::Error as _, de::Visitor};
 use waystation_core::{PresetSlug, ProviderSlug, Secret, Usd, UsdPerMTok};
 
 pub(super) use plugin::{
-    AutoEngine, RawAutoRouter, RawCompression, RawFileParser, RawPlugins, RawService, RawWeb,
-    WebEngine,
+    AutoEngine, RawAutoRouter, RawCompression, RawFileParser, RawParetoRouter, RawPlugins,
+    RawService, RawWeb, WebEngine,
 };
 pub(super) use provider::{
     RawDataPolicy, RawEndpoint, RawKey, RawModel, RawOverride, RawPrice, RawProvider,

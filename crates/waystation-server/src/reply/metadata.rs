@@ -57,7 +57,7 @@ impl Metadata {
         let mut object = ObjectWriter::open(&mut out);
         self.head(&reply.plan, Some(reply), &tried, &mut object);
         write_seams(&reply.continued_from, &mut object);
-        write_pipeline(&reply.stages, reply.task.as_deref(), &mut object);
+        write_pipeline(&reply.stages, &mut object);
         if let Some(time) = settled.generation_time {
             let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             object.number("generation_time", ms);
@@ -245,22 +245,14 @@ fn write_params(unmatched: &[String], object: &mut ObjectWriter<'_>) {
 }
 
 /// Only stages that changed something.
-fn write_pipeline(stages: &[StageReport], task: Option<&str>, object: &mut ObjectWriter<'_>) {
-    if stages.is_empty() && task.is_none() {
+fn write_pipeline(stages: &[StageReport], object: &mut ObjectWriter<'_>) {
+    if stages.is_empty() {
         return;
     }
     let out = object.key("pipeline");
     out.push(b'[');
-    if let Some(task) = task {
-        let mut one = ObjectWriter::open(out);
-        one.string("type", "plugin").string("name", "auto-router");
-        let mut data = one.object("data");
-        data.string("task_type", task);
-        data.close();
-        one.close();
-    }
     for (place, stage) in stages.iter().enumerate() {
-        if place > 0 || task.is_some() {
+        if place > 0 {
             out.push(b',');
         }
         let kind = match stage.plugin.as_str() {

@@ -1,6 +1,8 @@
 //! Plugins and the services that they ask, as a config file writes them.
 //! What they mean is in `plugins`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use waystation_core::Usd;
@@ -17,6 +19,10 @@ pub(in crate::config) struct RawPlugins {
     pub(in crate::config) file_parser: Option<RawFileParser>,
     /// Models picked by prompt.
     pub(in crate::config) auto_router: Option<RawAutoRouter>,
+    /// The same for `openrouter/auto-beta`, with settings of its own.
+    pub(in crate::config) auto_beta_router: Option<RawAutoRouter>,
+    /// Models picked by how well they code.
+    pub(in crate::config) pareto_router: Option<RawParetoRouter>,
     /// Repair of JSON replies.
     pub(in crate::config) response_healing: Option<RawPlugin>,
     /// Prompts made to fit.
@@ -93,6 +99,28 @@ pub(in crate::config) struct RawAutoRouter {
     /// `embedded` or `notdiamond`.
     pub(in crate::config) engine: Option<AutoEngine>,
     pub(in crate::config) notdiamond: Option<RawService>,
+    /// Patterns of the models to choose from.
+    pub(in crate::config) allowed_models: Option<Vec<String>>,
+    /// Patterns of models that are never chosen.
+    pub(in crate::config) excluded_models: Option<Vec<String>>,
+    /// `low`, `medium`, `high`, `xhigh` or `max`.
+    pub(in crate::config) cost_tier: Option<String>,
+    /// From 0, quality alone, to 10, cost alone.
+    pub(in crate::config) cost_quality_tradeoff: Option<u8>,
+    /// Whether the model of the last answer is kept.
+    pub(in crate::config) pin_model: Option<bool>,
+    /// What models can do, from 0 to 1, by pattern of ids, or by `pattern task`.
+    pub(in crate::config) quality: BTreeMap<String, f32>,
+}
+
+/// `[plugins.pareto-router]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawParetoRouter {
+    pub(in crate::config) enabled: bool,
+    pub(in crate::config) prevent_overrides: bool,
+    /// How good at code a model must be, from 0 to 1.
+    pub(in crate::config) min_coding_score: Option<f64>,
 }
 
 /// Who ranks models.

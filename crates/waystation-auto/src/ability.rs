@@ -92,7 +92,9 @@ pub struct Override {
 struct Row {
     /// By field; general is always there.
     logits: BTreeMap<u8, f32>,
+    /// How unsure they are.
     deviation: f32,
+    /// Who measured, and when.
     source: &'static str,
 }
 
@@ -122,7 +124,7 @@ impl Field {
         }
     }
 
-    /// Its column.
+    /// Its column in the tables, which never changes its meaning: rows are data.
     const fn column(self) -> u8 {
         match self {
             Self::General => 0,
@@ -144,6 +146,8 @@ impl Overrides {
     }
 
     /// The quality that the operator gives a model for a task.
+    ///
+    /// Later lines go before earlier ones.
     fn of(&self, id: &str, task: Task) -> Option<f32> {
         let fits = |line: &&Override| matches(&line.pattern, id);
         let mut lines = self.0.iter().rev().filter(fits);
@@ -157,9 +161,14 @@ impl Overrides {
 // === impl Ability ===
 
 impl Ability {
-    /// What is known of a model for a task.
+    /// What is known of a model for a task that is `confidence` sure, from 0 to 1.
+    ///
+    /// The operator's word comes first, then a measured row, then the guess. What a row says of the
+    /// task's field counts as much as the task is sure: where the kind of prompt is in doubt, models keep
+    /// the order of their general abilities. That is the gate: on foreign prompts nobody gets ahead for
+    /// what was measured on others.
     #[must_use]
-    pub fn of(model: &Model, task: Task, overrides: &Overrides) -> Self {
+    pub fn of(model: &Model, (task, confidence): (Task, f32), overrides: &Overrides) -> Self {
         if let Some(quality) = overrides.of(model.id.as_str(), task) {
             return Self {
                 mean: crate::arithmetic::logit(quality),
@@ -170,7 +179,7 @@ impl Ability {
         let name = plain(model.id.as_str());
         let row = TABLE.get(&name).or_else(|| TABLE.get(undated(&name)));
         match row {
-            Some(row) => row.ability(Field::of(task)),
+            Some(row) => row.ability(Field::of(task), confidence),
             None => Self::guessed(model),
         }
     }
@@ -210,12 +219,14 @@ fn thousandths(nanos: u128) -> f32 {
 // === impl Row ===
 
 impl Row {
-    /// The column of the field, else the general one.
-    fn ability(&self, field: Field) -> Ability {
+    /// Between the general column and the one of the field.
+    fn ability(&self, field: Field, confidence: f32) -> Ability {
         let known = self.logits.get(&field.column());
         let general = self.logits.get(&Field::General.column());
+        let general = general.copied().unwrap_or_default();
+        let special = known.map_or(0.0, |known| known - general);
         Ability {
-            mean: known.or(general).copied().unwrap_or_default(),
+            mean: general + gate(confidence) * special,
             // What was measured of something else says less.
             deviation: if known.is_some() {
                 self.deviation
@@ -227,7 +238,13 @@ impl Row {
     }
 }
 
+/// How much a field counts: nothing up to a confidence of a half, then more and more.
+fn gate(confidence: f32) -> f32 {
+    ((confidence - 0.5) * 2.0).clamp(0.0, 1.0)
+}
+
 impl fmt::Display for Basis {
+    /// As explanations print it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator => f.write_str("operator"),
@@ -251,7 +268,7 @@ pub(crate) fn price(model: &Model) -> Option<u128> {
         .map(|(_, price)| price)
 }
 
-/// An id as the table spells it: without author and variant, hyphens for dots and low lines.
+/// An id as the tables spell it, so that the spellings of different houses meet: without author and variant, hyphens for dots and low lines.
 pub(crate) fn plain(id: &str) -> String {
     let slug = id.split_once('/').map_or(id, |(_, slug)| slug);
     let slug = slug.split_once([':', '@']).map_or(slug, |(slug, _)| slug);
@@ -313,7 +330,7 @@ mod tests {
         let catalog = Catalog::bundled().unwrap();
         let (mut measured, mut all) = (0, 0);
         for model in catalog.models() {
-            let ability = Ability::of(model, Task::Math, &Overrides::default());
+            let ability = Ability::of(model, (Task::Math, 1.0), &Overrides::default());
             assert!(
                 ability.mean.is_finite() && ability.deviation > 0.0,
                 "{}",

@@ -37,8 +37,9 @@ const TOP: usize = 3;
 const REASONING: u64 = 3;
 /// The width of a band of costs, in percent.
 const BAND: usize = 20;
-/// Tiers of coding. Source: API contract, section 6.
+/// From this score on the first tier of coding is meant. Source: API contract, section 6.
 const CODES_WELL: f64 = 0.66;
+/// From this one the second, below it the third.
 const CODES: f64 = 0.33;
 /// The best of a tier and so many of the same.
 const OF_TIER: usize = 3;
@@ -62,7 +63,9 @@ pub struct Operator {
 /// Deterministic: the same request and pool give the same ranking.
 #[derive(Clone, Debug)]
 pub struct AutoRouter {
+    /// What there is to choose from.
     catalog: Arc<Catalog>,
+    /// What the operator wants.
     operator: Operator,
 }
 
@@ -96,8 +99,11 @@ pub struct Decision {
 
 /// A model that may answer, and what is known of it.
 struct Candidate<'a> {
+    /// The model.
     model: &'a Model,
+    /// What it can do at this task.
     ability: Ability,
+    /// What its answer is expected to cost; `None` is unknown.
     cost: Option<Usd>,
 }
 
@@ -124,6 +130,10 @@ impl AutoRouter {
     }
 
     /// Judges a request and orders `pool` for it. An empty order says that no model may answer.
+    ///
+    /// `ask.sticky` names the endpoint that answered the conversation before, and `ask.cached` says that it
+    /// has the prompt in its cache: its model stays while it is near the top. Takes time in proportion to the
+    /// prompt, and to the pool.
     #[must_use]
     pub fn decide(
         &self,
@@ -134,8 +144,8 @@ impl AutoRouter {
     ) -> Decision {
         let features = Features::of(ask, chat);
         let task = match router {
-            Router::ParetoCode => Task::CodeGeneration,
-            Router::Auto | Router::AutoBeta => features.task,
+            Router::ParetoCode => (Task::CodeGeneration, 1.0),
+            Router::Auto | Router::AutoBeta => (features.task, features.confidence),
         };
         let mut able = self.candidates(ask, settings, task, pool);
         let ranked = if router == Router::ParetoCode {
@@ -155,7 +165,7 @@ impl AutoRouter {
         &self,
         ask: &Ask,
         settings: &Settings,
-        task: Task,
+        task: (Task, f32),
         pool: &[ModelId],
     ) -> Vec<Candidate<'_>> {
         let mut able: Vec<&Model> = pool
@@ -174,12 +184,15 @@ impl AutoRouter {
         let candidate = |model| Candidate {
             model,
             ability: Ability::of(model, task, &self.operator.abilities),
-            cost: cost(model, ask, task),
+            cost: cost(model, ask, task.0),
         };
         able.into_iter().map(candidate).collect()
     }
 
     /// Quality less cost, best first; the conversation's model is kept while it is near the top.
+    ///
+    /// Cost counts by its logarithm, from the cheapest candidate to the dearest: a model of twice the price
+    /// must be as much better among cheap ones as among dear ones.
     fn by_utility(
         &self,
         able: Vec<Candidate<'_>>,
@@ -255,6 +268,7 @@ fn is_default(candidate: &Candidate<'_>) -> bool {
     candidate.cost.is_some_and(|cost| own || cost > Usd::ZERO)
 }
 
+/// A candidate as others see it.
 fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
     Scored {
         model: candidate.model.id.clone(),
@@ -267,6 +281,9 @@ fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
 }
 
 /// Leaves the candidates of one fifth of the costs, or the nearest when there is none in it.
+///
+/// Candidates are placed by their order, not by their amounts: a fifth of the models, whatever they cost.
+/// Those of unknown price are the dearest.
 fn keep_band(able: &mut Vec<Candidate<'_>>, start: usize) {
     let key = |candidate: &Candidate<'_>| {
         (
@@ -289,6 +306,9 @@ fn keep_band(able: &mut Vec<Candidate<'_>>, start: usize) {
 }
 
 /// The cheapest of the tier of coding that is asked for, and a few more of it.
+///
+/// A cap on the price takes the place of the tiers: then the ablest within it come first, and nobody when
+/// there is none. Source: API contract, section 6.
 fn by_coding(able: &mut Vec<Candidate<'_>>, settings: &Settings) -> Vec<Scored> {
     let price = |candidate: &Candidate<'_>| price_of(candidate.model, settings.weighted_price);
     able.sort_by(|a, b| {
@@ -380,12 +400,17 @@ fn cost(model: &Model, ask: &Ask, task: Task) -> Option<Usd> {
 }
 
 /// An amount as the logarithm to base 2 of its nano-dollars.
+///
+/// 0 for what costs nothing, or less than one of them.
 fn magnitude(cost: Usd) -> f32 {
     let nanos = usize::try_from(cost.femtos() / 1_000_000).unwrap_or(usize::MAX);
     log2(number(nanos))
 }
 
 /// Whether the model takes the kinds of content and the size of the request.
+///
+/// The pool of a gateway has been through this already, endpoint by endpoint; a pool that was given by hand
+/// has not.
 fn can_take(model: &Model, ask: &Ask) -> bool {
     let fits = |limit: Option<Tokens>, wanted| limit.is_none_or(|limit| wanted <= limit);
     let size = ask.prompt_at_least + ask.max_output.unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::{AutoRouter, Router, Settings};
 #[derive(Clone, Copy, Debug)]
 pub struct RouterSettings(pub Router);
 
+/// The router is the first one that the question names; a request may name ordinary models beside it.
 #[async_trait]
 impl Ranker for AutoRouter {
     async fn rank(
@@ -44,7 +45,8 @@ impl Plugin for RouterSettings {
         PluginId::from_static(self.0.plugin())
     }
 
-    /// Checks the options; there is never a run.
+    /// Checks the options; there is never a run. A wrong setting is the client's 400, before anything is
+    /// routed.
     fn begin(
         &self,
         _: &ChatRequest,

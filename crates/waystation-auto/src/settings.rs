@@ -5,9 +5,11 @@ use waystation_core::{ChatRequest, InvalidRequest, Json, Kind, ModelId, RawJson}
 
 use crate::matches;
 
-/// Bounds on lists of patterns. Source: API contract, section 6.
+/// How many patterns a list may have. Source: API contract, section 6.
 const PATTERNS: usize = 1_024;
+/// How long one of them may be.
 const PATTERN_BYTES: usize = 1_024;
+/// And all of them together.
 const ALL_BYTES: usize = 65_536;
 
 /// A router id that is answered here.
@@ -75,11 +77,10 @@ impl Router {
     /// The router that a model id stands for.
     #[must_use]
     pub fn of(id: &ModelId) -> Option<Self> {
-        let author = matches!(id.author(), "openrouter" | "waystation");
-        match id.slug() {
-            "auto" if author => Some(Self::Auto),
-            "auto-beta" if author => Some(Self::AutoBeta),
-            "pareto-code" if author => Some(Self::ParetoCode),
+        match id.as_str() {
+            "openrouter/auto" | "waystation/auto" => Some(Self::Auto),
+            "openrouter/auto-beta" | "waystation/auto-beta" => Some(Self::AutoBeta),
+            "openrouter/pareto-code" | "waystation/pareto-code" => Some(Self::ParetoCode),
             _ => None,
         }
     }
@@ -174,7 +175,8 @@ impl Settings {
         (self.allowed.is_empty() || any(&self.allowed)) && !any(&self.excluded)
     }
 
-    /// Takes the members of one entry.
+    /// Takes the members of one entry: those that are there replace what was known, `null` and members
+    /// of other routers change nothing. `path` is where the entry stands, for errors.
     fn lay(&mut self, entry: Json<'_>, path: &str) -> Result<(), InvalidRequest> {
         let member = |key: &str| entry.get(key).filter(|value| !value.is_null());
         let field = |key: &str| {
@@ -240,6 +242,9 @@ fn expected(field: String, what: &str, found: Json<'_>) -> InvalidRequest {
 }
 
 /// A list of patterns within its bounds.
+///
+/// # Errors
+/// [`InvalidRequest`] naming the entry, or the list when it is too large.
 fn patterns(list: Json<'_>, path: &str) -> Result<Vec<String>, InvalidRequest> {
     if list.kind() != Kind::Array {
         return Err(expected(

@@ -8,8 +8,9 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use waystation_core::{
-    Ask, AskHints, ChatRequest, Clock, Cx, Entry, GenerationId, Json, Ledger, ModelId, ModelRef,
-    OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Tokens, Transport, UnixMs,
+    Ask, AskHints, ChatRequest, Clock, Cx, EndpointId, Entry, GenerationId, Json, Ledger, ModelId,
+    ModelRef, OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Tokens,
+    Transport, UnixMs,
 };
 use waystation_router::{
     Conversation, DecisionRecord, HealthTable, NoRoute, Plan, StickyTable, World,
@@ -191,13 +192,7 @@ impl Gateway {
         record.offer(prepared.tools.iter().map(|tool| &*tool.name));
         let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
-        let about = (&mut ask, record.conversation());
-        let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await;
-        let chosen = asked.is_some();
-        if let Some(asked) = asked {
-            prepared.stages.splice(0..0, asked.stage);
-            record.note(|entry| entry.router = Some(asked.router));
-        }
+        let chosen = self.choose(snapshot, &mut prepared, &mut ask, record).await;
         record.expect_prompt(ask.prompt_estimate);
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let mut planned = self.plan(snapshot, &ask, record.seed());
@@ -234,11 +229,9 @@ impl Gateway {
             Ok(served) => served,
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
-        if let (true, Some(conversation)) = (chosen, record.conversation()) {
-            let now = self.parts.clock.now().tick;
-            self.picks
-                .remember(conversation, &served.endpoint, None, now);
-        }
+        chosen
+            .iter()
+            .for_each(|pick| self.remember(pick, &served.endpoint));
         let work = (prepared.chat, prepared.runs, ask.prompt_estimate);
         let (continuation, steps) = match &prepared.tools {
             none if none.is_empty() => (continues.then(|| self.continuation(snapshot, work)), None),
@@ -284,6 +277,24 @@ impl Gateway {
             turn: Turn::default(),
             done: Done::default(),
         }))
+    /// Asks the auto router where it is wanted; gives the conversation whose model it then chose.
+    async fn choose(
+        snapshot: &Snapshot,
+        prepared: &mut Prepared,
+        ask: &mut Ask,
+        record: &mut Record,
+    ) -> Option<Conversation> {
+        let about = (ask, record.conversation());
+        let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await?;
+        prepared.stages.splice(0..0, asked.stage);
+        record.note(|entry| entry.router = Some(asked.router));
+        record.conversation().cloned()
+    }
+
+    /// Remembers who answered a conversation whose model was chosen.
+    fn remember(&self, conversation: &Conversation, endpoint: &EndpointId) {
+        let now = self.parts.clock.now().tick;
+        self.picks.remember(conversation, endpoint, None, now);
     }
 
     /// What is kept to go on with the answer, should it break off.

@@ -98,6 +98,8 @@ fn question(text: &str) -> &str {
 }
 
 /// The text without sentences at its start that only greet and ask.
+///
+/// A text that is nothing but a greeting stays: there is no rest.
 fn without_greetings(text: &str) -> &str {
     let mut rest = text;
     for _ in 0..COURTESIES {
@@ -134,11 +136,12 @@ fn without_thanks(text: &str) -> &str {
     rest
 }
 
+/// Signs after which a greeting may end.
 const fn ends_sentence(symbol: char) -> bool {
     matches!(symbol, '.' | '!' | '?' | ':' | ';' | ')' | '-' | ',')
 }
 
-/// The first sentence and the rest, where there is a rest.
+/// The first sentence and the rest, where there is a rest. A line's end ends a sentence too.
 fn first_sentence(text: &str) -> Option<(&str, &str)> {
     let bounded = text.get(..text.floor_char_boundary(BOUND))?;
     let mut before = ' ';

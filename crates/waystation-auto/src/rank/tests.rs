@@ -76,10 +76,7 @@ fn decided(ask: &Ask, chat: &ChatRequest, pool: &[ModelId]) -> Ranking {
 
 /// The prompt as a JSON string.
 fn json_string(prompt: &str) -> String {
-    waystation_core::RawJson::of(prompt)
-        .json()
-        .text()
-        .into_owned()
+    RawJson::of(prompt).json().text().into_owned()
 }
 
 const HARD: &str = "Implement a lock-free queue in Rust, prove that it is correct step by step, and \
@@ -223,7 +220,7 @@ fn wrong_settings_are_named() {
         (r#""min_coding_score": 2"#, "min_coding_score"),
     ] {
         let text = format!("{{{settings}}}");
-        let entry = waystation_core::RawJson::parse(&text.into()).unwrap();
+        let entry = RawJson::parse(&text.into()).unwrap();
         assert_eq!(Settings::read(entry.json()).unwrap_err().field, field);
     }
 }

@@ -146,7 +146,8 @@ impl Gateway {
         &self.sticky
     }
 
-    /// Who answered the conversations under way whose model the auto router chose.
+    /// Who answered the conversations under way whose model the auto router chose. Bounded, and forgotten
+    /// after ten idle minutes, as [`sticky`](Self::sticky) is.
     #[must_use]
     pub const fn picks(&self) -> &StickyTable {
         &self.picks
@@ -229,9 +230,7 @@ impl Gateway {
             Ok(served) => served,
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
-        chosen
-            .iter()
-            .for_each(|pick| self.remember(pick, &served.endpoint));
+        self.remember(chosen.as_ref(), &served.endpoint);
         let work = (prepared.chat, prepared.runs, ask.prompt_estimate);
         let (continuation, steps) = match &prepared.tools {
             none if none.is_empty() => (continues.then(|| self.continuation(snapshot, work)), None),
@@ -277,24 +276,6 @@ impl Gateway {
             turn: Turn::default(),
             done: Done::default(),
         }))
-    /// Asks the auto router where it is wanted; gives the conversation whose model it then chose.
-    async fn choose(
-        snapshot: &Snapshot,
-        prepared: &mut Prepared,
-        ask: &mut Ask,
-        record: &mut Record,
-    ) -> Option<Conversation> {
-        let about = (ask, record.conversation());
-        let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await?;
-        prepared.stages.splice(0..0, asked.stage);
-        record.note(|entry| entry.router = Some(asked.router));
-        record.conversation().cloned()
-    }
-
-    /// Remembers who answered a conversation whose model was chosen.
-    fn remember(&self, conversation: &Conversation, endpoint: &EndpointId) {
-        let now = self.parts.clock.now().tick;
-        self.picks.remember(conversation, endpoint, None, now);
     }
 
     /// What is kept to go on with the answer, should it break off.
@@ -313,6 +294,32 @@ impl Gateway {
             prompt,
             text: Vec::new(),
         })
+    }
+
+    /// Asks the auto router where it is wanted; gives the conversation whose model it then chose.
+    ///
+    /// What it says of the choice goes before what plugins did, as the first stage of the pipeline.
+    async fn choose(
+        &self,
+        snapshot: &Snapshot,
+        prepared: &mut Prepared,
+        ask: &mut Ask,
+        record: &mut Record,
+    ) -> Option<Conversation> {
+        let conversation = record.sticky.as_ref();
+        let conversation = conversation.map(|(_, conversation)| conversation.clone());
+        let about = (ask, conversation.as_ref());
+        let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await?;
+        prepared.stages.splice(0..0, asked.stage);
+        record.note(|entry| entry.router = Some(asked.router));
+        conversation
+    }
+
+    /// Remembers who answers a conversation whose model was chosen, from the first content on.
+    fn remember(&self, conversation: Option<&Conversation>, endpoint: &EndpointId) {
+        let now = self.parts.clock.now().tick;
+        let remember = |one| self.picks.remember(one, endpoint, None, now);
+        conversation.into_iter().for_each(remember);
     }
 
     /// A new id, for a caller who has to name the generation before it is there.

@@ -60,7 +60,7 @@ pub(crate) struct Record {
     /// Held while the attempt under way is the one probe of a failing endpoint.
     probe: Option<ProbeGuard>,
     /// The conversation, and where it is remembered.
-    sticky: Option<(Arc<StickyTable>, Conversation)>,
+    pub(crate) sticky: Option<(Arc<StickyTable>, Conversation)>,
     /// The tool calls of the answer.
     calls: ToolCalls,
     /// Those that count what is used with each of them.
@@ -146,11 +146,6 @@ impl Record {
     /// The request belongs to this conversation, which `table` remembers.
     pub(crate) fn stick(&mut self, table: Arc<StickyTable>, conversation: Conversation) {
         self.sticky = Some((table, conversation));
-    }
-
-    /// The conversation that the request belongs to.
-    pub(crate) fn conversation(&self) -> Option<&Conversation> {
-        self.sticky.as_ref().map(|(_, conversation)| conversation)
     }
 
     /// Puts into `ask` where the conversation was served before.

@@ -239,7 +239,8 @@ fn free<'a>(name: &ModelId, world: &World<'a>, rng: &mut Dice) -> Vec<Target<'a>
     targets
 }
 
-/// The row that somebody else's router of that name has, as a last resort.
+/// The row that somebody else's router of that name has, as a last resort. What that router then
+/// chooses is unknown here.
 fn own_row<'a>(name: &ModelId, world: &World<'a>) -> Option<Target<'a>> {
     world.catalog.model(name.as_str()).map(Target::plain)
 }

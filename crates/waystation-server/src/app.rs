@@ -29,6 +29,7 @@ use waystation_transport::GuardedFetcher;
 
 use crate::{
     auth::ClientKeys,
+    auto_router,
     body::Room,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     credentials::{SimulatedCredentials, StaticCredentials},
@@ -273,9 +274,7 @@ fn split(
             None => Arc::new(SimulatedCredentials),
         },
         plugins: Arc::new(plugins::registry(&config, outside, simulated)),
-        ranker: Arc::new(Rules::new(catalog)),
-        plugins: Arc::new(plugins::registry(&config, sandboxed)),
-        ranker: Arc::new(AutoRouter::new(catalog, plugins::operator(&config))),
+        ranker: Arc::new(AutoRouter::new(catalog, auto_router::operator(&config))),
         policy: policy(&config),
         settings: Settings {
             retries: waystation_gateway::Retries {

@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod app;
 pub mod auth;
+mod auto_router;
 pub mod banner;
 pub mod body;
 pub mod cli;

@@ -4,14 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use waystation_auto::{Router, RouterSettings};
 use waystation_core::{FetchLimits, Json, ObjectWriter, RawJson, StageReport};
 use waystation_plugins::{
     ContextCompression, Defaults, FileParser, OcrService, Registry, ResponseHealing, SearchService,
     SearchWire, Web, WebSearch,
 };
-use waystation_auto::{Operator, Override, Overrides, Router, RouterSettings, Task};
-use waystation_core::{Json, RawJson, StageReport};
-use waystation_plugins::{ContextCompression, Defaults, FileParser, Registry, ResponseHealing};
 
 use crate::{
     app::Outside,
@@ -57,6 +55,20 @@ pub fn registry(config: &Config, outside: &Outside, simulated: bool) -> Registry
             settings(config, "response-healing"),
         )
         .with(Arc::new(Web { search }), web_settings(config, simulated))
+        .with(router(Router::Auto), settings(config, "auto-router"))
+        .with(
+            router(Router::AutoBeta),
+            settings(config, "auto-beta-router"),
+        )
+        .with(
+            router(Router::ParetoCode),
+            settings(config, "pareto-router"),
+        )
+}
+
+/// The plugin that checks a router's settings.
+fn router(router: Router) -> Arc<RouterSettings> {
+    Arc::new(RouterSettings(router))
 }
 
 /// Who reads files, and fetches them.
@@ -148,47 +160,6 @@ fn web_settings(config: &Config, simulated: bool) -> Defaults {
         settings.options = RawJson::parse(&out.into()).ok();
     }
     settings
-        .with(router(Router::Auto), settings(config, "auto-router"))
-        .with(
-            router(Router::AutoBeta),
-            settings(config, "auto-beta-router"),
-        )
-        .with(
-            router(Router::ParetoCode),
-            settings(config, "pareto-router"),
-        )
-/// The plugin that checks a router's settings.
-fn router(router: Router) -> Arc<RouterSettings> {
-    Arc::new(RouterSettings(router))
-/// What the configuration says of the routers.
-#[must_use]
-pub fn operator(config: &Config) -> Operator {
-    let of = |router: Router| {
-        let settings = settings(config, router.plugin());
-        waystation_auto::Defaults {
-            options: settings.options,
-            prevent_overrides: settings.prevent_overrides,
-    let mut operator = Operator::default();
-    operator.auto = of(Router::Auto);
-    operator.auto_beta = of(Router::AutoBeta);
-    operator.pareto = of(Router::ParetoCode);
-    operator.abilities = abilities(operator.auto.options.as_ref());
-    operator
-/// `[plugins.auto-router] quality`: by pattern of ids, or by pattern and task with a space between.
-fn abilities(options: Option<&RawJson>) -> Overrides {
-    let quality = options.and_then(|options| options.json().get("quality"));
-    let lines = quality.into_iter().flat_map(Json::members);
-    let line = |(key, value): (waystation_core::Key<'_>, Json<'_>)| {
-        let key = key.name();
-        let (pattern, task) = key.split_once(' ').unwrap_or((&key, ""));
-        #[expect(clippy::cast_possible_truncation, reason = "it was an f32 in the file")]
-        let quality = value.f64()? as f32;
-        Some(Override {
-            pattern: pattern.to_owned(),
-            task: Task::named(task),
-            quality,
-        })
-    Overrides::new(lines.filter_map(line).collect())
 }
 
 /// What the configuration says of a plugin.

@@ -107,7 +107,7 @@ pub(super) fn run(args: &AutoArgs, env: &Environment) -> Result<(), Refusal> {
         Some(path) => listed(path)?,
         None => {
             let resolved = args.source.resolve_catalog(env)?;
-            let operator = crate::plugins::operator(&resolved.config);
+            let operator = crate::auto_router::operator(&resolved.config);
             (resolved.catalog, operator)
         }
     };

@@ -11,10 +11,8 @@ use super::{
     document::join,
     listen::url_fault,
     raw::{
-        AutoEngine, Exact, RawAutoRouter, RawCompression, RawFileParser, RawPlugins, RawService,
-        RawWeb, WebEngine,
-        AutoEngine, RawAutoRouter, RawCompression, RawFileParser, RawParetoRouter, RawPlugins,
-        RawService, RawWeb, WebEngine,
+        AutoEngine, Exact, RawAutoRouter, RawCompression, RawFileParser, RawParetoRouter,
+        RawPlugins, RawService, RawWeb, WebEngine,
     },
     settings::{Fetch, PluginConfig, Service},
 };

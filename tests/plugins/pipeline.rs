@@ -96,3 +96,60 @@ async fn all_of_them_together_work() {
     assert_eq!(got.content(), r#"{"a": 1}"#);
     assert_eq!(got.header("x-waystation-compressed"), None);
 }
+
+/// Statement 126: file-parser, web, context-compression, the provider, response-healing, in this order,
+/// with the specification's block.
+#[tokio::test(start_paused = true)]
+async fn the_four_plugins_work_in_the_documented_order() {
+    let page = json!({"url": "https://1.example/", "title": "One", "content": "found ".repeat(30)});
+    let found = waystation_sim::Reply::json(200, json!({"results": [page]}).to_string());
+    let said = "```json\n{\"a\": \"https://1.example/\",}\n```";
+    let upstream = ReplayTransport::hosts()
+        .at("search.mock", [found])
+        .at("a.mock", [fixtures::answer(said, 5, 2)]);
+    let station = Setup::mocks()
+        .config("[plugins.web]\nsearxng = { base_url = \"http://search.mock\" }")
+        .start(upstream);
+    let file = json!({"type": "file", "file": {"filename": "a.csv", "file_data": "data:text/csv;base64,YSxiCjEsMgo="}});
+    let filler = "Nothing of interest here. ".repeat(30_000);
+    let messages = json!([
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Start"},
+        {"role": "assistant", "content": filler},
+        {"role": "user", "content": [{"type": "text", "text": "What is new?"}, file]},
+    ]);
+    let plugins = json!([{"id": "web"}, {"id": "file-parser"}, {"id": "response-healing"}, {"id": "context-compression"}]);
+    let body = ask(
+        json!({"messages": messages, "plugins": plugins, "response_format": {"type": "json_object"}}),
+    );
+    let got = station.chat(body).await;
+    let text = got.content();
+    assert_eq!(text, r#"{"a": "https://1.example/"}"#);
+    assert!(got.header("x-waystation-compressed").is_some());
+    // The question alone was searched for, not the file.
+    let form = String::from_utf8(station.sent()[0].body.to_vec()).unwrap();
+    assert_eq!(form, "q=What+is+new%3F&format=json");
+    let sent: Value = serde_json::from_slice(&station.sent()[1].body).unwrap();
+    let sent = sent["messages"].as_array().unwrap();
+    assert!(
+        sent.iter()
+            .all(|message| message.to_string().len() < 600_000),
+        "compressed"
+    );
+    let last = sent.last().unwrap().to_string();
+    let places = ["What is new?", "1 | 2", "https://1.example/"].map(|text| last.find(text));
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?}: {last}"
+    );
+    // Annotations of both, the citation by the healed text.
+    let notes = got.ok()["choices"][0]["message"]["annotations"].clone();
+    let kinds: Vec<&str> = notes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["file", "url_citation"]);
+    assert_eq!(notes[1]["url_citation"]["start_index"], 7);
+}

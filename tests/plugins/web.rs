@@ -2,6 +2,7 @@
 //! and survives.
 
 mod engines;
+mod native;
 mod privacy;
 
 use serde_json::{Value, json};

@@ -197,6 +197,7 @@ impl Gateway {
         record.expect_prompt(ask.prompt_estimate);
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let mut planned = self.plan(snapshot, &ask, record.seed());
+        steps::warn(&mut planned, &prepared.tools);
         let planned_now = planned.as_mut().ok().filter(|_| may_repeat);
         let continues =
             planned_now.is_some_and(|(plan, _)| wishes.continues(&prepared.chat, plan, snapshot));

@@ -33,13 +33,14 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// trace: the router knows nothing of it.
 ///
 /// # Errors
-/// The refusal of the last one, where none is left.
+/// The refusal of the first one, where none is left.
 pub(crate) fn permit(plan: &mut Plan, runs: &[Box<dyn Run>]) -> Result<(), PluginError> {
     let mut refusal = None;
     plan.attempts.retain(|planned| {
         let refused = runs.iter().find_map(|run| run.refuses(&planned.endpoint));
         let fine = refused.is_none();
-        refusal = refused.or(refusal.take());
+        // The first one speaks of the endpoint that was wanted most.
+        refusal = refusal.take().or(refused);
         fine
     });
     match refusal {

@@ -11,7 +11,8 @@ use std::{pin::Pin, sync::Arc};
 use futures_util::future::join_all;
 use waystation_core::{
     ChatEvent, ChatRequest, Cx, EndpointId, InvalidRequest, Json, JsonText, NamedTool,
-    ObjectWriter, OutputStage, PluginId, RawJson, Run, Spent, StageReport, Tokens, ToolOutcome,
+    ObjectWriter, OutputStage, PluginError, PluginId, RawJson, Run, Spent, StageReport, Tokens,
+    ToolOutcome,
 };
 use waystation_router::{HealthTable, Plan};
 
@@ -102,6 +103,22 @@ pub(crate) fn tools(snapshot: &Snapshot, chat: &ChatRequest) -> Result<Tools, In
         }
     }
     Ok(tools.into())
+}
+
+/// Notes the tools that can do nothing for any endpoint of a plan: they are left out, and the client is
+/// to know.
+pub(crate) fn warn<T, E>(planned: &mut Result<(Plan, T), E>, tools: &Tools) {
+    let Ok((plan, _)) = planned else { return };
+    for named in tools.iter() {
+        let refusals = plan.attempts.iter();
+        let refusals = refusals.map(|planned| named.tool.refuses(&planned.endpoint));
+        // One that serves ends the search with `None`.
+        let all: Option<Vec<PluginError>> = refusals.collect();
+        if let Some(refusal) = all.and_then(|mut all| all.pop()) {
+            let note = format!("tools[{}]: left out: {}", named.at, refusal.message);
+            plan.trace.notes.push(note);
+        }
+    }
 }
 
 /// What looks at the final answer on behalf of the tools.

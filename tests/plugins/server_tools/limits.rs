@@ -156,6 +156,29 @@ async fn private_prompts_are_not_searched_for_either() {
     assert_eq!(station.upstream().calls(), 0);
 }
 
+/// A tool that nobody can serve is left out, and the client is told; one that is named wrongly is refused.
+#[tokio::test(start_paused = true)]
+async fn a_search_without_anybody_who_searches_is_left_out_and_told() {
+    let upstream = ReplayTransport::hosts().at("a.mock", [says("Hi")]);
+    let station = Setup::mocks().start(upstream);
+    let got = station
+        .chat(with(search(), json!({"tool_choice": "auto"})))
+        .await;
+    assert_eq!(got.content(), "Hi");
+    let warning = got.header("x-waystation-warning").unwrap();
+    assert!(
+        warning.contains("tools[0]: left out: web_unavailable"),
+        "{warning}"
+    );
+    let sent = &prompts(&station)[0];
+    assert!(
+        sent["tools"].is_null() && sent["tool_choice"].is_null(),
+        "{sent}"
+    );
+    let named = json!([{"type": "openrouter:web_search", "parameters": {"engine": "searxng"}}]);
+    station.chat(with(named, json!({}))).await.error(400);
+}
+
 /// Several answers at once have no common conversation.
 #[tokio::test(start_paused = true)]
 async fn several_answers_are_refused() {

@@ -18,7 +18,8 @@ use super::Tools;
 /// max_tool_calls: 0                    neither tool nor choice           neither
 /// ```
 ///
-/// What is left of the list is in the order of the client's; functions of the client's are not touched.
+/// A tool that can do nothing for the endpoint is left out, and the client has been told. What is left
+/// of the list is in the order of the client's; functions of the client's are not touched.
 pub(crate) struct Shown {
     tools: Tools,
     /// They may be called at all.
@@ -45,7 +46,7 @@ impl Shown {
         let (mut out, mut choose) = (vec![b'['], None);
         for (at, entry) in chat.tools().enumerate() {
             let own = self.tools.iter().find(|tool| tool.at == at);
-            if own.is_some() && !self.allowed {
+            if own.is_some_and(|own| !self.allowed || own.tool.refuses(to).is_some()) {
                 continue;
             }
             if out.len() > 1 {
@@ -97,13 +98,6 @@ impl Run for Shown {
         _: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
         Ok(())
-    }
-
-    fn refuses(&self, to: &Endpoint) -> Option<PluginError> {
-        let allowed = self.tools.iter().filter(|_| self.allowed);
-        allowed
-            .map(|tool| &tool.tool)
-            .find_map(|tool| tool.refuses(to))
     }
 
     async fn adapt(

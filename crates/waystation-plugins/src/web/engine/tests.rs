@@ -131,3 +131,74 @@ fn a_key_that_is_missing_is_told_before_anything_is_sent() {
     exa.api_key = None;
     assert!(exa.request(&query("tea", &domains)).is_err());
 }
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn anything() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+            Just(json!("https://a.example/x")),
+            "https?://[a-c.]{1,9}(/[a-c]{0,4})?".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            let key = prop_oneof![
+                Just("results".to_owned()),
+                Just("url".to_owned()),
+                Just("content".to_owned()),
+                Just("highlights".to_owned()),
+                Just("web".to_owned()),
+                "[a-z]{1,4}",
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever a service answers, what is read of it keeps to what was asked for.
+        #[test]
+        fn any_reply_is_read_within_what_was_asked_for(reply in anything(), wire in 0..4_usize) {
+            let wires = [SearchWire::Searxng, SearchWire::Exa, SearchWire::Tavily, SearchWire::Brave];
+            let domains = Domains::new([""; 0], ["c.example", "*.a"]).unwrap();
+            let query = query("tea", &domains);
+            let text = reply.to_string();
+            let read = service(wires[wire]).read(Json::parse(text.as_bytes()).unwrap(), &query);
+            prop_assert!(read.hits.len() <= query.max_results);
+            for hit in &read.hits {
+                prop_assert!(domains.allow(&hit.url) && hit.url.starts_with("http"));
+                prop_assert!(hit.content.chars().count() <= query.characters + 1);
+            }
+        }
+
+        /// Whatever is asked, a request can be made of it, and nothing of it is a header or an address.
+        #[test]
+        fn any_question_can_be_asked(text in ".{0,600}", wire in 0..4_usize) {
+            let wires = [SearchWire::Searxng, SearchWire::Exa, SearchWire::Tavily, SearchWire::Brave];
+            let domains = Domains::default();
+            let request = service(wires[wire]).request(&query(&text, &domains));
+            let request = request.unwrap();
+            prop_assert_eq!(request.url.host(), Some("search.example"));
+        }
+
+        /// Exclusion is stronger, and what neither scheme nor `www.` change is one page.
+        #[test]
+        fn excluded_pages_are_never_allowed(host in "[a-z]{1,8}\\.example", path in "[a-z/]{0,9}") {
+            let url = format!("https://{host}/{path}");
+            let both = Domains::new([&host], [&host]).unwrap();
+            prop_assert!(!both.allow(&url));
+            let only = Domains::new([host.to_uppercase()], [""; 0]).unwrap();
+            prop_assert!(only.allow(&url) && only.allow(&format!("http://www.{host}:80/{path}")));
+            prop_assert!(!only.allow(&format!("https://not{host}/")));
+            prop_assert_eq!(identity(&url), identity(&format!("http://www.{host}/{path}#top")));
+        }
+    }
+}

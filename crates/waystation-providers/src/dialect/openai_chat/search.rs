@@ -119,11 +119,20 @@ pub(super) fn write_tool(
     }
 }
 
-/// The tool for another gateway of this family, which knows it by the elder of its names.
+/// The tool for another gateway of this family, which knows it by the elder of its names, and which
+/// chooses its engine itself: that it is to search is all that `native` says here.
 fn untouched(tool: Json<'_>, mut object: ObjectWriter<'_>) {
     for (key, value) in tool.members() {
         if key.is("type") {
             object.string("type", "openrouter:web_search");
+        } else if key.is("parameters") {
+            let mut parameters = object.object("parameters");
+            for (key, value) in value.members().filter(|(key, _)| !key.is("engine")) {
+                parameters
+                    .escaped_key(key.escaped())
+                    .extend_from_slice(value.bytes());
+            }
+            parameters.close();
         } else {
             object
                 .escaped_key(key.escaped())

@@ -4,12 +4,25 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use axum::body::Body;
+use base64::Engine as _;
+use http::Request;
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
 use waystation_core::{DocumentJob, DocumentKind, DocumentLimits, Sandbox as _};
+use waystation_gateway::TokioClock;
 use waystation_plugins::{FileKind, read_document};
-use waystation_server::sandbox::ChildSandbox;
+use waystation_server::{
+    app::{App, Outside},
+    config::{Environment, Flags, from_text},
+    routes,
+    sandbox::ChildSandbox,
+};
+use waystation_sim::{Pacing, SimTransport, Simulator};
 
 fn sandbox() -> ChildSandbox {
     ChildSandbox::new(env!("CARGO_BIN_EXE_waystation").into())
@@ -183,4 +196,107 @@ async fn no_document_takes_the_gateway_down() {
         .await
         .unwrap();
     assert_eq!(after.text, "alive");
+}
+
+/// A gateway over simulated upstreams, with the real sandbox, and a model that takes no files.
+#[expect(clippy::unwrap_used, reason = "the configuration is the test's")]
+fn gateway() -> axum::Router {
+    let config = r#"
+        [server]
+        admin_listen = "off"
+        [catalog]
+        bundled = false
+        [providers.a]
+        name = "A"
+        dialect = "openai-chat"
+        base_url = "http://a.mock/v1"
+        api_key = "key-of-a-do-not-tell"
+        [[models]]
+        id = "acme/text"
+        context_length = 1000000
+        input_modalities = ["text"]
+        [[models.endpoints]]
+        provider = "a"
+        model = "text-at-a"
+        price = { prompt = "1", completion = "1" }
+    "#;
+    let flags = Flags {
+        simulate: true,
+        ..Flags::default()
+    };
+    let resolved = from_text("test.toml", config, &flags, &Environment::default()).unwrap();
+    let transport = SimTransport::new(Simulator::new(1).with_pacing(Pacing::Instant));
+    let outside = Outside {
+        sandbox: Some(Arc::new(sandbox())),
+        ..Outside::default()
+    };
+    let clock = Arc::new(TokioClock::start());
+    routes::router(&App::composed(
+        resolved,
+        Arc::new(transport),
+        clock,
+        outside,
+    ))
+}
+
+/// Asks about a file over HTTP: the status, and the body.
+#[expect(clippy::unwrap_used, reason = "the request is the test's")]
+async fn ask(gateway: &axum::Router, name: &str, bytes: &[u8]) -> (u16, String) {
+    let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let file = serde_json::json!({"filename": name, "file_data": data});
+    let body = serde_json::json!({"model": "acme/text", "messages": [{"role": "user", "content": [
+        {"type": "text", "text": "What does it say?"}, {"type": "file", "file": file},
+    ]}]});
+    let request = Request::post("/v1/chat/completions")
+        .header(http::header::HOST, "127.0.0.1:8080")
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let reply = gateway.clone().oneshot(request).await.unwrap();
+    let status = reply.status().as_u16();
+    let body = reply.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Statement 113 for everything that is read, and its other side: what is not is a 400 that names the
+/// file, and the gateway answers the next request.
+#[tokio::test]
+async fn every_document_is_an_answer_or_a_400_over_http() {
+    let Some(folder) = documents() else { return };
+    let gateway = gateway();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| is_document(path)) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = fs::read(path).unwrap();
+        let outcome = fs::read_to_string(path.with_file_name(format!("{name}.expected.txt")));
+        let outcome = outcome.unwrap();
+        let outcome = outcome.lines().next().unwrap();
+        let (status, body) = ask(&gateway, &name, &bytes).await;
+        match outcome.trim_start_matches("@outcome ") {
+            "ok" => assert_eq!(status, 200, "{name}: {body}"),
+            "no_text" => assert!(
+                status == 400 && body.contains("mistral-ocr"),
+                "{name}: {body}"
+            ),
+            "password" | "error" | "limit" => assert_eq!(status, 400, "{name}"),
+            // No reader has it, and no model here takes files.
+            "ok_or_unsupported" => assert_eq!(status, 404, "{name}"),
+            _ => assert!(status == 200 || status == 400, "{name}: {status} {body}"),
+        }
+        if status == 400 {
+            assert!(body.contains(&name), "{name}: {body}");
+        }
+        if name == "docx-manual.docx" {
+            assert!(
+                body.contains("annotations") && body.contains("QX-7731-2"),
+                "{body}"
+            );
+        }
+    }
+    let (status, body) = ask(&gateway, "alive.txt", b"alive").await;
+    assert!(status == 200 && body.contains("alive.txt"), "{body}");
 }

@@ -11,22 +11,28 @@ use std::{collections::BTreeSet, fmt::Debug};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use waystation_core::{
-    AuthScheme, ChatEvent, ChatRequest, DataPolicy, Endpoint, EndpointId, Lease, Modalities,
-    ModelId, ParameterSet, Price, ProviderSlug, Quirks, ReplyHead, Secret, Settings, Target, Trust,
-    UnixMs, Upstream, UpstreamError,
+    AuthScheme, ChatEvent, ChatRequest, DataPolicy, Endpoint, EndpointId, Json, Lease, Modalities,
+    ModelId, ParameterSet, Price, ProviderSlug, Quirks, ReplyHead, Secret, Settings, Target,
+    Tokens, Trust, UnixMs, Upstream, UpstreamError,
 };
+use waystation_plugins::{Engine, FileKind, Outcome, Room, compress, heal, read_document};
 use waystation_providers::{FrameParser, SseParser, codec};
+use waystation_tokens::ByteBounds;
 
 /// The parsers below the dialects.
 const PARSERS: [&str; 2] = ["sse", "eventstream"];
 
+/// The plain functions of the plugins.
+const FUNCTIONS: [&str; 3] = ["heal", "compress", "read"];
+
 /// How a reply ended, and what it said until then.
 type Heard = (Vec<ChatEvent>, Result<(), UpstreamError>);
 
-/// Every target: the parsers, and the reader of every dialect.
+/// Every target: the parsers, the functions of plugins, and the reader of every dialect.
 pub fn names() -> Vec<&'static str> {
     let dialects = waystation_providers::DIALECTS.iter().map(|(name, _)| *name);
-    PARSERS.into_iter().chain(dialects).collect()
+    let own = PARSERS.into_iter().chain(FUNCTIONS);
+    own.chain(dialects).collect()
 }
 
 /// Runs one input through one target; says which law it breaks. Panics are for the caller to catch.
@@ -34,8 +40,71 @@ pub fn run(name: &str, input: &[u8]) -> Result<(), String> {
     match name {
         "sse" => same("sse", |size| events(input, size)),
         "eventstream" => same("eventstream", |size| frames(input, size)),
+        "heal" => healed(input),
+        "compress" => compressed(input),
+        "read" => written(input),
         dialect => reader(dialect, input),
     }
+}
+
+/// A schema that asks for most of what schemas can ask for.
+const SCHEMA: &[u8] = br##"{"type": "object", "additionalProperties": false, "required": ["a"],
+    "$defs": {"n": {"type": ["integer", "null"], "minimum": 0}},
+    "properties": {"a": {"$ref": "#/$defs/n"}, "kind": {"enum": ["bug", "wish"]},
+    "list": {"type": "array", "items": {"anyOf": [{"type": "string", "maxLength": 9}, {"type": "boolean"}]}}}}"##;
+
+/// Healing: what is mended is JSON, and needs no mending again; what is not is the same.
+fn healed(input: &[u8]) -> Result<(), String> {
+    let text = String::from_utf8_lossy(input);
+    for schema in [None, Json::parse(SCHEMA).ok()] {
+        let healed = heal(&text, schema);
+        if healed.outcome != Outcome::Mended {
+            if healed.text != text {
+                return Err(format!("not mended, and changed: {healed:?}"));
+            }
+            continue;
+        }
+        let again = heal(&healed.text, schema);
+        if again.outcome != Outcome::Untouched {
+            return Err(format!("mended twice: {healed:?}, then {again:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Compression: what comes of a list of messages fits, and is left alone the second time.
+fn compressed(input: &[u8]) -> Result<(), String> {
+    let Ok(messages) = Json::parse(input) else {
+        return Ok(());
+    };
+    for (engine, tokens) in [(Engine::MiddleOut, 60), (Engine::Extract, 90)] {
+        let room = Room {
+            tokens: Tokens::new(tokens),
+            messages: Some(9),
+        };
+        let Ok(Some(fits)) = compress(messages, room, engine, &ByteBounds) else {
+            continue;
+        };
+        let again = compress(fits.messages.json(), room, engine, &ByteBounds);
+        if fits.tokens_after > room.tokens || again != Ok(None) {
+            return Err(format!("{fits:?}, then {again:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Reading: an answer or a refusal, whatever the file is called.
+fn written(input: &[u8]) -> Result<(), String> {
+    for name in ["a.txt", "a.html", "a.csv"] {
+        let kind = FileKind::of(input, name, "");
+        let Ok(read) = read_document(input, kind) else {
+            continue;
+        };
+        if read.text.trim().is_empty() {
+            return Err(format!("an empty success: {name}"));
+        }
+    }
+    Ok(())
 }
 
 /// Cutting: any partition of the bytes comes to the same.

@@ -26,6 +26,8 @@ const CAUTION: f32 = 0.5;
 const GUESSED: f32 = 1.0;
 /// A model of unknown price is taken for this much, in thousandths of a dollar per million tokens.
 const UNPRICED: f32 = 50.0;
+/// What an operator's own model without a date is taken for: 2025-07-01.
+const CHOSEN: u64 = 1_751_328_000;
 /// Midnight of 2023-07-01, from where age counts, and the seconds of a year.
 const START: u64 = 1_688_169_600;
 const YEAR: f32 = 31_557_600.0;
@@ -194,9 +196,13 @@ impl Ability {
     /// through models of 2023 to 2025 whose outcomes are known.
     fn guessed(model: &Model) -> Self {
         let price = price(model).map_or(UNPRICED, |nanos| thousandths(nanos / 4));
-        let age = model
-            .created
-            .map_or(0, |created| created.saturating_sub(START));
+        // Of an operator's own model without a date nothing is known but that somebody chose it.
+        let own = if model.as_of.is_empty() {
+            CHOSEN
+        } else {
+            START
+        };
+        let age = model.created.unwrap_or(own).saturating_sub(START);
         let years = (number(usize::try_from(age).unwrap_or_default()) / YEAR).min(4.0);
         let reasons = if model.reasoning { 0.3 } else { 0.0 };
         Self {

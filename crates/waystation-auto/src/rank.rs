@@ -25,8 +25,10 @@ const DEMANDED: f32 = 2.0;
 /// What cost counts against quality when the request does not say, from 0 to 10. Source: API contract,
 /// section 6.
 const TRADEOFF: u8 = 9;
-/// Quality that the dearest model must have more than the cheapest, at a tradeoff of 10.
-const COST_WEIGHT: f32 = 0.6;
+/// Quality that the dearest model must have more than the cheapest, as the tradeoff nears 10.
+const COST_WEIGHT: f32 = 0.5;
+/// The same at a tradeoff of 10, where quality no longer counts.
+const COST_ALONE: f32 = 100.0;
 /// The conversation's model stays though another is better by so much, and by so much more with its
 /// prompt in a cache.
 const KEPT: f32 = 0.05;
@@ -211,6 +213,7 @@ impl AutoRouter {
         // A band of costs is a choice already: within it only quality counts, and little the cost.
         let weight = match settings.cost_tier {
             Some(_) => 0.05,
+            None if tradeoff >= 1.0 => COST_ALONE,
             None => tradeoff * tradeoff * COST_WEIGHT,
         };
         let served = ask.sticky.as_ref().map(|endpoint| endpoint.as_str());

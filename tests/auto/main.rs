@@ -1,0 +1,6 @@
+//! The auto router through the gateway: the statements of the contract about it, and its promises beyond.
+
+mod sessions;
+mod settings;
+mod shelf;
+mod statements;

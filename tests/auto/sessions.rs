@@ -10,7 +10,7 @@ async fn a_pinned_model_is_that_of_the_last_answer_while_it_is_eligible() {
     let messages = json!([
         {"role": "user", "content": HARD},
         {"role": "assistant", "content": "fn main() {}", "model": "anthropic/claude-top"},
-        {"role": "user", "content": "Thanks, and what is your name?"},
+        {"role": "user", "content": "How was your day, and what is your favourite colour?"},
     ]);
     let body = |settings| {
         let mut body = auto("", with("auto-router", settings));

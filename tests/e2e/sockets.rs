@@ -248,6 +248,31 @@ async fn neither_side_delays_small_writes() {
     assert!(!own.expect("the client's socket").nodelay);
 }
 
+/// A head with too many headers, and one that is too long, are refused; the gateway goes on.
+#[tokio::test]
+async fn heads_beyond_the_limits_are_refused() {
+    let mut tasks = JoinSet::new();
+    let (address, _) = gateway(&mut tasks).await;
+    let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
+    let long = format!("x-long: {}\r\n", "y".repeat(1 << 20));
+    for more in [many, long] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n{more}\r\n");
+        // The gateway may have answered, and closed, before the head is whole.
+        let _ = client.write_all(head.as_bytes()).await;
+        let mut seen = Vec::new();
+        let _ = timeout(LONG, client.read_to_end(&mut seen)).await.unwrap();
+        let seen = String::from_utf8_lossy(&seen);
+        assert!(
+            seen.is_empty() || seen.starts_with("HTTP/1.1 431 "),
+            "{seen}"
+        );
+    }
+    let mut client = TcpStream::connect(address).await.unwrap();
+    ask(&mut client, false).await;
+    read_until(&mut client, "chat.completion").await;
+}
+
 /// The open sockets of this process, as the kernel tells of them.
 #[cfg(target_os = "linux")]
 mod open {

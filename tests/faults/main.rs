@@ -7,6 +7,7 @@ mod deadlines;
 mod exchange;
 mod fault;
 mod hedging;
+mod hostile;
 mod identities;
 mod matrix;
 mod scripts;

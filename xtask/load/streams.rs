@@ -24,7 +24,7 @@ use crate::{
 /// Streams on one connection.
 const ON_ONE: u32 = 100;
 /// Requests that are being opened at the same time.
-const OPENING: usize = 256;
+const OPENING: usize = 2_500;
 /// A stream shows some words and then nothing for so long, in milliseconds.
 const GAP_MS: u64 = 45_000;
 /// Nothing takes longer.

@@ -255,7 +255,7 @@ async fn heads_beyond_the_limits_are_refused() {
     let (address, _) = gateway(&mut tasks).await;
     let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
     let long = format!("x-long: {}\r\n", "y".repeat(1 << 20));
-    for more in [many, long] {
+    for (more, told) in [(many, true), (long, false)] {
         let mut client = TcpStream::connect(address).await.unwrap();
         let head = format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n{more}\r\n");
         // The gateway may have answered, and closed, before the head is whole.
@@ -263,10 +263,9 @@ async fn heads_beyond_the_limits_are_refused() {
         let mut seen = Vec::new();
         let _ = timeout(LONG, client.read_to_end(&mut seen)).await.unwrap();
         let seen = String::from_utf8_lossy(&seen);
-        assert!(
-            seen.is_empty() || seen.starts_with("HTTP/1.1 431 "),
-            "{seen}"
-        );
+        // Of a head that is cut off the client may see nothing but the end.
+        let refused = seen.starts_with("HTTP/1.1 431 ");
+        assert!(refused || (seen.is_empty() && !told), "{seen}");
     }
     let mut client = TcpStream::connect(address).await.unwrap();
     ask(&mut client, false).await;

@@ -203,6 +203,11 @@ fn report(counts: &Counts, took: Duration, seen: &[(f64, f64)]) -> Result<(), Fa
         "memory once tables were full: {:.1} MiB, at the end {:.1} MiB, over {:.1} minutes {growth:+.3} MiB a minute",
         first.1, last.1, last.0
     );
+    for minute in 0..=last.0 as usize {
+        let of_it = seen.iter().filter(|seen| seen.0 as usize == minute);
+        let (count, sum) = of_it.fold((0_u32, 0.0), |(n, sum), seen| (n + 1, sum + seen.1));
+        println!("minute {minute}: {:.2} MiB", sum / f64::from(count));
+    }
     if !malformed.is_empty() {
         return Err(format!("malformed replies: {malformed:?}").into());
     }

@@ -1,4 +1,5 @@
-//! The openai-chat codec: a request encoded, a whole reply and a stream decoded.
+//! The openai-chat codec: a request encoded, a whole reply and a stream decoded; and a stream of every
+//! dialect, as the simulator sends it, decoded event by event.
 //!
 //! Goals: at most 1 us for each event of a stream, read from bytes to events; encoding at memory
 //! speed, since untouched members leave as they came.
@@ -8,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use serde_json::json;
 use waystation_benches::{Host, chat, codec, stream_reply, whole_reply};
 use waystation_core::{Call, ChatRequest, ReplyHead};
-use waystation_sim::fixtures::M;
+use waystation_sim::{Pacing, Simulator, fixtures::M};
 
 fn encode(c: &mut Criterion) {
     let host = Host::new();
@@ -85,5 +86,32 @@ fn decode(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode, decode);
+/// A stream of each dialect: the simulator's answer to what its own codec sends.
+fn dialects(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decode a stream of");
+    for (name, codec) in waystation_providers::DIALECTS {
+        let host = Host::new().speaking(name);
+        let ask = chat(M, 2_000, json!({"stream": true, "max_tokens": 2_000}));
+        let ask = ChatRequest::parse(&ask).unwrap();
+        let sent = codec.encode(&ask, &host.target()).unwrap().request;
+        let reply = Simulator::new(1).with_pacing(Pacing::Instant).handle(&sent);
+        assert!(reply.head.status.is_success(), "{name}");
+        let pieces: Vec<Bytes> = reply
+            .pieces
+            .iter()
+            .map(|(_, piece)| piece.clone())
+            .collect();
+        group.throughput(Throughput::Elements(pieces.len() as u64));
+        group.bench_function(format!("{name}, {} events", pieces.len()), |b| {
+            b.iter_batched(
+                || codec.encode(&ask, &host.target()).unwrap(),
+                |call| read(call, &reply.head, &pieces),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encode, decode, dialects);
 criterion_main!(benches);

@@ -17,6 +17,18 @@ impl Default for Host {
 }
 
 impl Host {
+    /// The same host, speaking another dialect.
+    ///
+    /// # Panics
+    /// When the name is none of a dialect.
+    #[must_use]
+    pub fn speaking(mut self, dialect: &str) -> Self {
+        self.upstream.base_url = "http://sim.invalid".into();
+        self.upstream.settings.region = Some("eu-west-1".into());
+        self.endpoint.dialect = dialect.parse().unwrap();
+        self
+    }
+
     /// The first provider of the fixtures.
     ///
     /// # Panics

@@ -7,6 +7,7 @@
 
 mod basics;
 mod catalogue;
+mod contributing;
 mod dialects;
 mod errors;
 mod fallback;

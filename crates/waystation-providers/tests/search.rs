@@ -374,3 +374,29 @@ fn recorded_clients_ask_for_the_same_tool() {
     println!("{asked} recorded searches");
     assert!(asked >= 5 || cases("openai-responses", 74).is_empty());
 }
+
+#[test]
+fn what_a_host_has_found_by_its_own_tools_is_cited() {
+    let found = json!({"title": "A", "url": "https://a.example", "content": "rain", "score": 0.9});
+    let linked =
+        json!([{"title": "A", "link": "https://a.example", "content": "rain", "refer": "1"}]);
+    let searched = json!([{"index": 0, "type": "search", "search_results": {"results": [found]}}]);
+    for (message, top) in [
+        (
+            json!({"content": "It rains.", "executed_tools": searched}),
+            Value::Null,
+        ),
+        (json!({"content": "It rains."}), linked),
+    ] {
+        let reply =
+            json!({"choices": [{"message": message, "finish_reason": "stop"}], "web_search": top});
+        let call = ask(&host("openai-chat", "compound"), &[]);
+        let (events, ended) = read(call.reader, &head(200, &[]), [reply.to_string().as_bytes()]);
+        ended.unwrap();
+        let answer = Answer::of(events);
+        let cited: Value =
+            serde_json::from_slice(answer.choices[0].annotations().unwrap().bytes()).unwrap();
+        let expected = json!({"url": "https://a.example", "title": "A", "content": "rain", "start_index": 0, "end_index": 0});
+        assert_eq!(cited[0]["url_citation"], expected, "{reply}");
+    }
+}

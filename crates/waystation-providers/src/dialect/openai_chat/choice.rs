@@ -7,6 +7,7 @@ use waystation_core::{ChatEvent, Delta, Finish, Json, JsonText, Kind, RawJson, T
 
 use super::{
     call::{Calls, Origin},
+    citation,
     field::{ChoiceFields, Said, first},
     think::{Parted, Think},
 };
@@ -25,6 +26,8 @@ pub(super) struct Choice {
     /// Something other than an empty string was given out.
     shown: bool,
     finish: Option<(JsonText, JsonText)>,
+    /// What the latest search of the host's own tools has found.
+    found: Option<RawJson>,
 }
 
 /// How a reply is read: the quirks and wishes that matter to its choices, and its form.
@@ -109,6 +112,12 @@ impl Choice {
         out.annotations = list(said.annotations);
         out.images = list(said.images);
         out.audio = raw(said.audio, data);
+        let ran = said.executed_tools.into_iter().flat_map(Json::elements);
+        let results = ran.filter_map(|tool| tool.at(&["search_results", "results"]));
+        let found = results.filter(|results| first(Some(*results)).is_some());
+        if let Some(found) = found.last() {
+            self.found = Some(found.raw(data));
+        }
         if let Some(content) = said.content {
             self.content(content, data, out);
         }
@@ -192,7 +201,8 @@ impl Choice {
             out.reasoning = None;
         }
         out.tool_calls = self.calls.close();
-        out.annotations = annotations;
+        let found = self.found.take();
+        out.annotations = annotations.or_else(|| citation::of_list(&found?));
         if self.said && !self.shown && !out.is_content() {
             out.content = Some(JsonText::default());
         }

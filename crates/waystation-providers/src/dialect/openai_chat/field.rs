@@ -8,7 +8,7 @@ fields! {
     /// A chunk of a stream, or a whole reply.
     Chunk {
         id, object, created, model, choices, usage, system_fingerprint, service_tier, error, x_groq,
-        search_results, citations,
+        search_results, citations, web_search,
     }
 }
 
@@ -23,7 +23,7 @@ fields! {
     /// A delta or a message.
     Said {
         content, reasoning, reasoning_content, reasoning_details, refusal, tool_calls,
-        function_call, annotations, images, audio,
+        function_call, annotations, images, audio, executed_tools,
     }
 }
 

@@ -141,6 +141,8 @@ async fn the_model_searches_and_the_client_sees_one_answer() {
         (&stage["type"], &stage["data"]["steps"]),
         (&json!("server_tools"), &json!(2))
     );
+    assert_eq!(stage["summary"], "ran 2 in 2 steps: web_search");
+    assert!(stage["duration_ms"].is_u64(), "time stands apart");
     let record = station
         .get(&format!(
             "/v1/generation?id={}",

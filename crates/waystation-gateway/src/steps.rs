@@ -162,7 +162,11 @@ impl Steps {
         });
         Some(StageReport {
             plugin: PluginId::from_static("server-tools"),
-            summary: format!("{} calls of {}", called.len(), names.join(", ")),
+            summary: format!(
+                "ran {} in {steps} steps: {}",
+                called.len(),
+                names.join(", ")
+            ),
             data: Some(RawJson::of(&data)),
             fee: spent.fee,
             took: self.turn.took,

@@ -65,6 +65,7 @@ async fn question(
 ) -> Result<Ask, InvalidRequest> {
     let chat = preset::apply(ChatRequest::parse(body)?, &app.live().config.presets)?;
     let runs = snapshot.plugins.begin(&chat)?;
+    snapshot.plugins.tools(&chat)?;
     let tokens = &*app.gateway().parts().tokens;
     let mut ask = ask(&chat, tokens, &snapshot.catalog, &snapshot.policy)?;
     runs.iter().for_each(|run| run.hint(&mut ask.hints));

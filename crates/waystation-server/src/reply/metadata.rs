@@ -59,8 +59,7 @@ impl Metadata {
         write_seams(&reply.continued_from, &mut object);
         write_pipeline(&reply.stages, &mut object);
         if let Some(time) = settled.generation_time {
-            let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            object.number("generation_time", ms);
+            object.number("generation_time", wide_ms(time));
         }
         object.close();
         out
@@ -265,13 +264,18 @@ fn write_pipeline(stages: &[StageReport], object: &mut ObjectWriter<'_>) {
         one.string("type", kind)
             .string("name", stage.plugin.as_str())
             .string("summary", &stage.summary)
-            .raw("cost_usd", stage.fee.to_string().as_bytes());
+            .raw("cost_usd", stage.fee.to_string().as_bytes())
+            .number("duration_ms", wide_ms(stage.took));
         if let Some(data) = &stage.data {
             one.json("data", data);
         }
         one.close();
     }
     out.push(b']');
+}
+
+fn wide_ms(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A list of objects.

@@ -467,6 +467,33 @@ async fn without_a_count_usage_is_estimated() {
     assert_eq!(usage["estimated"], true);
 }
 
+/// Decisions, "Usage on cancel": what is not reported is estimated as this model counted before.
+#[tokio::test(start_paused = true)]
+async fn an_estimate_learns_from_what_the_model_reported() {
+    let silent = || {
+        Reply::sse([
+            event(json!({"content": "Hi"}), None),
+            event(json!({}), Some("stop")),
+            "[DONE]".to_owned(),
+        ])
+    };
+    let replies = [silent(), fixtures::answer("Hi", 2_000, 1), silent()];
+    let station = Setup::one(PRICED).start(ReplayTransport::queue(replies));
+    let prompt = json!({"messages": [{"role": "user", "content": "word ".repeat(2_000)}]});
+    let estimated = async || {
+        let got = station.stream(asking("acme/one", prompt.clone())).await;
+        assert_eq!(got.usage()["estimated"], true);
+        got.usage()["prompt_tokens"].as_u64().unwrap()
+    };
+    let before = estimated().await;
+    assert!(
+        (2_600..2_700).contains(&before),
+        "3.8 bytes a token: {before}"
+    );
+    station.chat(asking("acme/one", prompt.clone())).await.ok();
+    assert_eq!(estimated().await, 2_000);
+}
+
 /// Decisions, "Records": the ledger is bounded; every attempt is on record.
 #[tokio::test(start_paused = true)]
 async fn failed_attempts_are_on_record() {

@@ -32,6 +32,8 @@ pub struct Ask {
     pub input: Modalities,
     /// Kinds of output wanted.
     pub output: Modalities,
+    /// Bytes of text in the prompt; 0 where nobody said.
+    pub prompt_bytes: u64,
     /// The fewest tokens that the prompt can be.
     pub prompt_at_least: Tokens,
     /// The prompt's size as estimated, for price steps.

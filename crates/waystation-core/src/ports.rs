@@ -37,6 +37,27 @@ pub trait TokenCounter: Send + Sync {
     /// Counts the tokens of `text`, stopping early once `limit` is exceeded. An implementation
     /// that guesses errs on the low side, so that nothing that fits is refused.
     fn count_till(&self, text: &str, limit: Tokens) -> Tokens;
+
+    /// As [`estimate`](Self::estimate), for a model whose own counts may be known.
+    fn estimate_of(&self, _model: &ModelId, bytes: u64) -> Tokens {
+        self.estimate(bytes)
+    }
+
+    /// Takes notice that `model` counted `tokens` in a prompt of `bytes` bytes of text.
+    fn learn(&self, _model: &ModelId, _bytes: u64, _tokens: Tokens) {}
+
+    /// What `model`, whose vocabulary is of this family (`GPT`), makes of `text`, stopping early once
+    /// `limit` is exceeded. `None` where the vocabulary is not at hand; asking may bring it there for
+    /// later, and never waits for it.
+    fn exact_till(
+        &self,
+        _model: &ModelId,
+        _family: &str,
+        _text: &str,
+        _limit: Tokens,
+    ) -> Option<Tokens> {
+        None
+    }
 }
 
 /// Hands out the credentials of providers.

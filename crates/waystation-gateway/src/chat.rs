@@ -194,7 +194,7 @@ impl Gateway {
         let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
         let chosen = self.choose(snapshot, &mut prepared, &mut ask, record).await;
-        record.expect_prompt(ask.prompt_estimate);
+        record.expect_prompt(&ask, prepared.runs.is_empty());
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let mut planned = self.plan(snapshot, &ask, record.seed());
         steps::warn(&mut planned, &prepared.tools);
@@ -362,7 +362,8 @@ impl Gateway {
             snapshot.settings.simulated,
         );
         record.watch(chat);
-        record.charge(Arc::clone(&snapshot.credentials));
+        let credentials = Arc::clone(&snapshot.credentials);
+        record.tell(credentials, Arc::clone(&self.parts.tokens));
         if let Some(conversation) = conversation {
             record.stick(Arc::clone(&self.sticky), conversation);
         }

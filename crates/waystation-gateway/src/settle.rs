@@ -5,19 +5,21 @@
 //! reported or an estimate, never zero.
 
 mod carried;
+mod told;
 
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, CredentialId, Credentials, Delta,
-    Endpoint, Entry, ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Spent, Tick,
-    Tokens, UnixMs, Usage, Usd,
+    Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, CredentialId, Delta, Endpoint, Entry,
+    ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Spent, Tick, Tokens, UnixMs,
+    Usage, Usd,
 };
 
 use waystation_router::{Conversation, HealthTable, Outcome, ProbeGuard, StickyTable};
 
 use crate::{calls::ToolCalls, error::AttemptReport};
 use carried::Carried;
+use told::{Prompt, Told};
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -51,7 +53,7 @@ pub(crate) struct Record {
     /// Taken when the record settles.
     entry: Option<Entry>,
     arrived: Tick,
-    prompt_estimate: Tokens,
+    prompt: Prompt,
     simulated: bool,
     serving: Option<Serving>,
     usage: Option<Usage>,
@@ -63,8 +65,8 @@ pub(crate) struct Record {
     pub(crate) sticky: Option<(Arc<StickyTable>, Conversation)>,
     /// The tool calls of the answer.
     calls: ToolCalls,
-    /// Those that count what is used with each of them.
-    credentials: Option<Arc<dyn Credentials>>,
+    /// Those who are told what was used.
+    told: Option<Told>,
     /// The parts of the answer that are there already.
     carried: Option<Carried>,
 }
@@ -106,7 +108,7 @@ impl Record {
             streamed: entry.streamed,
             entry: Some(entry),
             arrived,
-            prompt_estimate: Tokens::ZERO,
+            prompt: Prompt::default(),
             simulated,
             serving: None,
             usage: None,
@@ -115,7 +117,7 @@ impl Record {
             probe: None,
             sticky: None,
             calls: ToolCalls::default(),
-            credentials: None,
+            told: None,
             carried: None,
         }
     }
@@ -131,11 +133,6 @@ impl Record {
     /// Judges the tool calls of answers to `chat`.
     pub(crate) fn watch(&mut self, chat: &ChatRequest) {
         self.calls = ToolCalls::of(chat);
-    }
-
-    /// What is used is told to `credentials`.
-    pub(crate) fn charge(&mut self, credentials: Arc<dyn Credentials>) {
-        self.credentials = Some(credentials);
     }
 
     /// The gateway offers these functions beside those of the client.
@@ -182,11 +179,6 @@ impl Record {
         self.arrived
     }
 
-    /// What the prompt is taken for where no upstream counts it.
-    pub(crate) const fn expect_prompt(&mut self, estimate: Tokens) {
-        self.prompt_estimate = estimate;
-    }
-
     /// An attempt began at `started` with a credential: from there on the prompt counts.
     pub(crate) fn attempt(
         &mut self,
@@ -220,7 +212,7 @@ impl Record {
     /// provider has read; of what it had thought up nothing is known.
     pub(crate) fn beaten(&mut self, endpoint: &Endpoint, provider: &Arc<str>, started: Tick) {
         let mut usage = Usage::default();
-        usage.prompt = Tokens::new(self.prompt_estimate.get().max(1));
+        usage.prompt = self.prompt.estimate();
         let cost = endpoint.price.cost(&usage).map(|cost| cost.total());
         let cost = if self.simulated {
             Some(Usd::ZERO)
@@ -238,14 +230,6 @@ impl Record {
             entry.attempts.push(attempt);
             entry.hedge_cost = cost.map(|cost| cost + entry.hedge_cost.unwrap_or_default());
         });
-    }
-
-    /// Tells the credential of the attempt under way what was used with it.
-    fn spent(&self, usage: &Usage) {
-        if let (Some(credentials), Some(serving)) = (&self.credentials, &self.serving) {
-            let tokens = usage.prompt + usage.completion;
-            credentials.spent(&serving.endpoint.provider, &serving.credential, tokens);
-        }
     }
 
     /// The attempt that was under way until now.
@@ -470,7 +454,9 @@ impl Record {
         let completion =
             u64::try_from(self.text_bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
         let mut usage = Usage::default();
-        usage.prompt = Tokens::new(self.prompt_estimate.get().max(1));
+        let serving = self.serving.as_ref();
+        usage.prompt =
+            serving.map_or_else(|| self.prompt.estimate(), |serving| self.prompt_at(serving));
         usage.completion = Tokens::new(completion);
         usage.estimated = true;
         usage

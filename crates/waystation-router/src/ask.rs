@@ -37,11 +37,25 @@ pub fn ask(
     }
     ask.max_output = chat.max_output();
     let bytes = chat.prompt_bytes();
+    ask.prompt_bytes = bytes;
+    let first = ask.models.first();
+    let first = first.and_then(|reference| one_model(reference, catalog));
     ask.prompt_at_least = match largest_in_doubt(&ask, tokens.bounds(bytes).1, catalog) {
-        Some(limit) => count(chat, tokens, limit),
+        Some(limit) => {
+            let low = |text: &str, limit| Some(tokens.count_till(text, limit));
+            let low = count(chat, limit, low).unwrap_or(Tokens::ZERO);
+            let alone = first.filter(|_| ask.models.len() == 1);
+            let near = alone.filter(|model| is_near_a_limit(&ask, low, model));
+            let exact = near.and_then(|model| exactly(chat, (model, limit), tokens));
+            exact.unwrap_or(low)
+        }
         None => tokens.bounds(bytes / BYTES_PER_ESCAPE).0,
     };
-    ask.prompt_estimate = tokens.estimate(bytes).max(ask.prompt_at_least);
+    let estimate = match first {
+        Some(model) => tokens.estimate_of(&model.id, bytes),
+        None => tokens.estimate(bytes),
+    };
+    ask.prompt_estimate = estimate.max(ask.prompt_at_least);
     ask.parameters = chat.parameters();
     let tier = chat.get("service_tier").and_then(Json::string);
     ask.service_tier = tier
@@ -130,28 +144,55 @@ fn one_model<'a>(reference: &ModelRef, catalog: &'a Catalog) -> Option<&'a Model
     (!model.router).then_some(model)
 }
 
-/// The fewest tokens that the prompt can be taken for: texts counted low; tool calls and tools,
-/// which providers rewrite more tersely, counted half. A prompt that comes to more than twice `limit`
+/// Whether a low count leaves open if the prompt fits one of the model's endpoints: it is within a
+/// quarter of a limit.
+fn is_near_a_limit(ask: &Ask, low: Tokens, model: &Model) -> bool {
+    let needed = (low + ask.max_output.unwrap_or(Tokens::ZERO)).get();
+    let mut limits = model.endpoints.iter().filter_map(|e| e.context_length);
+    limits.any(|limit| {
+        let quarters = limit.get().saturating_mul(3)..=limit.get().saturating_mul(5);
+        quarters.contains(&needed.saturating_mul(4))
+    })
+}
+
+/// The tokens of the prompt by the model's own vocabulary, where that is at hand.
+fn exactly(
+    chat: &ChatRequest,
+    (model, limit): (&Model, Tokens),
+    tokens: &dyn TokenCounter,
+) -> Option<Tokens> {
+    let family = model.tokenizer.as_deref()?;
+    count(chat, limit, |text, limit| {
+        tokens.exact_till(&model.id, family, text, limit)
+    })
+}
+
+/// The fewest tokens that the prompt can be taken for: texts as `till` counts them; tool calls and
+/// tools, which providers rewrite more tersely, half. A prompt that comes to more than twice `limit`
 /// is counted no further: that is enough to refuse it, and to say why.
-fn count(chat: &ChatRequest, tokens: &dyn TokenCounter, limit: Tokens) -> Tokens {
+fn count(
+    chat: &ChatRequest,
+    limit: Tokens,
+    till: impl Fn(&str, Tokens) -> Option<Tokens>,
+) -> Option<Tokens> {
     let enough = limit + limit;
-    let till = |text: &str, sum: Tokens| {
-        tokens.count_till(text, Tokens::new(enough.get().saturating_sub(sum.get())))
+    let till =
+        |text: &str, sum: Tokens| till(text, Tokens::new(enough.get().saturating_sub(sum.get())));
+    let half = |json: Json<'_>, sum| Some(Tokens::new(till(&json.text(), sum)?.get() / 2));
+    let mut sum = match chat.get("tools") {
+        Some(tools) => half(tools, Tokens::ZERO)?,
+        None => Tokens::ZERO,
     };
-    let half = |json: Json<'_>, sum| Tokens::new(till(&json.text(), sum).get() / 2);
-    let mut sum = chat
-        .get("tools")
-        .map_or(Tokens::ZERO, |tools| half(tools, Tokens::ZERO));
     for message in chat.messages() {
         if sum > enough {
             break;
         }
-        sum = sum + till(&message.text(), sum);
+        sum = sum + till(&message.text(), sum)?;
         if let Some(calls) = message.get("tool_calls") {
-            sum = sum + half(calls, sum);
+            sum = sum + half(calls, sum)?;
         }
     }
-    sum
+    Some(sum)
 }
 
 /// The kinds of input that an endpoint itself must take.
@@ -166,6 +207,7 @@ pub(crate) fn needed_input(ask: &Ask) -> Modalities {
 #[cfg(test)]
 mod tests {
     use waystation_catalog::{Changes, EndpointChange, ModelChange, ProviderChange};
+    use waystation_core::ModelId;
 
     use super::*;
 
@@ -184,6 +226,10 @@ mod tests {
         fn count_till(&self, text: &str, _: Tokens) -> Tokens {
             self.estimate(text.len() as u64)
         }
+
+        fn exact_till(&self, _: &ModelId, family: &str, text: &str, _: Tokens) -> Option<Tokens> {
+            (family == "Threes").then(|| Tokens::new(text.len() as u64 / 3))
+        }
     }
 
     fn read(members: &str) -> Result<Ask, InvalidRequest> {
@@ -197,6 +243,24 @@ mod tests {
         );
         let chat = ChatRequest::parse(&body.into())?;
         ask(&chat, &FourBytes, catalog, &RoutingPolicy::default())
+    }
+
+    /// What a prompt comes to by the counts for one model.
+    fn read_of(model: &Model, members: &str) -> Tokens {
+        let body = format!(
+            r#"{{"model": "a/b", "messages": [{{"role": "user", "content": "{}"}}]{members}}}"#,
+            "x".repeat(400)
+        );
+        let chat = ChatRequest::parse(&body.into()).unwrap();
+        let mut ask = Ask::default();
+        ask.max_output = chat.max_output();
+        let limit = model.endpoints[0].context_length.unwrap();
+        let low = count(&chat, limit, |text, limit| {
+            Some(FourBytes.count_till(text, limit))
+        });
+        let near = is_near_a_limit(&ask, low.unwrap(), model);
+        let exact = near.then(|| exactly(&chat, (model, limit), &FourBytes));
+        exact.flatten().or(low).unwrap()
     }
 
     /// `a/b` with endpoints of these contexts.
@@ -235,6 +299,21 @@ mod tests {
             of(&[500, 1_000], r#", "models": ["openrouter/auto"]"#),
             Tokens::ZERO
         );
+    }
+
+    #[test]
+    fn near_a_limit_a_prompt_for_one_model_is_counted_by_its_own_vocabulary() {
+        let of = |family: &str, context: u64, members: &str| {
+            let mut models = catalog(&[context]).models().cloned().collect::<Vec<_>>();
+            models[0].tokenizer = Some(family.into());
+            let ask = read_of(&models[0], members);
+            ask.get()
+        };
+        assert_eq!(of("Threes", 110, ""), 133);
+        assert_eq!(of("Others", 110, ""), 100);
+        assert_eq!(of("Threes", 60, ""), 100, "it is far too long");
+        assert_eq!(of("Threes", 140, ""), 100, "it is far from too long");
+        assert_eq!(of("Threes", 140, r#", "max_tokens": 30"#), 133);
     }
 
     #[test]

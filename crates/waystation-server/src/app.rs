@@ -24,7 +24,7 @@ use waystation_gateway::{
     Triggers,
 };
 use waystation_router::RoutingPolicy;
-use waystation_tokens::ByteBounds;
+use waystation_tokens::Counts;
 use waystation_transport::GuardedFetcher;
 
 use crate::{
@@ -136,7 +136,7 @@ impl App {
             clock: Arc::clone(&clock),
             hop: Some((rim::HOP, instance.clone())),
             ledger: Arc::new(Telemetry::new(Arc::clone(&ledger), Arc::clone(&metrics))),
-            tokens: Arc::new(ByteBounds),
+            tokens: Arc::new(Counts::new(Box::new(elsewhere))),
             sandbox: sandbox.unwrap_or_else(|| Arc::new(NoDocuments)),
             chance: Arc::new(move || draw.draw()),
         };
@@ -246,6 +246,14 @@ fn codecs(simulated: bool) -> Codecs {
         .filter(|(id, _)| spoken(id));
     let table: Vec<(&str, &'static dyn waystation_core::Codec)> = table.copied().collect();
     Codecs::of(&table)
+}
+
+/// Does work in a thread of its own: loading a vocabulary holds nobody up.
+fn elsewhere(work: Box<dyn FnOnce() + Send>) {
+    let thread = std::thread::Builder::new().name("vocabulary".into());
+    if let Err(error) = thread.spawn(work) {
+        tracing::warn!(%error, "no thread for a vocabulary: counts stay estimates");
+    }
 }
 
 /// The two halves of a configuration: what routes look at, and what the gateway works with.

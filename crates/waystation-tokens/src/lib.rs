@@ -1,5 +1,6 @@
-//! Token counts for prompts, without a vocabulary: byte bounds that always hold, a calibrated
-//! average, and a low count by character class. Pure; it does not tokenize.
+//! Token counts for prompts: byte bounds that always hold, an average that learns from what providers
+//! report, a low count by character class, and exact counts where a vocabulary is published (feature
+//! `exact`). Pure: it starts no thread and reads no clock.
 //!
 //! ```
 //! use waystation_core::{TokenCounter, Tokens};
@@ -12,9 +13,17 @@
 //! assert!(fewest <= likely && likely <= most);
 //! ```
 
+mod calibration;
 mod class;
+mod counts;
+#[cfg(feature = "exact")]
+mod exact;
 
+pub use calibration::{LEAST_X100, MOST_X100};
 use class::{Class, tokens_of_run};
+pub use counts::{Counts, Elsewhere};
+#[cfg(feature = "exact")]
+pub use exact::Vocabulary;
 use waystation_core::{TokenCounter, Tokens};
 
 /// Most bytes that one token stands for.

@@ -194,7 +194,7 @@ impl Gateway {
         let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
         let chosen = self.choose(snapshot, &mut prepared, &mut ask, record).await;
-        record.expect_prompt(&ask, prepared.runs.is_empty());
+        record.expect_prompt(&ask);
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
         let mut planned = self.plan(snapshot, &ask, record.seed());
         steps::warn(&mut planned, &prepared.tools);
@@ -225,6 +225,7 @@ impl Gateway {
         };
         let (chat, runs) = (&prepared.chat, &mut prepared.runs);
         let served = fallback.run(chat, runs, &mut prepared.stages, record).await;
+        record.prompt_left(prepared.stages.is_empty() && prepared.tools.is_empty());
         record.paid(plugin_runs::spent(runs));
         let output = plugin_runs::output(runs, &prepared.tools);
         let served = match served {

@@ -10,16 +10,23 @@ use super::{Record, Serving};
 /// The prompt's size, as far as it is known before anybody counts it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Prompt {
+    /// What it was taken for in routing.
     estimate: Tokens,
+    /// The fewest tokens that it can be.
     at_least: Tokens,
+    /// Bytes of its text; 0 where nobody said.
     bytes: u64,
-    /// What is counted of it says how the model counts: it is text alone, and leaves as it came.
+    /// It is text alone.
+    text: bool,
+    /// What is counted of it says how the model counts: it is text alone, and left as it came.
     teaches: bool,
 }
 
 /// Those who are told.
 pub(super) struct Told {
+    /// Those whose tokens per minute are limited count them.
     credentials: Arc<dyn Credentials>,
+    /// Learns how many bytes a token of each model is.
     tokens: Arc<dyn TokenCounter>,
 }
 
@@ -47,14 +54,23 @@ impl Record {
         });
     }
 
-    /// What the prompt is taken for where no upstream counts it. `plain` says that no plugin changes it.
-    pub(crate) fn expect_prompt(&mut self, ask: &Ask, plain: bool) {
+    /// What the prompt is taken for where no upstream counts it: the counts that routing went by.
+    ///
+    /// Until [`prompt_left`](Self::prompt_left) is told, what upstreams count of it teaches nothing.
+    pub(crate) fn expect_prompt(&mut self, ask: &Ask) {
         self.prompt = Prompt {
             estimate: ask.prompt_estimate,
             at_least: ask.prompt_at_least,
             bytes: ask.prompt_bytes,
-            teaches: plain && ask.input == Modalities::TEXT,
+            text: ask.input == Modalities::TEXT,
+            teaches: false,
         };
+    }
+
+    /// The prompt has left, `as_it_came` or changed by plugins. A count of one that was changed, or
+    /// that holds more than text, does not say how many bytes a token of the model is.
+    pub(crate) const fn prompt_left(&mut self, as_it_came: bool) {
+        self.prompt.teaches = as_it_came && self.prompt.text;
     }
 
     /// What the prompt is taken for by what is known of the model that got it.

@@ -130,6 +130,30 @@ async fn when_every_provider_fails_the_error_keeps_the_annotations() {
     assert_eq!(sandbox.0.load(Ordering::Relaxed), 1, "read once");
 }
 
+/// An Office file with a password is wrapped in an older format, and no model can read it.
+#[tokio::test(start_paused = true)]
+async fn an_office_file_with_a_password_is_a_400_that_says_so() {
+    let (station, _) = answering();
+    let name = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes);
+    let bytes: Vec<u8> = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+        .iter()
+        .copied()
+        .chain(name)
+        .collect();
+    for model in ["acme/text", "acme/reader"] {
+        let error = station
+            .chat(asked(model, &bytes, json!({})))
+            .await
+            .error(400);
+        let message = error["message"].as_str().expect("a message");
+        assert!(
+            message.contains("keel.pdf") && message.contains("password"),
+            "{message}"
+        );
+    }
+    assert_eq!(station.upstream().calls(), 0);
+}
+
 /// Without a sandbox a PDF needs a model that takes files.
 #[tokio::test(start_paused = true)]
 async fn without_a_sandbox_a_text_model_is_no_candidate() {

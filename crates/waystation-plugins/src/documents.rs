@@ -63,6 +63,9 @@ pub const MOST_TEXT: usize = 16 * 1024 * 1024;
 /// tolerances (1,024 bytes).
 const PDF_HEADER: usize = 1024;
 
+/// What is said of files that need a password.
+pub(crate) const ENCRYPTED: &str = "it is encrypted with a password; send it without";
+
 /// How old Office files begin, and new ones that are encrypted.
 const OLD_OFFICE: &[u8] = b"\xd0\xcf\x11\xe0";
 
@@ -190,9 +193,7 @@ pub fn read_document(bytes: &[u8], kind: FileKind) -> Result<Document, ParseErro
             return Err(refused("it is read only in a sandbox".into()));
         }
         FileKind::Foreign(_) if is_encrypted_office(bytes) => {
-            return Err(refused(
-                "it is encrypted with a password; send it without".into(),
-            ));
+            return Err(refused(ENCRYPTED.into()));
         }
         FileKind::Foreign(format) => {
             return Err(refused(format!(
@@ -221,7 +222,7 @@ pub fn read_document(bytes: &[u8], kind: FileKind) -> Result<Document, ParseErro
 
 /// Whether an Office file of today is wrapped up with a password: the wrapping is an old one, and the name of
 /// its content stands there in UTF-16.
-fn is_encrypted_office(bytes: &[u8]) -> bool {
+pub(crate) fn is_encrypted_office(bytes: &[u8]) -> bool {
     let name: Vec<u8> = "EncryptedPackage"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)

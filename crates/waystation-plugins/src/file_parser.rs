@@ -18,7 +18,11 @@ use waystation_core::{
     PluginError, PluginId, ProviderPreferences, RawJson, Run, Spent, StageReport, Usd,
 };
 
-use crate::{FileKind, documents::MOST_TEXT, read_document};
+use crate::{
+    FileKind,
+    documents::{ENCRYPTED, MOST_TEXT, is_encrypted_office},
+    read_document,
+};
 
 const ID: &str = "file-parser";
 
@@ -214,6 +218,8 @@ impl Run for Parsing {
                 Some(Source::Inline(FileKind::Text | FileKind::Html | FileKind::Table)) => {
                     self.read(at, chat, cx).await?;
                 }
+                // Which no model could read either.
+                Some(Source::Inline(FileKind::Foreign(_))) => self.is_open(at, chat)?,
                 _ => {}
             }
         }
@@ -304,6 +310,18 @@ impl Parsing {
             Source::Inline(FileKind::Foreign(_)) | Source::Elsewhere => !native,
             Source::Inline(_) => true,
         }
+    }
+
+    /// Refuses an Office file with a password.
+    fn is_open(&self, at: usize, chat: &ChatRequest) -> Result<(), PluginError> {
+        let Some(file) = self.files.get(at) else {
+            return Ok(());
+        };
+        let bytes = file.bytes(chat).map_err(refused)?;
+        if is_encrypted_office(&bytes) {
+            return Err(refused(format!("{}: {ENCRYPTED}", file.title())));
+        }
+        Ok(())
     }
 
     /// Makes sure that the file's text is there.

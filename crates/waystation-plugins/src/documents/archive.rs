@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, io::Read as _};
 use flate2::read::DeflateDecoder;
 use waystation_core::ParseError;
 
-use super::{encoding, refused};
+use super::{ENCRYPTED, encoding, refused};
 
 /// The most bytes that one part may hold.
 ///
@@ -116,9 +116,7 @@ impl<'a> Archive<'a> {
             return Ok(None);
         };
         if entry.encrypted {
-            return Err(refused(
-                "it is encrypted with a password; send it without".to_owned(),
-            ));
+            return Err(refused(ENCRYPTED.to_owned()));
         }
         let packed = entry.bytes(self.bytes).ok_or_else(damaged)?;
         let most = MOST_PART.min(self.room);

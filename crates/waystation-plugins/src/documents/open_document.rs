@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use waystation_core::{Document, DocumentLimits, ParseError};
 
 use super::{
+    ENCRYPTED,
     archive::Archive,
     draft::Draft,
     markup::{Tag, Visitor, Way, walk},
@@ -32,9 +33,7 @@ pub(super) fn read(
 ) -> Result<Document, ParseError> {
     let manifest = archive.text("META-INF/manifest.xml")?.unwrap_or_default();
     if manifest.contains("encryption-data") {
-        return Err(refused(
-            "it is encrypted with a password; send it without".to_owned(),
-        ));
+        return Err(refused(ENCRYPTED.to_owned()));
     }
     let content = archive
         .text("content.xml")?

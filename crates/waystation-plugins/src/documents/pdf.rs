@@ -4,7 +4,7 @@
 use unpdf::{Error, ParseOptions, RenderOptions, parse_bytes_with_options, render::to_markdown};
 use waystation_core::{Document, DocumentLimits, ParseError};
 
-use super::refused;
+use super::{ENCRYPTED, refused};
 
 /// Reads the text of a PDF as markdown.
 ///
@@ -20,9 +20,7 @@ pub(super) fn read(bytes: &[u8], limits: &DocumentLimits) -> Result<Document, Pa
     let options = ParseOptions::new().lenient().sequential();
     let read = parse_bytes_with_options(body, options).map_err(|error| {
         refused(match error {
-            Error::Encrypted | Error::InvalidPassword => {
-                "it is encrypted with a password; send it without".into()
-            }
+            Error::Encrypted | Error::InvalidPassword => ENCRYPTED.into(),
             other => format!("the PDF is damaged: {other}"),
         })
     })?;

@@ -79,11 +79,12 @@ impl Provider {
     ///
     /// ```
     /// let catalog = waystation_catalog::Catalog::bundled()?;
-    /// let search = |id: &str| {
-    ///     let model = catalog.model(id).unwrap();
-    ///     model.endpoints.iter().any(|endpoint| endpoint.search.is_some())
+    /// let searches = |id: &str, provider: &str| {
+    ///     let mut endpoints = catalog.model(id).unwrap().endpoints.iter();
+    ///     endpoints.any(|one| one.provider == *provider && one.search.is_some())
     /// };
-    /// assert!(search("perplexity/sonar") && !search("mistralai/mistral-small-3.2-24b-instruct"));
+    /// assert!(searches("perplexity/sonar", "perplexity"));
+    /// assert!(!searches("mistralai/mistral-small-3.2-24b-instruct", "mistral"));
     /// # Ok::<(), waystation_catalog::CatalogError>(())
     /// ```
     #[must_use]

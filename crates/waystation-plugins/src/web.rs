@@ -49,15 +49,17 @@ const ID: &str = "web";
 /// | `mode`, `max_uses`, `user_location` | none | for engines that know them |
 ///
 /// ```
+/// use std::collections::BTreeMap;
 /// use waystation_core::{ChatRequest, Options, Plugin, RawJson};
 /// use waystation_plugins::Web;
 ///
 /// let body = br#"{"messages": [{"role": "user", "content": "Who won the cup yesterday?"}]}"#;
 /// let chat = ChatRequest::parse(&body.as_slice().into())?;
 /// let web = Web::default();
-/// let plain = Options { entry: RawJson::of(&[("id", "web")]) };
+/// let entry = |members| Options { entry: RawJson::of(&BTreeMap::from(members)) };
+/// let plain = entry([("id", "web")]);
 /// assert!(web.begin(&chat, &plain)?.is_some()); // an endpoint may search by itself
-/// let exa = Options { entry: RawJson::of(&[("engine", "exa")]) };
+/// let exa = entry([("engine", "exa")]);
 /// assert!(web.begin(&chat, &exa).is_err_and(|error| error.message.contains("[plugins.web]")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

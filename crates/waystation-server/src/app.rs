@@ -14,7 +14,6 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use waystation_auto::AutoRouter;
 use waystation_core::{
     Clock, Credentials, Document, DocumentJob, Fetcher, ParseError, Sandbox, SortBy, Transport,
     Trust, UnixMs,
@@ -262,7 +261,7 @@ fn split(
     (clock, transport): (Arc<dyn Clock>, Arc<dyn Transport>),
     outside: &Outside,
 ) -> (Live, Snapshot) {
-    let credentials = resolved.credentials(clock, transport);
+    let credentials = resolved.credentials(clock, Arc::clone(&transport));
     let Resolved {
         config,
         catalog,
@@ -282,7 +281,7 @@ fn split(
             None => Arc::new(SimulatedCredentials),
         },
         plugins: Arc::new(plugins::registry(&config, outside, simulated)),
-        ranker: Arc::new(AutoRouter::new(catalog, auto_router::operator(&config))),
+        ranker: auto_router::ranker(&config, catalog, (!simulated).then_some(transport)),
         policy: policy(&config),
         settings: Settings {
             retries: waystation_gateway::Retries {

@@ -1,9 +1,42 @@
 //! The auto router, as the configuration wants it. What it decides is its own business.
 
-use waystation_auto::{Defaults, Operator, Override, Overrides, Router, Task};
-use waystation_core::{Json, RawJson};
+use std::sync::Arc;
+
+use waystation_auto::{AutoRouter, Defaults, Operator, Override, Overrides, Router, Task};
+use waystation_catalog::Catalog;
+use waystation_core::{Json, Ranker, RawJson, Transport};
+use waystation_gateway::Judge;
 
 use crate::config::Config;
+
+/// The name of the hosted judge, as engine and as service.
+const JUDGE: &str = "notdiamond";
+
+/// The embedded router over `catalog`, behind the hosted judge where the operator wants that and there
+/// is a network to ask it over.
+pub(crate) fn ranker(
+    config: &Config,
+    catalog: Arc<Catalog>,
+    network: Option<Arc<dyn Transport>>,
+) -> Arc<dyn Ranker> {
+    let embedded = Arc::new(AutoRouter::new(catalog, operator(config)));
+    let plugin = config.plugins.get(Router::Auto.plugin());
+    let plugin = plugin.filter(|plugin| {
+        let engine = plugin.options.json().get("engine");
+        engine.is_some_and(|engine| engine.is(JUDGE))
+    });
+    let service = plugin.and_then(|plugin| plugin.services.get(JUDGE));
+    match (service, network) {
+        (Some(service), Some(transport)) => Arc::new(Judge {
+            transport,
+            base_url: service.base_url.clone(),
+            api_key: service.api_key.clone(),
+            denied: config.routing.zdr || config.routing.deny_data_collection,
+            embedded,
+        }),
+        _ => embedded,
+    }
+}
 
 /// What the configuration says of the routers.
 #[must_use]

@@ -190,13 +190,10 @@ pub(super) fn config(raw: &mut RawConfig, cx: &mut Context<'_>) -> Config {
 
 /// The keys of the file that later versions will act on, and this one does not.
 fn reserved(raw: &RawConfig) -> impl Iterator<Item = &'static str> + use<> {
-    let judge = raw.plugins.auto_router.as_ref();
-    let judge = judge.is_some_and(|auto| auto.notdiamond.is_some());
     let keys = [
         ("auth.management_keys", raw.auth.management_keys.is_some()),
         ("ledger.url", raw.ledger.url.is_some()),
         ("shared_state.url", raw.shared_state.url.is_some()),
-        ("plugins.auto-router.notdiamond", judge),
     ];
     keys.into_iter()
         .filter_map(|(path, written)| written.then_some(path))

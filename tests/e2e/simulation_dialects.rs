@@ -75,6 +75,7 @@ impl Rig {
             dialect = "{dialect}"
             base_url = "http://{dialect}.mock"
             auth = "bearer"
+            api_key = "key-of-acme-do-not-tell"
             [[models]]
             id = "{MODEL}"
             context_length = 128000

@@ -29,8 +29,7 @@ pub(super) fn of_table(
 ) -> Vec<ProviderKey> {
     let Table { slug, path, known } = table;
     let free = raw.auth == Some(AuthScheme::None)
-        || raw.auth.is_none() && known.is_none()
-        || known.is_some_and(|known| known.keyless || known.upstream.auth == AuthScheme::None);
+        || known.is_none_or(|known| known.keyless || known.upstream.auth == AuthScheme::None);
     let written = raw.api_key.is_some() || !raw.keys.is_empty();
     if written {
         return of_file(table, raw, cx);

@@ -20,6 +20,7 @@ use waystation_sim::Pacing;
 
 use crate::{
     config::{self, Environment, Flags, Listen, Resolved},
+    log_line::JsonLines,
     mock, sandbox,
     serve::{self, Start},
 };
@@ -262,7 +263,7 @@ fn log(env: &Environment) -> Result<(), Refusal> {
     if io::stderr().is_terminal() {
         log.init();
     } else {
-        log.json().flatten_event(true).init();
+        log.event_format(JsonLines).init();
     }
     Ok(())
 }

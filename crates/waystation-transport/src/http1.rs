@@ -13,6 +13,7 @@ mod socket;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use waystation_core::{HttpRequest, HttpStream, SendLimits, Sent, Transport, TransportError};
 
 use crate::TransportSetupError;
@@ -89,10 +90,10 @@ impl Transport for Http1Transport {
         let key = Key::of(&request.url, limits.pool)?;
         let head = exchange::head(&request);
         for _ in 0..STALE {
-            let Some(socket) = self.pool.take(&key) else {
+            let Some(kept) = self.pool.take(&key) else {
                 break;
             };
-            match Exchange::new(socket, &head, &request.body).run().await {
+            match Exchange::new(kept, &head, &request.body).run().await {
                 Outcome::Reply(reply) => return Ok(self.reply(*reply, key)),
                 // A server may close a kept connection just when it is used again.
                 Outcome::Failed(error) if error.sent == Sent::Nothing => {}
@@ -100,7 +101,8 @@ impl Transport for Http1Transport {
             }
         }
         let socket = self.connector.connect(&request.url, limits.connect).await?;
-        match Exchange::new(socket, &head, &request.body).run().await {
+        let fresh = (socket, BytesMut::new());
+        match Exchange::new(fresh, &head, &request.body).run().await {
             Outcome::Reply(reply) => Ok(self.reply(*reply, key)),
             Outcome::Failed(error) => Err(error),
         }

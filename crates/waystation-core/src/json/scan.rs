@@ -1,6 +1,6 @@
 //! The checking pass and the skipping walk. No recursion, no allocation: open brackets are bits.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 /// How many levels of arrays and objects a text may open: one bit each in a `u128`.
 pub const MAX_DEPTH: u32 = 128;
@@ -208,6 +208,21 @@ impl Scan<'_> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
+            if let Some(run) = short_run(rest) {
+                self.at += run;
+                match rest.get(run) {
+                    Some(b'"') => {
+                        self.at += 1;
+                        return Ok(());
+                    }
+                    Some(b'\\') => {
+                        self.at += 1;
+                        self.escape()?;
+                        continue;
+                    }
+                    _ => return self.expected("an escaped control character"),
+                }
+            }
             let Some(run) = memchr2(b'"', b'\\', rest) else {
                 return Err(ScanError::Ends {
                     at: self.bytes.len(),
@@ -354,15 +369,63 @@ fn end_of_value(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The offset just behind the string that opens at `start`.
+/// The offset just behind the string that opens at `start`: behind the first quote before which an
+/// even number of backslashes stands. Backslashes elsewhere are not looked at.
 fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
-        let run = memchr2(b'"', b'\\', text.get(at..)?)?;
-        at += run;
-        if text.get(at) == Some(&b'"') {
+        at += next_quote(text.get(at..)?)?;
+        let before = text.get(start + 1..at)?.iter().rev();
+        if before.take_while(|byte| **byte == b'\\').count() % 2 == 0 {
             return Some(at + 1);
         }
-        at += 2;
+        at += 1;
     }
+}
+
+/// Most keys and many values are so short that calling for the vector search costs more than the search:
+/// so many words are looked through first.
+const WORDS: usize = 4;
+const WORD: usize = size_of::<u64>();
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = ONES << 7;
+
+/// Marks the bytes of `word` that are `byte` with their highest bit. Right up to the first of them,
+/// which is all that anybody asks for. Source: Hacker's Delight, section 6-1.
+const fn equal(word: u64, byte: u8) -> u64 {
+    let differs = word ^ (ONES * byte as u64);
+    differs.wrapping_sub(ONES) & !differs & HIGHS
+}
+
+/// Marks control characters likewise.
+const fn control(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) & !word & HIGHS
+}
+
+/// The first byte, among those that are looked through first, that `marks` marks.
+fn among_first(text: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
+    for (number, bytes) in text.chunks_exact(WORD).take(WORDS).enumerate() {
+        let marked = marks(u64::from_le_bytes(bytes.try_into().ok()?));
+        if marked != 0 {
+            return Some(number * WORD + (marked.trailing_zeros() / 8) as usize);
+        }
+    }
+    None
+}
+
+/// The length of the plain run that `text` starts with, when it is short: up to a quote, a backslash or
+/// a control character.
+fn short_run(text: &[u8]) -> Option<usize> {
+    among_first(text, |word| {
+        equal(word, b'"') | equal(word, b'\\') | control(word)
+    })
+}
+
+/// The offset of the first quote.
+fn next_quote(text: &[u8]) -> Option<usize> {
+    if let Some(at) = among_first(text, |word| equal(word, b'"')) {
+        return Some(at);
+    }
+    let seen = (text.len() / WORD).min(WORDS) * WORD;
+    memchr(b'"', text.get(seen..)?).map(|at| seen + at)
 }

@@ -129,6 +129,17 @@ proptest! {
         prop_assert_eq!(ours, theirs, "{}", text);
     }
 
+    /// Strings around and above the length at which another search takes over.
+    #[test]
+    fn long_strings_agree_with_serde(inside in r#"([a-zé ]{0,40}(\\\\|\\"|\\n|\\u00e9|"|\\|\x01|\t)?){0,8}"#) {
+        let text = format!("[\"{inside}\", 1, {{\"{inside}\": \"{inside}\"}}]");
+        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+        match Json::parse(text.as_bytes()) {
+            Ok(ours) => prop_assert_eq!(tree(ours), theirs.unwrap()),
+            Err(_) => prop_assert!(theirs.is_err(), "{}", text),
+        }
+    }
+
     #[test]
     fn text_survives_escaping(text in ".*") {
         let escaped = JsonText::of(&text);

@@ -175,7 +175,9 @@ impl fmt::Debug for RawJson {
 
 /// Whether the escaped bytes `found` spell `text`.
 pub(super) fn same(found: &[u8], text: &str) -> bool {
-    found == text.as_bytes() || (memchr(b'\\', found).is_some() && decode(found) == text)
+    // An escape is longer than what it spells: without one, or with another length, nothing else fits.
+    found == text.as_bytes()
+        || (found.len() > text.len() && memchr(b'\\', found).is_some() && decode(found) == text)
 }
 
 /// `part` as a slice of `whole`, sharing memory when it lies inside.

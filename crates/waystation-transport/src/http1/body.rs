@@ -56,7 +56,7 @@ impl ReplyBody {
             && rest.keep
             && rest.input.is_empty()
         {
-            pool.give(key, rest.socket);
+            pool.give(key, rest.socket, rest.input);
         }
     }
 

@@ -100,7 +100,11 @@ pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
 
 impl<'a> Exchange<'a> {
     /// Nothing is sent before it runs.
-    pub(super) fn new(socket: Socket, head: &'a [u8], body: &'a Bytes) -> Self {
+    pub(super) fn new(
+        (socket, input): (Socket, BytesMut),
+        head: &'a [u8],
+        body: &'a Bytes,
+    ) -> Self {
         Self {
             socket,
             head,
@@ -108,7 +112,7 @@ impl<'a> Exchange<'a> {
             written: 0,
             flushed: false,
             broken: None,
-            input: BytesMut::new(),
+            input,
         }
     }
 

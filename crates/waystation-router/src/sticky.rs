@@ -113,10 +113,24 @@ fn opening(chat: &ChatRequest, into: &mut DefaultHasher) -> Option<()> {
     let instructs = |role| matches!(role, Role::System | Role::Developer);
     let system = chat.messages().find(|message| instructs(message.role()));
     let other = chat.messages().find(|message| !instructs(message.role()))?;
-    system.map(|message| message.json().bytes()).hash(into);
-    other.json().bytes().hash(into);
+    system
+        .map(|message| edges(message.json().bytes()))
+        .hash(into);
+    edges(other.json().bytes()).hash(into);
     Some(())
 }
+
+/// A message's length, its beginning and its end: all of a short one. Of a long one the middle is left
+/// out, since hashing hundreds of kilobytes would cost more than everything else about a request.
+fn edges(bytes: &[u8]) -> (usize, &[u8], &[u8]) {
+    match (bytes.first_chunk::<EDGE>(), bytes.last_chunk::<EDGE>()) {
+        (Some(first), Some(last)) if bytes.len() > 2 * EDGE => (bytes.len(), first, last),
+        _ => (bytes.len(), bytes, &[]),
+    }
+}
+
+/// How much of a long message's beginning, and of its end, tells it from others.
+const EDGE: usize = 8 * 1024;
 
 /// As long as the longest time that the request asks its prompt to be cached for, at least ten
 /// minutes: a shorter memory would pay for the cache again.

@@ -13,7 +13,7 @@ pub fn completion(
     settled: &Settled,
     metadata: Option<&Metadata>,
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024);
+    let mut out = Vec::with_capacity(3 * 1024);
     let mut object = ObjectWriter::open(&mut out);
     object
         .string("id", reply.id.as_str())

@@ -334,6 +334,46 @@ async fn s82_a_family_is_its_newest_model_and_never_another() {
     assert_eq!(unknown["availability"]["code"], "model_not_found");
 }
 
+/// A model that cannot do without reasoning, served by A, and `~openai/gpt-latest` for it.
+#[tokio::test(start_paused = true)]
+async fn s82_no_reasoning_is_refused_by_its_name_and_little_reasoning_behind_latest() {
+    let station = Setup::empty()
+        .config(
+            "[providers.a]\nname = \"A\"\ndialect = \"openai-chat\"\nbase_url = \"http://a.mock/v1\"\n\
+             api_key = \"key-of-a-do-not-tell\"\n[[models]]\nid = \"openai/gpt-5.4\"\n\
+             reasoning_mandatory = true\n[[models.endpoints]]\nprovider = \"a\"\n",
+        )
+        .start(hello());
+    for (wish, field) in [
+        (json!({"reasoning": {"effort": "none"}}), "reasoning.effort"),
+        (json!({"reasoning_effort": "none"}), "reasoning_effort"),
+        (
+            json!({"reasoning": {"enabled": false}}),
+            "reasoning.enabled",
+        ),
+        (
+            json!({"reasoning": {"max_tokens": 0}}),
+            "reasoning.max_tokens",
+        ),
+    ] {
+        let concrete = asking("openai/gpt-5.4", wish.clone());
+        let error = station.chat(concrete).await.error(400);
+        assert_eq!(error["param"], field, "{error}");
+        assert!(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .contains("always reasons")
+        );
+        station.chat(asking("~openai/gpt-latest", wish)).await.ok();
+        let sent = station.bodies().pop().unwrap();
+        assert_eq!(sent["reasoning_effort"], "low", "{sent}");
+        assert_eq!(sent.get("reasoning"), None, "{sent}");
+    }
+    let row = station.get("/v1/model/openai/gpt-5.4").await.ok();
+    assert_eq!(row["data"]["reasoning"]["mandatory"], true);
+}
+
 #[tokio::test(start_paused = true)]
 async fn s92_four_models_are_fine_unless_the_operator_says_three() {
     let four = json!({"models": ["acme/m", "acme/x", "acme/y", "acme/none"]});

@@ -102,6 +102,8 @@ pub struct ModelChange {
     pub parameters: Option<ParameterSet>,
     /// It reasons before it answers.
     pub reasoning: Option<bool>,
+    /// Its reasoning cannot be switched off.
+    pub reasoning_mandatory: Option<bool>,
     /// Further endpoints. One whose tag is taken replaces that endpoint.
     pub endpoints: Vec<EndpointChange>,
 }
@@ -200,6 +202,7 @@ impl ModelChange {
             output: None,
             parameters: None,
             reasoning: None,
+            reasoning_mandatory: None,
             endpoints: Vec::new(),
         }
     }

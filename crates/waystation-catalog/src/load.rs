@@ -234,6 +234,7 @@ impl Shared {
             knowledge_cutoff: self.maybe(row.knowledge_cutoff.as_ref()),
             expiration_date: self.maybe(row.expiration_date.as_ref()),
             reasoning: row.reasoning,
+            reasoning_mandatory: row.reasoning_mandatory,
             open_weights: row.open_weights,
             router: row.router,
             deprecated: row.deprecated,

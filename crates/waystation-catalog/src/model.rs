@@ -40,6 +40,8 @@ pub struct Model {
     pub expiration_date: Option<Arc<str>>,
     /// It reasons before it answers.
     pub reasoning: bool,
+    /// Its reasoning cannot be switched off. `false` where nobody says so.
+    pub reasoning_mandatory: bool,
     /// Its weights are public.
     pub open_weights: Option<bool>,
     /// The id stands for a choice among other models.

@@ -152,6 +152,7 @@ fn new_model(change: &ModelChange) -> Model {
         knowledge_cutoff: None,
         expiration_date: None,
         reasoning: false,
+        reasoning_mandatory: false,
         open_weights: None,
         router: false,
         deprecated: false,
@@ -173,7 +174,9 @@ fn set_facts(model: &mut Model, change: &ModelChange) {
     model.input = change.input.unwrap_or(model.input);
     model.output = change.output.unwrap_or(model.output);
     model.parameters = change.parameters.unwrap_or(model.parameters);
-    model.reasoning = change.reasoning.unwrap_or(model.reasoning);
+    let always = change.reasoning_mandatory;
+    model.reasoning_mandatory = always.unwrap_or(model.reasoning_mandatory);
+    model.reasoning = change.reasoning.unwrap_or(model.reasoning) || model.reasoning_mandatory;
 }
 
 fn new_endpoint(

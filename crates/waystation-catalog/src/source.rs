@@ -106,6 +106,9 @@ pub struct ModelRow<'a> {
     /// The model reasons.
     #[serde(skip_serializing_if = "is_false")]
     pub reasoning: bool,
+    /// Its reasoning cannot be switched off, by its author's documentation.
+    #[serde(skip_serializing_if = "is_false")]
+    pub reasoning_mandatory: bool,
     /// Request parameters that it takes.
     #[serde(borrow)]
     pub parameters: Vec<Text<'a>>,

@@ -30,6 +30,7 @@ pub fn ask(
 ) -> Result<Ask, InvalidRequest> {
     let mut ask = Ask::default();
     ask.models = models(chat, policy)?;
+    may_stop_reasoning(chat, ask.models.first(), catalog)?;
     ask.wishes = ProviderPreferences::of(chat)?;
     ask.input = chat.input_modalities();
     if chat.get("modalities").is_some() {
@@ -98,6 +99,38 @@ fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, I
         }
     }
     Ok(wanted)
+}
+
+/// Refuses to switch off the reasoning of a model that cannot do without, where it is named itself.
+/// A `latest` name stands for another model tomorrow, and a fallback is second choice: for those the
+/// wish is brought down to the least that the model knows, when they are asked. Source: API contract,
+/// section 1.4.
+fn may_stop_reasoning(
+    chat: &ChatRequest,
+    first: Option<&ModelRef>,
+    catalog: &Catalog,
+) -> Result<(), InvalidRequest> {
+    let Some(reasoning) = chat.reasoning().filter(|wish| wish.wanted() == Some(false)) else {
+        return Ok(());
+    };
+    let named = first.filter(|reference| !reference.latest);
+    let Some(model) = named.and_then(|reference| one_model(reference, catalog)) else {
+        return Ok(());
+    };
+    if !model.reasoning_mandatory {
+        return Ok(());
+    }
+    let field = match (reasoning.effort, chat.get("reasoning_effort")) {
+        (Some(_), Some(_)) => "reasoning_effort",
+        (Some(_), None) => "reasoning.effort",
+        (None, _) if reasoning.enabled.is_some() => "reasoning.enabled",
+        (None, _) => "reasoning.max_tokens",
+    };
+    let message = format!(
+        "{} always reasons; leave it out, or ask for the effort \"low\"",
+        model.id
+    );
+    Err(InvalidRequest::new(field, message))
 }
 
 /// One entry, parsed. A preset that is still there was not merged, so there is none of that name.

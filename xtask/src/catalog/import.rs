@@ -310,6 +310,7 @@ fn keep(row: &mut ModelRow<'static>, before: &ModelRow<'static>) {
     }
     row.description.clone_from(&before.description);
     row.canonical_slug.clone_from(&before.canonical_slug);
+    row.reasoning_mandatory = before.reasoning_mandatory;
     row.pinned.clone_from(&before.pinned);
     for field in &before.pinned {
         match field.as_str() {

@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Endpoint, ErrorType, Lease, RawJson, Run, Sent, StageReport,
-    Tick, Tokens, UpstreamError,
+    ChatRequest, CredentialId, Cx, Effort, Endpoint, ErrorType, Lease, RawJson, Run, Sent,
+    StageReport, Tick, Tokens, UpstreamError,
 };
 use waystation_router::{Outcome, Planned};
 
@@ -29,6 +29,13 @@ pub(super) struct Side<'a> {
     pub(super) lease: Lease,
     /// When it began.
     pub(super) started: Tick,
+}
+
+/// A wish for as little reasoning as there can be, as a request says it.
+#[derive(serde::Serialize)]
+struct Least {
+    effort: &'static str,
+    exclude: bool,
 }
 
 // === impl Side ===
@@ -148,6 +155,7 @@ impl Fallback<'_> {
             }
             None => {}
         }
+        self.reasoning_as_it_must(&mut chat, endpoint);
         let clamp = self.snapshot.policy.clamp_max_tokens;
         if let (Some(wanted), true) = (chat.max_output(), clamp)
             && let Some(limit) = self.room(endpoint).filter(|limit| wanted > *limit)
@@ -159,6 +167,25 @@ impl Fallback<'_> {
             }
         }
         chat
+    }
+
+    /// A wish for no reasoning becomes one for little at a model that cannot do without: whoever named
+    /// it directly was refused before. `low` is the least that every such model knows.
+    fn reasoning_as_it_must(&self, chat: &mut ChatRequest, endpoint: &Endpoint) {
+        let wish = chat.reasoning();
+        let Some(wish) = wish.filter(|wish| wish.wanted() == Some(false)) else {
+            return;
+        };
+        let model = self.snapshot.catalog.model(endpoint.model.as_str());
+        if model.is_some_and(|model| model.reasoning_mandatory) {
+            chat.remove("reasoning_effort");
+            chat.remove("include_reasoning");
+            let least = Least {
+                effort: Effort::Low.as_str(),
+                exclude: wish.exclude,
+            };
+            chat.set("reasoning", RawJson::of(&least));
+        }
     }
 
     /// The longest answer that the endpoint gives to this prompt: its own limit, else its model's, and

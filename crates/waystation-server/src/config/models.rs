@@ -46,6 +46,7 @@ fn change(raw: RawModel, path: &str, cx: &mut Context<'_>) -> Option<ModelChange
     model.output = modalities(raw.output_modalities);
     model.parameters = parameters;
     model.reasoning = raw.reasoning;
+    model.reasoning_mandatory = raw.reasoning_mandatory;
     model.endpoints = endpoints;
     Some(model)
 }

@@ -126,6 +126,8 @@ pub(in crate::config) struct RawModel {
     pub(in crate::config) supported_parameters: Option<Vec<String>>,
     /// Whether it reasons before it answers.
     pub(in crate::config) reasoning: Option<bool>,
+    /// Whether its reasoning cannot be switched off.
+    pub(in crate::config) reasoning_mandatory: Option<bool>,
     /// Who serves it.
     #[serde(default)]
     pub(in crate::config) endpoints: Vec<RawEndpoint>,

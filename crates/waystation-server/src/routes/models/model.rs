@@ -52,7 +52,7 @@ pub(super) fn write(row: &Row<'_>, out: &mut Vec<u8>) {
         let mut reasoning = object.object("reasoning");
         // No list of efforts: every effort is taken, and mapped to what the model has.
         reasoning
-            .bool("mandatory", false)
+            .bool("mandatory", model.reasoning_mandatory)
             .null("supported_efforts")
             .null("default_effort");
         reasoning.close();

@@ -192,8 +192,8 @@ impl Ability {
         self.mean - CAUTION * self.deviation
     }
 
-    /// From price and age: dearer and newer models are abler, on the whole. The slopes were laid
-    /// through models of 2023 to 2025 whose outcomes are known.
+    /// From price and age: dearer and newer models are abler, on the whole. The slopes are
+    /// set by hand: they give the order that published results of 2023 to 2025 have, and no more.
     fn guessed(model: &Model) -> Self {
         let price = price(model).map_or(UNPRICED, |nanos| thousandths(nanos / 4));
         // Of an operator's own model without a date nothing is known but that somebody chose it.

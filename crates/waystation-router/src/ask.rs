@@ -103,8 +103,13 @@ fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, I
 
 /// Refuses to switch off the reasoning of a model that cannot do without, where it is named itself.
 /// A `latest` name stands for another model tomorrow, and a fallback is second choice: for those the
-/// wish is brought down to the least that the model knows, when they are asked. Source: API contract,
-/// section 1.4.
+/// wish is brought down to the least that the model knows, when they are asked.
+///
+/// The field named is the one that was sent, of the four that say so. Source: API contract, section
+/// 1.4.
+///
+/// # Errors
+/// [`InvalidRequest`] that names the model and what to ask for instead.
 fn may_stop_reasoning(
     chat: &ChatRequest,
     first: Option<&ModelRef>,

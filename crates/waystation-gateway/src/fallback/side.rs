@@ -34,7 +34,9 @@ pub(super) struct Side<'a> {
 /// A wish for as little reasoning as there can be, as a request says it.
 #[derive(serde::Serialize)]
 struct Least {
+    /// The level.
     effort: &'static str,
+    /// Whether the client wants to see none of it, as it said.
     exclude: bool,
 }
 
@@ -170,7 +172,8 @@ impl Fallback<'_> {
     }
 
     /// A wish for no reasoning becomes one for little at a model that cannot do without: whoever named
-    /// it directly was refused before. `low` is the least that every such model knows.
+    /// it directly was refused before. `low` is the least that every such model knows. Source: API
+    /// contract, section 1.4.
     fn reasoning_as_it_must(&self, chat: &mut ChatRequest, endpoint: &Endpoint) {
         let wish = chat.reasoning();
         let Some(wish) = wish.filter(|wish| wish.wanted() == Some(false)) else {

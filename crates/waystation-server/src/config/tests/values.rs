@@ -102,10 +102,10 @@ fn the_whole_reference_example_is_accepted() {
 #[test]
 fn what_this_version_does_not_act_on_warns() {
     let resolved =
-        good("[retries]\ncontinue = true\n[plugins.auto-router]\n[catalog]\nbare_ids = true");
+        good("[retries]\ncontinue = true\n[shared_state]\nurl = 'x'\n[catalog]\nbare_ids = true");
     assert_eq!(
         resolved.warnings,
-        ["w.toml:3: plugins.auto-router: taken, but without effect in this version",]
+        ["w.toml:4: shared_state.url: taken, but without effect in this version"]
     );
 }
 

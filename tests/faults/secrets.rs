@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use waystation_core::HttpRequest;
-use waystation_server::metrics;
+use waystation_server::{log_line::JsonLines, metrics};
 use waystation_sim::{ReplayTransport, Reply, fixtures};
 use waystation_tests::{Setup, Station, ask};
 
@@ -161,7 +161,7 @@ impl Log {
     /// Logs everything at every level, in this thread, until the guard is dropped.
     pub(crate) fn begin(&self) -> tracing::subscriber::DefaultGuard {
         let log = tracing_subscriber::fmt()
-            .json()
+            .event_format(JsonLines)
             .with_max_level(LevelFilter::TRACE);
         tracing::subscriber::set_default(log.with_writer(self.clone()).finish())
     }

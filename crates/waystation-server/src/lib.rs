@@ -16,7 +16,7 @@ pub mod config;
 pub mod credentials;
 pub mod error;
 pub mod explanation;
-mod log_line;
+pub mod log_line;
 pub mod metrics;
 pub mod mock;
 pub mod plugins;

@@ -19,7 +19,7 @@ use waystation_core::ObjectWriter;
 
 /// Writes `{"timestamp", "level", ...the event's fields, "target"}`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct JsonLines;
+pub struct JsonLines;
 
 /// The fields of one event, into one object.
 struct Fields<'a, 'b>(&'a mut ObjectWriter<'b>);

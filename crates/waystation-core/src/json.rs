@@ -12,6 +12,7 @@ mod write;
 pub use scan::{MAX_DEPTH, ScanError};
 pub use text::{JsonText, RawJson};
 pub use write::ObjectWriter;
+pub(crate) use write::write_number;
 
 use std::{borrow::Cow, fmt};
 

@@ -25,9 +25,10 @@ mod usage;
 
 pub use ask::{Ask, AskHints, Ranking};
 pub use chat::{
-    Answer, AnswerChoice, AnswerToolCall, ChatEvent, ChatRequest, Content, DataCollection, Delta,
-    Effort, Finish, FinishReason, InvalidRequest, MaxPrice, Message, Part, Partition,
-    ProviderPreferences, Reasoning, Role, SortBy, Start, Threshold, ToolCall, ToolCallDelta,
+    Answer, AnswerChoice, AnswerToolCall, ChatEvent, ChatRequest, ChunkHead, ChunkWriter, Content,
+    DataCollection, Delta, Effort, Finish, FinishReason, InvalidRequest, LastChunk, MaxPrice,
+    Message, Part, Partition, ProviderPreferences, Reasoning, Role, SortBy, Start, Threshold,
+    ToolCall, ToolCallDelta,
 };
 pub use codec::{Call, Codec, Note, Reader};
 pub use endpoint::{

@@ -21,6 +21,16 @@ pub struct ObjectWriter<'a> {
     empty: bool,
 }
 
+/// Appends a whole number. Most are indexes of one digit.
+pub(crate) fn write_number(value: u64, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    match u8::try_from(value) {
+        Ok(digit @ 0..=9) => out.push(b'0' + digit),
+        // Writing to a Vec cannot fail.
+        _ => drop(write!(out, "{value}")),
+    }
+}
+
 // === impl ObjectWriter ===
 
 impl<'a> ObjectWriter<'a> {
@@ -77,10 +87,7 @@ impl<'a> ObjectWriter<'a> {
 
     /// A whole number.
     pub fn number(&mut self, key: &str, value: u64) -> &mut Self {
-        use std::io::Write as _;
-        let out = self.key(key);
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{value}");
+        write_number(value, self.key(key));
         self
     }
 

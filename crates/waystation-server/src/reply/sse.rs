@@ -7,14 +7,10 @@ use std::{convert::Infallible, fmt, pin::Pin, time::Duration};
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::sleep;
-use waystation_core::{GenerationId, UnixMs};
+use waystation_core::{ChunkHead, ChunkWriter, GenerationId, LastChunk, UnixMs};
 use waystation_gateway::{Batch, GatewayError, Reply, Settled};
 
-use super::{
-    Metadata,
-    chunk::{ChunkWriter, DONE},
-    metadata,
-};
+use super::{METADATA, Metadata, metadata, write_usage};
 use crate::error;
 
 /// A request that has not been committed yet, and what its stream says of itself should it fail
@@ -77,11 +73,31 @@ pub fn body<T: Send + 'static>(
     })
 }
 
+/// What every chunk of this reply says first.
+fn head(reply: &Reply) -> ChunkHead<'_> {
+    ChunkHead {
+        id: &reply.id,
+        provider: &reply.provider,
+        model: reply.model.as_str(),
+        created: reply.created,
+    }
+}
+
+fn last<'a>(
+    settled: &Settled,
+    metadata: Option<&'a [u8]>,
+) -> LastChunk<'a, impl FnOnce(&mut Vec<u8>)> {
+    LastChunk {
+        usage: |out: &mut Vec<u8>| write_usage(settled, out),
+        metadata: metadata.map(|value| (METADATA, value)),
+    }
+}
+
 // === impl State ===
 
 impl State {
     fn open(reply: Reply, metadata: Option<Metadata>) -> Self {
-        let writer = ChunkWriter::new(&reply);
+        let writer = ChunkWriter::new(&head(&reply));
         Self::Open(Box::new(Open {
             reply,
             writer,
@@ -140,7 +156,7 @@ impl Open {
         let seams = self.reply.continued_from.len();
         if self.seams != seams {
             self.seams = seams;
-            self.writer.goes_on(&self.reply);
+            self.writer.goes_on(&head(&self.reply));
         }
         match batch {
             Batch::Events(events) => {
@@ -151,7 +167,8 @@ impl Open {
             }
             Batch::Done(settled) => {
                 let metadata = self.metadata(settled);
-                self.writer.usage(settled, metadata.as_deref(), &mut out);
+                self.writer
+                    .usage(last(settled, metadata.as_deref()), &mut out);
             }
             Batch::Failed {
                 kind,
@@ -161,11 +178,11 @@ impl Open {
                 let error = error::inline(*kind, message, &self.reply.provider);
                 let metadata = self.metadata(settled);
                 let metadata = metadata.filter(|_| kind.status().as_u16() != 500);
-                self.writer
-                    .failure(&error, settled, metadata.as_deref(), &mut out);
+                let last = last(settled, metadata.as_deref());
+                self.writer.failure(&error, last, &mut out);
             }
         }
-        out.extend_from_slice(DONE);
+        out.extend_from_slice(ChunkWriter::DONE);
         (out.into(), false)
     }
 
@@ -187,7 +204,7 @@ impl Waiting {
         let of = (&self.id, self.model.as_str(), self.created);
         out.extend_from_slice(&error::chunk(error, of, metadata));
         out.extend_from_slice(b"\n\n");
-        out.extend_from_slice(DONE);
+        out.extend_from_slice(ChunkWriter::DONE);
         out.into()
     }
 }

@@ -1,12 +1,50 @@
-//! One event as one `chat.completion.chunk`. Source: API contract, section 1.8.
+//! Events as `chat.completion.chunk`s in server-sent events: the client's side of a stream. Nothing is
+//! sent here, and what a chunk says of cost or of an error is written elsewhere. Source: API contract,
+//! section 1.8.
 
-use waystation_core::{ChatEvent, Delta, Finish, ObjectWriter, Start, ToolCallDelta};
-use waystation_gateway::{Reply, Settled};
+use super::{ChatEvent, Delta, Finish, Start, ToolCallDelta};
+use crate::{GenerationId, ObjectWriter, UnixMs, json::write_number};
+
+/// What every chunk of a stream says first.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkHead<'a> {
+    /// The generation.
+    pub id: &'a GenerationId,
+    /// Display name of the provider that serves.
+    pub provider: &'a str,
+    /// The model that serves.
+    pub model: &'a str,
+    /// When the request came.
+    pub created: UnixMs,
+}
+
+/// What the last chunk of a stream carries beside its head.
+#[derive(Debug)]
+pub struct LastChunk<'a, F> {
+    /// Writes the value of `usage`.
+    pub usage: F,
+    /// One more member, its name and its value.
+    pub metadata: Option<(&'a str, &'a [u8])>,
+}
 
 /// Writes the chunks of one stream: `id`, `model` and `created` are the same on all of them.
+///
+/// ```
+/// use waystation_core::{ChatEvent, ChunkHead, ChunkWriter, UnixMs};
+///
+/// let id = "gen-1-0123456789abcdef".parse()?;
+/// let head = ChunkHead { id: &id, provider: "Acme", model: "acme/fast", created: UnixMs::new(1_000) };
+/// let mut out = Vec::new();
+/// ChunkWriter::new(&head).event(&ChatEvent::text(0, "Hi".into()), &mut out);
+/// let text = String::from_utf8(out)?;
+/// // The role, and then the text.
+/// assert_eq!(text.matches("\n\n").count(), 2);
+/// assert!(text.contains(r#""choices":[{"index":0,"delta":{"content":"Hi"}"#), "{text}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct ChunkWriter {
-    /// Everything up to `choices`, the same for every chunk.
+pub struct ChunkWriter {
+    /// Everything from `data:` up to `choices`, the same for every chunk.
     head: Vec<u8>,
     /// `service_tier` and the like, behind `choices`.
     tail: Vec<u8>,
@@ -17,36 +55,39 @@ pub(crate) struct ChunkWriter {
 // === impl ChunkWriter ===
 
 impl ChunkWriter {
-    pub(crate) fn new(reply: &Reply) -> Self {
+    /// The writer of a stream that begins so.
+    #[must_use]
+    pub fn new(head: &ChunkHead<'_>) -> Self {
         Self {
-            head: Self::head(reply),
+            head: Self::head(head),
             tail: Vec::new(),
             roles: 0,
         }
     }
 
-    fn head(reply: &Reply) -> Vec<u8> {
-        let mut head = Vec::with_capacity(192);
+    fn head(of: &ChunkHead<'_>) -> Vec<u8> {
+        let mut head = Vec::with_capacity(256);
+        head.extend_from_slice(b"data: ");
         let mut object = ObjectWriter::open(&mut head);
         object
-            .string("id", reply.id.as_str())
-            .string("provider", &reply.provider)
-            .string("model", reply.model.as_str())
+            .string("id", of.id.as_str())
+            .string("provider", of.provider)
+            .string("model", of.model)
             .string("object", "chat.completion.chunk")
-            .number("created", reply.created.seconds());
+            .number("created", of.created.seconds());
         // Not closed on purpose: chunks continue where the head ends.
         head
     }
 
     /// Another provider goes on with the answer: chunks name it from here on, and no longer what the
     /// one before said of itself.
-    pub(crate) fn goes_on(&mut self, reply: &Reply) {
-        self.head = Self::head(reply);
+    pub fn goes_on(&mut self, head: &ChunkHead<'_>) {
+        self.head = Self::head(head);
         self.tail.clear();
     }
 
     /// Appends `event` as SSE data lines.
-    pub(crate) fn event(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
+    pub fn event(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         match event {
             ChatEvent::Start(start) => self.start(start),
             ChatEvent::Delta(delta) => {
@@ -62,8 +103,7 @@ impl ChunkWriter {
     }
 
     /// A body that went upstream, in a chunk without choices. Source: API contract, section 2.6.
-    pub(crate) fn echo(&self, body: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(b"data: ");
+    pub fn echo(&self, body: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b",\"choices\":[],\"debug\":{\"echo_upstream_body\":");
         out.extend_from_slice(body);
@@ -97,10 +137,9 @@ impl ChunkWriter {
     }
 
     fn open(&self, choice: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b",\"choices\":[{\"index\":");
-        number(choice, out);
+        write_number(choice.into(), out);
         out.push(b',');
     }
 
@@ -135,58 +174,47 @@ impl ChunkWriter {
         self.close(out);
     }
 
-    /// The last chunk: no choices, usage and cost, and metadata where the client wishes it.
-    pub(crate) fn usage(&self, settled: &Settled, metadata: Option<&[u8]>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"data: ");
+    /// The last chunk of a stream that came to its end: no choices, usage and cost.
+    pub fn usage<F: FnOnce(&mut Vec<u8>)>(&self, last: LastChunk<'_, F>, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);
-        out.extend_from_slice(b",\"choices\":[],\"usage\":");
-        super::write_usage(settled, out);
-        self.end(metadata, out);
+        out.extend_from_slice(b",\"choices\":[]");
+        self.end(last, out);
     }
 
     /// The chunk that tells of a failure after the commitment: a choice is always there, since
     /// clients exist that take an error without one for success (API contract, section 2.5).
-    /// Carries the usage, since nothing follows it.
-    pub(crate) fn failure(
-        &self,
-        error: &[u8],
-        settled: &Settled,
-        metadata: Option<&[u8]>,
-        out: &mut Vec<u8>,
-    ) {
+    /// Carries the usage, since nothing follows it. `error` is the member's value.
+    pub fn failure<F>(&self, error: &[u8], last: LastChunk<'_, F>, out: &mut Vec<u8>)
+    where
+        F: FnOnce(&mut Vec<u8>),
+    {
         self.open(0, out);
         out.extend_from_slice(
             br#""delta":{"content":""},"finish_reason":"error","native_finish_reason":null}],"error":"#,
         );
         out.extend_from_slice(error);
-        out.extend_from_slice(b",\"usage\":");
-        super::write_usage(settled, out);
-        self.end(metadata, out);
+        self.end(last, out);
     }
 
     /// The end of the last chunk.
-    fn end(&self, metadata: Option<&[u8]>, out: &mut Vec<u8>) {
-        if let Some(metadata) = metadata {
+    fn end<F: FnOnce(&mut Vec<u8>)>(&self, last: LastChunk<'_, F>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"usage\":");
+        (last.usage)(out);
+        if let Some((name, value)) = last.metadata {
             out.extend_from_slice(b",\"");
-            out.extend_from_slice(super::METADATA.as_bytes());
+            out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b"\":");
-            out.extend_from_slice(metadata);
+            out.extend_from_slice(value);
         }
         out.extend_from_slice(&self.tail);
         out.extend_from_slice(b"}\n\n");
     }
+
+    /// What ends every stream.
+    pub const DONE: &'static [u8] = b"data: [DONE]\n\n";
 }
 
 const UNFINISHED: &[u8] = br#""finish_reason":null,"native_finish_reason":null"#;
-
-/// What ends every stream.
-pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
-
-fn number(number: u32, out: &mut Vec<u8>) {
-    use std::io::Write as _;
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{number}");
-}
 
 fn write_delta(delta: &Delta, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);

@@ -136,7 +136,7 @@ async fn debug_shows_neither_keys_nor_prompts() {
     let shown = format!(
         "{:?} {:?} {:?}",
         station.app(),
-        station.app().ledger(),
+        station.app().ledger().latest(10),
         station.app().gateway()
     );
     for secret in [

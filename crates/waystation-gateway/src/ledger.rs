@@ -1,7 +1,10 @@
 //! A bounded ledger in memory: the latest generations by id, and running sums by key. Not durable.
 
+mod packed;
+
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,18 +23,41 @@ use waystation_core::{Entry, GenerationId, Ledger, UnixMs, Usd};
 /// assert_eq!(ledger.get(&id).map(|entry| entry.requested.clone()).as_deref(), Some("acme/fast"));
 /// assert_eq!(ledger.size(), (1, 10_000));
 /// ```
-#[derive(Debug)]
+///
+/// Entries are kept as bytes in segments that are used again when all of their entries are forgotten:
+/// 10,000 take a few megabytes, and a ledger that is full allocates nothing. One that is asked for is
+/// made anew. A look-up goes through the hashes of all ids, some microseconds.
 pub struct MemoryLedger {
     capacity: usize,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+/// What the mutex guards. Every segment holds an entry that is kept, but for the spare ones; every
+/// place lies in one of them.
 struct Inner {
-    entries: HashMap<GenerationId, Arc<Entry>>,
-    order: VecDeque<GenerationId>,
+    /// Where entries are, the oldest first.
+    places: VecDeque<Place>,
+    /// The oldest first; entries are written to the last.
+    segments: VecDeque<Vec<u8>>,
+    /// The number of the first segment: they are numbered from the beginning.
+    first: u64,
+    /// The texts of the last segment.
+    texts: packed::Texts,
+    /// Segments that nobody uses.
+    spare: Vec<Vec<u8>>,
     /// By key name; `None` is "no key". Bounded by the number of configured keys.
     keys: HashMap<Option<Arc<str>>, KeyUsage>,
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Of its id.
+    hash: u64,
+    /// The number of its segment.
+    segment: u64,
+    /// Where in the segment it begins.
+    at: usize,
 }
 
 /// What one key has spent, in calendar periods of UTC (weeks begin on Monday).
@@ -53,6 +79,14 @@ pub struct KeyUsage {
 }
 
 const DAY_MS: u64 = 86_400_000;
+/// A segment takes no further entry when it holds so many bytes.
+const SEGMENT: usize = 56 * 1024;
+/// What is allocated for one: room for the last entry beyond them.
+const ALLOCATED: usize = 64 * 1024;
+/// As many entries as a segment holds at least, when they are of the usual length.
+const IN_ONE: usize = 200;
+/// More segments than these are not allocated before they are needed.
+const MOST_AT_ONCE: usize = 1024;
 
 // === impl MemoryLedger ===
 
@@ -60,9 +94,19 @@ impl MemoryLedger {
     /// Keeps at most `capacity` entries; a capacity of 0 keeps sums only.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
+        // All at the beginning, side by side, and untouched: among the memory of requests they would
+        // keep its pages from being given back.
+        let segments = 0..capacity.div_ceil(IN_ONE).min(MOST_AT_ONCE);
         Self {
             capacity,
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                places: VecDeque::with_capacity(capacity.saturating_add(1)),
+                segments: VecDeque::new(),
+                first: 0,
+                texts: packed::Texts::new(),
+                spare: segments.map(|_| Vec::with_capacity(ALLOCATED)).collect(),
+                keys: HashMap::new(),
+            }),
         }
     }
 
@@ -74,17 +118,20 @@ impl MemoryLedger {
 
     /// The entry with this id.
     #[must_use]
-    pub fn get(&self, id: &GenerationId) -> Option<Arc<Entry>> {
-        self.lock().entries.get(id).cloned()
+    pub fn get(&self, id: &GenerationId) -> Option<Entry> {
+        let hash = packed::hash(id.as_str().as_bytes());
+        let inner = self.lock();
+        let same = inner.places.iter().rev().filter(|place| place.hash == hash);
+        same.filter_map(|place| inner.entry(place))
+            .find(|entry| entry.id == *id)
     }
 
     /// The latest entries, at most `count`, newest first.
     #[must_use]
-    pub fn latest(&self, count: usize) -> Vec<Arc<Entry>> {
+    pub fn latest(&self, count: usize) -> Vec<Entry> {
         let inner = self.lock();
-        let ids = inner.order.iter().rev().take(count);
-        ids.filter_map(|id| inner.entries.get(id).cloned())
-            .collect()
+        let places = inner.places.iter().rev().take(count);
+        places.filter_map(|place| inner.entry(place)).collect()
     }
 
     /// What `key` has spent, as of `now`.
@@ -103,7 +150,21 @@ impl MemoryLedger {
     /// How many entries are kept, and at most.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
-        (self.lock().entries.len(), self.capacity)
+        (self.lock().places.len(), self.capacity)
+    }
+
+    /// How many bytes the entries that are kept take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lock().segments.iter().map(Vec::capacity).sum()
+    }
+}
+
+impl fmt::Debug for MemoryLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryLedger")
+            .field("size", &self.size())
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,16 +176,56 @@ impl Ledger for MemoryLedger {
             entry.total.unwrap_or_default() + entry.spent.fee,
             entry.created,
         );
-        if self.capacity == 0 {
+        if self.capacity > 0 {
+            inner.keep(&entry, self.capacity);
+        }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// What is at a place, made anew.
+    fn entry(&self, place: &Place) -> Option<Entry> {
+        let number = usize::try_from(place.segment.checked_sub(self.first)?).ok()?;
+        packed::read(self.segments.get(number)?, place.at)
+    }
+
+    /// Writes an entry, and forgets what is beyond `capacity`.
+    fn keep(&mut self, entry: &Entry, capacity: usize) {
+        if self
+            .segments
+            .back()
+            .is_none_or(|last| last.len() >= SEGMENT)
+        {
+            let spare = self.spare.pop();
+            let next = spare.unwrap_or_else(|| Vec::with_capacity(ALLOCATED));
+            self.segments.push_back(next);
+            self.texts.clear();
+        }
+        let segment = self.first + self.segments.len().saturating_sub(1) as u64;
+        let Some(last) = self.segments.back_mut() else {
             return;
+        };
+        let place = Place {
+            hash: packed::hash(entry.id.as_str().as_bytes()),
+            segment,
+            at: last.len(),
+        };
+        packed::write(entry, last, &mut self.texts);
+        self.places.push_back(place);
+        while self.places.len() > capacity {
+            self.places.pop_front();
         }
-        let id = entry.id.clone();
-        if inner.entries.insert(id.clone(), Arc::new(entry)).is_none() {
-            inner.order.push_back(id);
-        }
-        while inner.order.len() > self.capacity {
-            if let Some(oldest) = inner.order.pop_front() {
-                inner.entries.remove(&oldest);
+        let oldest = self.places.front().map_or(segment, |place| place.segment);
+        while self.first < oldest {
+            self.first += 1;
+            if let Some(mut segment) = self.segments.pop_front() {
+                // One that an entry of unusual length has blown up is given back.
+                if segment.capacity() <= 2 * ALLOCATED {
+                    segment.clear();
+                    self.spare.push(segment);
+                }
             }
         }
     }
@@ -175,54 +276,4 @@ const fn month_of(day: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(number: u64, at: u64) -> Entry {
-        let mut entry = Entry::new(
-            GenerationId::new(at, number.into()),
-            UnixMs::new(at),
-            String::new(),
-        );
-        entry.total = Some(Usd::from_femtos(1));
-        entry
-    }
-
-    #[test]
-    fn the_oldest_is_forgotten_first() {
-        let ledger = MemoryLedger::new(2);
-        let ids: Vec<_> = (0..3)
-            .map(|n| entry(n, n))
-            .map(|e| {
-                let id = e.id.clone();
-                ledger.record(e);
-                id
-            })
-            .collect();
-        assert!(ledger.get(&ids[0]).is_none());
-        assert!(ledger.get(&ids[1]).is_some() && ledger.get(&ids[2]).is_some());
-        assert_eq!(
-            ledger.usage(None, UnixMs::new(2)).total,
-            Usd::from_femtos(3)
-        );
-    }
-
-    #[test]
-    fn periods_turn_at_midnight_monday_and_the_first() {
-        let ledger = MemoryLedger::new(1);
-        // 2026-11-30 is a Monday; 2026-12-01 a Tuesday.
-        let monday = 20_787 * DAY_MS;
-        ledger.record(entry(1, monday - 1));
-        ledger.record(entry(2, monday));
-        let at = |ms| ledger.usage(None, UnixMs::new(ms));
-        assert_eq!(
-            (at(monday).daily, at(monday).weekly, at(monday).monthly),
-            (
-                Usd::from_femtos(1),
-                Usd::from_femtos(1),
-                Usd::from_femtos(2)
-            )
-        );
-        assert_eq!(at(monday + DAY_MS).monthly, Usd::ZERO);
-    }
-}
+mod tests;

@@ -1,0 +1,357 @@
+//! Entries as bytes: numbers as short as they are, texts once in a segment. What is kept of one request
+//! is a few hundred bytes then, and nothing of it lies among the memory of the requests that follow.
+//! Which entries are kept is the ledger's.
+//!
+//! # The form
+//!
+//! An entry is its members in a fixed order, without names: only this process reads what it wrote.
+//!
+//! | what | bytes |
+//! |---|---|
+//! | a number | seven bits a byte, the lowest first; the highest bit says that more follow |
+//! | an optional value | 0, or 1 and the value |
+//! | a list | its length and its members |
+//! | a text | twice its length, then its UTF-8; or, where the segment holds it already, twice the place where that begins, and 1 |
+//! | a decision | the number of its pieces, then each as a text: it is cut behind every comma |
+//!
+//! So ids of models, endpoints and providers, clients' names, and the members of a decision that are as
+//! they were in the one before cost two or three bytes each. Ids, times and counts are what is left.
+//!
+//! # Laws
+//!
+//! What is read at the place where an entry was written equals it, whatever was written before and
+//! after it. Reading anywhere else gives an entry or nothing, and never panics.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use waystation_core::{
+    AttemptRecord, Cost, EndpointId, Entry, ErrorType, FinishReason, GenerationId, ModelId,
+    RawJson, Spent, Tokens, UnixMs, Usage, Usd,
+};
+
+/// Where the texts of a segment begin, by their hash. A text that displaces another one makes later
+/// copies longer, never wrong.
+#[derive(Debug)]
+pub(super) struct Texts(Box<[u32]>);
+
+/// Writes at the end of a segment.
+pub(super) struct Writer<'a> {
+    /// All of the segment: texts are referred to by their place in it.
+    bytes: &'a mut Vec<u8>,
+    texts: &'a mut Texts,
+}
+
+/// Reads from a place in a segment.
+pub(super) struct Reader<'a> {
+    /// All of the segment.
+    segment: &'a [u8],
+    /// What is read next.
+    at: usize,
+}
+
+/// What can be written, and read back equal.
+trait Pack: Sized {
+    /// Appends the value.
+    fn pack(&self, to: &mut Writer<'_>);
+    /// Reads one, and goes on behind it. `None` when the bytes are not what `pack` writes.
+    fn unpack(from: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// Places of texts that are remembered: more than the texts of a segment that come again.
+const PLACES: usize = 2048;
+/// Shorter texts are not worth a reference.
+const SHORTEST: usize = 4;
+
+/// Appends `entry` to the segment `bytes`, whose texts are `texts`.
+pub(super) fn write(entry: &Entry, bytes: &mut Vec<u8>, texts: &mut Texts) {
+    entry.pack(&mut Writer { bytes, texts });
+}
+
+/// The entry at `at`; `None` when there is none.
+pub(super) fn read(segment: &[u8], at: usize) -> Option<Entry> {
+    Entry::unpack(&mut Reader { segment, at })
+}
+
+/// A hash for finding equal texts: they are compared afterwards.
+pub(super) fn hash(text: &[u8]) -> u64 {
+    // The multiplier of Fx, a hash for short keys: `rustc-hash`, 2018.
+    let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let (words, rest) = text.as_chunks::<8>();
+    let sum = words.iter().fold(text.len() as u64, |sum, word| {
+        mix(sum, u64::from_le_bytes(*word))
+    });
+    let sum = rest
+        .iter()
+        .fold(sum, |sum, byte| mix(sum, u64::from(*byte)));
+    // The low bits of a product know the low bits of its factors alone.
+    sum ^ (sum >> 32)
+}
+
+// === impl Texts ===
+
+impl Texts {
+    /// Of a segment that is empty.
+    pub(super) fn new() -> Self {
+        Self(vec![0; PLACES].into())
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.0.fill(0);
+    }
+}
+
+// === impl Writer ===
+
+impl Writer<'_> {
+    /// Seven bits a byte, the lowest first.
+    fn number(&mut self, mut number: u128) {
+        while number > 127 {
+            let low = u8::try_from(number & 127).unwrap_or_default();
+            self.bytes.push(low | 128);
+            number >>= 7;
+        }
+        self.bytes.push(u8::try_from(number).unwrap_or_default());
+    }
+
+    /// A text, or where the segment has it already: a number whose lowest bit tells them apart.
+    fn text(&mut self, text: &[u8]) {
+        let here = self.bytes.len();
+        let place = usize::try_from(hash(text) % PLACES as u64).unwrap_or_default();
+        if let (Some(known), SHORTEST..) = (self.texts.0.get_mut(place), text.len()) {
+            let there = usize::try_from(*known).unwrap_or_default();
+            let mut reader = Reader {
+                segment: self.bytes,
+                at: there,
+            };
+            // 0 is no place: what begins a segment is an id, which never comes again.
+            if there > 0 && reader.literal() == Some(text) {
+                return self.number(((there as u128) << 1) | 1);
+            }
+            *known = u32::try_from(here).unwrap_or_default();
+        }
+        self.number((text.len() as u128) << 1);
+        self.bytes.extend_from_slice(text);
+    }
+}
+
+// === impl Reader ===
+
+impl<'a> Reader<'a> {
+    /// One byte; `None` at the end.
+    fn byte(&mut self) -> Option<u8> {
+        let byte = self.segment.get(self.at).copied();
+        self.at += 1;
+        byte
+    }
+
+    /// A number of at most 128 bits.
+    fn number(&mut self) -> Option<u128> {
+        let mut number = 0_u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.byte()?;
+            number |= u128::from(byte & 127) << shift;
+            if byte < 128 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// A number that counts something in memory.
+    fn size(&mut self) -> Option<usize> {
+        self.number()?.try_into().ok()
+    }
+
+    /// A text that is here, and no reference.
+    fn literal(&mut self) -> Option<&'a [u8]> {
+        match self.size()? {
+            size if size & 1 == 0 => self.take(size >> 1),
+            _ => None,
+        }
+    }
+
+    /// A text, here or where it was first. References lead to texts, never to references.
+    fn text(&mut self) -> Option<&'a [u8]> {
+        match self.size()? {
+            size if size & 1 == 0 => self.take(size >> 1),
+            there => Reader {
+                segment: self.segment,
+                at: there >> 1,
+            }
+            .literal(),
+        }
+    }
+
+    /// So many bytes.
+    fn take(&mut self, size: usize) -> Option<&'a [u8]> {
+        let taken = self.segment.get(self.at..self.at.checked_add(size)?)?;
+        self.at += size;
+        Some(taken)
+    }
+
+    /// What a text spells.
+    fn parsed<T: FromStr>(&mut self) -> Option<T> {
+        std::str::from_utf8(self.text()?).ok()?.parse().ok()
+    }
+}
+
+// === impl Pack ===
+
+/// Numbers, and what is made of one.
+macro_rules! pack_number {
+    ($($name:ty: $out:expr, $back:expr;)*) => {$(
+        impl Pack for $name {
+            fn pack(&self, to: &mut Writer<'_>) {
+                let out: fn(&Self) -> u128 = $out;
+                to.number(out(self));
+            }
+
+            fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+                let back: fn(u128) -> Option<Self> = $back;
+                back(from.number()?)
+            }
+        }
+    )*};
+}
+
+pack_number! {
+    bool: |flag| u128::from(*flag), |number| Some(number == 1);
+    u16: |number| u128::from(*number), |number| number.try_into().ok();
+    u64: |number| u128::from(*number), |number| number.try_into().ok();
+    usize: |number| *number as u128, |number| number.try_into().ok();
+    Usd: |amount| amount.femtos(), |number| Some(Self::from_femtos(number));
+    Tokens: |count| u128::from(count.get()), |number| number.try_into().ok().map(Self::new);
+    UnixMs: |at| u128::from(at.get()), |number| number.try_into().ok().map(Self::new);
+    Duration: |took| took.as_nanos(), |nanos| nanos.try_into().ok().map(Self::from_nanos);
+    FinishReason: |reason| *reason as u128, |number| FINISHES.get(usize::try_from(number).ok()?).copied();
+}
+
+/// In the order of their numbers.
+const FINISHES: [FinishReason; 5] = [
+    FinishReason::Stop,
+    FinishReason::Length,
+    FinishReason::ToolCalls,
+    FinishReason::ContentFilter,
+    FinishReason::Error,
+];
+
+/// Texts, and names that have checked theirs.
+macro_rules! pack_text {
+    ($($name:ty: $out:expr;)*) => {$(
+        impl Pack for $name {
+            fn pack(&self, to: &mut Writer<'_>) {
+                let out: fn(&Self) -> &str = $out;
+                to.text(out(self).as_bytes());
+            }
+
+            fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+                from.parsed()
+            }
+        }
+    )*};
+}
+
+pack_text! {
+    String: |text| text;
+    ErrorType: |kind| kind.as_str();
+    GenerationId: |id| id.as_str();
+    ModelId: |id| id.as_str();
+    EndpointId: |id| id.as_str();
+}
+
+impl Pack for Arc<str> {
+    fn pack(&self, to: &mut Writer<'_>) {
+        to.text(self.as_bytes());
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+        std::str::from_utf8(from.text()?).ok().map(Into::into)
+    }
+}
+
+/// In pieces: most members of one decision are those of the one before.
+impl Pack for RawJson {
+    fn pack(&self, to: &mut Writer<'_>) {
+        let pieces = || self.bytes().split_inclusive(|byte| *byte == b',');
+        pieces().count().pack(to);
+        pieces().for_each(|piece| to.text(piece));
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+        let mut text = Vec::new();
+        for _ in 0..from.size()? {
+            text.extend_from_slice(from.text()?);
+        }
+        Self::parse(&Bytes::from(text)).ok()
+    }
+}
+
+impl<T: Pack> Pack for Option<T> {
+    fn pack(&self, to: &mut Writer<'_>) {
+        self.is_some().pack(to);
+        if let Some(value) = self {
+            value.pack(to);
+        }
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match bool::unpack(from)? {
+            true => Some(T::unpack(from)?),
+            false => None,
+        })
+    }
+}
+
+impl<T: Pack> Pack for Vec<T> {
+    fn pack(&self, to: &mut Writer<'_>) {
+        self.len().pack(to);
+        self.iter().for_each(|value| value.pack(to));
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+        (0..from.size()?).map(|_| T::unpack(from)).collect()
+    }
+}
+
+/// Values of these members, in this order. Types to which members may be added are filled from an
+/// empty one.
+macro_rules! pack_members {
+    ($($name:ty $(= $empty:expr)? => $($member:ident)*;)*) => {$(
+        impl Pack for $name {
+            fn pack(&self, to: &mut Writer<'_>) {
+                $(self.$member.pack(to);)*
+            }
+
+            fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+                pack_members!(@unpack from $($empty;)? $($member)*)
+            }
+        }
+    )*};
+    (@unpack $from:ident $empty:expr; $($member:ident)*) => {{
+        let mut whole = $empty;
+        $(whole.$member = Pack::unpack($from)?;)*
+        Some(whole)
+    }};
+    (@unpack $from:ident $($member:ident)*) => {
+        Some(Self { $($member: Pack::unpack($from)?,)* })
+    };
+}
+
+pack_members! {
+    Cost => prompt completion;
+    Spent => fee searches tool_calls_requested tool_calls_executed;
+    AttemptRecord => provider endpoint status error took;
+    Usage = Self::default() => prompt completion total cached cache_write cache_write_1h
+        prompt_audio prompt_video reasoning completion_audio completion_image accepted_prediction
+        rejected_prediction web_searches upstream_cost estimated;
+    Entry = Self::new(GenerationId::new(0, 0), UnixMs::new(0), String::new()) => id upstream_id
+        request_id session_id created key requested model endpoint provider router streamed
+        cancelled finish native_finish usage cost total spent hedge_cost continued_from
+        continued_cost latency generation_time attempts error seed decision referer user_agent
+        simulated;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Packing: every entry comes back as it was, whatever is in it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// An entry that has something to say in every member.
+fn full() -> Entry {
+    let text = |text: &str| Some(text.to_owned());
+    let mut entry = Entry::new(
+        GenerationId::new(1_795_745_676_787, 7),
+        UnixMs::new(1_795_745_676_787),
+        "gpt-latest".into(),
+    );
+    entry.upstream_id = text("chatcmpl-1");
+    entry.request_id = Some("req-15e798ad5c0666df".into());
+    entry.session_id = text("a session \u{1f980}");
+    entry.key = Some("key-1".into());
+    entry.model = "acme/fast".parse().ok();
+    entry.endpoint = "acme/fast|one".parse().ok();
+    entry.provider = Some("One".into());
+    entry.router = "openrouter/auto".parse().ok();
+    (entry.streamed, entry.cancelled, entry.simulated) = (true, true, true);
+    entry.finish = Some(FinishReason::ContentFilter);
+    entry.native_finish = text("SAFETY");
+    let count = |count| Some(Tokens::new(count));
+    let usage = &mut entry.usage;
+    (usage.prompt, usage.completion) = (Tokens::new(300), Tokens::new(u64::MAX));
+    (usage.total, usage.cached) = (count(1), count(2));
+    (usage.cache_write, usage.cache_write_1h) = (count(3), count(4));
+    (usage.prompt_audio, usage.prompt_video) = (count(5), count(6));
+    (usage.reasoning, usage.completion_audio) = (count(7), count(8));
+    (usage.completion_image, usage.accepted_prediction) = (count(9), count(10));
+    (usage.rejected_prediction, usage.web_searches) = (count(11), Some(12));
+    (usage.upstream_cost, usage.estimated) = (Some(Usd::from_femtos(13)), true);
+    entry.cost = Some(Cost {
+        prompt: Usd::from_femtos(u128::MAX),
+        completion: Usd::from_femtos(1),
+    });
+    entry.total = Some(Usd::from_femtos(127));
+    entry.spent = Spent {
+        fee: Usd::from_femtos(128),
+        searches: 1,
+        tool_calls_requested: 2,
+        tool_calls_executed: 3,
+    };
+    entry.hedge_cost = Some(Usd::from_femtos(129));
+    entry.continued_from = vec!["acme/fast|two".parse().unwrap()];
+    entry.continued_cost = Some(Usd::from_femtos(130));
+    entry.latency = Some(Duration::from_nanos(1));
+    entry.generation_time = Some(Duration::from_secs(3_600));
+    let attempt = AttemptRecord {
+        provider: "One".into(),
+        endpoint: "acme/fast|one".parse().unwrap(),
+        status: Some(503),
+        error: Some(ErrorType::ProviderOverloaded),
+        took: Duration::from_millis(20),
+    };
+    entry.attempts = vec![attempt.clone(), attempt];
+    entry.error = Some(ErrorType::Timeout);
+    entry.seed = u64::MAX;
+    let decision =
+        br#"{"catalog":"2026-11-10","seed":"7","health":[{"model":"a,b"},{"model":"a,b"}]}"#;
+    entry.decision = RawJson::parse(&Bytes::from_static(decision)).ok();
+    entry.referer = text("https://example.org");
+    entry.user_agent = text("");
+    entry
+}
+
+/// All of it comes back; what is added to an entry and not packed fails here.
+#[test]
+fn every_member_of_an_entry_is_kept() {
+    let entry = full();
+    let told = format!("{entry:?}");
+    for empty in [": None", ": []", ": false"] {
+        assert!(
+            !told.contains(empty),
+            "the test has no value for a member: {told}"
+        );
+    }
+    let (mut segment, mut texts) = (Vec::new(), Texts::new());
+    write(&entry, &mut segment, &mut texts);
+    let second = segment.len();
+    write(&entry, &mut segment, &mut texts);
+    for at in [0, second] {
+        assert_eq!(format!("{:?}", read(&segment, at).unwrap()), told);
+    }
+    assert!(
+        segment.len() - second < second * 2 / 3,
+        "texts are there once: {second} and {}",
+        segment.len() - second
+    );
+    let empty = Entry::new(GenerationId::new(1, 1), UnixMs::new(1), String::new());
+    let at = segment.len();
+    write(&empty, &mut segment, &mut texts);
+    let read = read(&segment, at).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{empty:?}"));
+}
+
+#[test]
+fn every_reason_and_every_error_is_kept() {
+    let (mut bytes, mut texts) = (Vec::new(), Texts::new());
+    for reason in FINISHES {
+        for kind in ErrorType::ALL {
+            let at = bytes.len();
+            let mut to = Writer {
+                bytes: &mut bytes,
+                texts: &mut texts,
+            };
+            reason.pack(&mut to);
+            kind.pack(&mut to);
+            let mut from = Reader {
+                segment: &bytes,
+                at,
+            };
+            assert_eq!(FinishReason::unpack(&mut from), Some(reason));
+            assert_eq!(ErrorType::unpack(&mut from), Some(kind));
+        }
+    }
+}
+
+proptest! {
+    /// Whatever the texts are, and however often they displace one another.
+    #[test]
+    fn texts_and_numbers_come_back(
+        texts in prop::collection::vec((".{0,12}", any::<u128>()), 0..200),
+    ) {
+        let (mut bytes, mut known) = (Vec::new(), Texts::new());
+        let mut places = Vec::new();
+        for (text, number) in &texts {
+            places.push(bytes.len());
+            let mut to = Writer { bytes: &mut bytes, texts: &mut known };
+            text.pack(&mut to);
+            to.number(*number);
+        }
+        for (at, (text, number)) in places.into_iter().zip(&texts) {
+            let mut from = Reader { segment: &bytes, at };
+            prop_assert_eq!(String::unpack(&mut from), Some(text.clone()));
+            prop_assert_eq!(from.number(), Some(*number));
+        }
+    }
+
+    /// Bytes that nobody wrote are nothing, and no panic.
+    #[test]
+    fn other_bytes_are_no_entry(bytes in prop::collection::vec(any::<u8>(), 0..400), at in 0_usize..500) {
+        let _ = read(&bytes, at);
+    }
+}

@@ -1,0 +1,122 @@
+//! One connection of a client, served, with a limit on every wait for it: to begin a request, to send
+//! the rest of its head, and to take what is written. Bodies are bounded where they are read (`body.rs`);
+//! what is answered is the router's.
+
+mod watched;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+use tower::Service as _;
+
+use watched::{Requests, Watched};
+
+/// How long a client may let the gateway wait, and how large a head may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From a connection's beginning, or the first byte of a later head, to the head's end.
+    pub head: Duration,
+    /// From the end of one request to the beginning of the next on the same connection.
+    pub idle: Duration,
+    /// Until something of what is written is taken.
+    pub write: Duration,
+    /// The most headers of a request.
+    pub max_headers: usize,
+    /// The largest head, in bytes.
+    pub max_head_bytes: usize,
+}
+
+/// A response's body that counts as a request under way while it lives.
+struct Answering {
+    body: Body,
+    _request: watched::Request,
+}
+
+/// Serves `io` until it is closed, or until `stopped` says so and its last request is answered.
+pub async fn serve<Io>(
+    io: Io,
+    router: Router,
+    patience: Patience,
+    mut stopped: watch::Receiver<bool>,
+) where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let requests = Arc::new(Requests::default());
+    let io = TokioIo::new(Watched::new(io, patience, Arc::clone(&requests)));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let under_way = requests.begin();
+        let answer = router.clone().call(request.map(Body::new));
+        async move {
+            let response = answer.await?;
+            Ok::<Response<Answering>, Infallible>(response.map(|body| Answering {
+                body,
+                _request: under_way,
+            }))
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Every wait is bounded in `watched.rs`, which tells the client.
+        .header_read_timeout(None)
+        .max_headers(patience.max_headers)
+        .max_buf_size(patience.max_head_bytes);
+    builder
+        .http2()
+        .max_header_list_size(u32::try_from(patience.max_head_bytes).unwrap_or(u32::MAX));
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // A sender that is gone has nothing more to say.
+        _ = stopped.wait_for(|stopped| *stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+// === impl Answering ===
+
+impl HttpBody for Answering {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests;

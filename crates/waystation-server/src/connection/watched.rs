@@ -1,0 +1,258 @@
+//! A connection that waits for nobody without end. Between requests its reads have a deadline, and its
+//! writes always; a client that is late with a head is told so, 408, before the connection ends. It
+//! knows of HTTP only what begins a connection of HTTP/2.
+
+use std::{
+    future::Future as _,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::Patience;
+
+/// The requests of one connection, as far as its deadlines need to know.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    under_way: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+/// One request under way, from the end of its head to the end of its answer.
+#[derive(Debug)]
+pub(super) struct Request(Arc<Requests>);
+
+/// The connection.
+pub(super) struct Watched<Io> {
+    io: Io,
+    patience: Patience,
+    requests: Arc<Requests>,
+    reading: Reading,
+    /// Of reads. Set anew only where the deadline comes nearer: it may go off too early, never too
+    /// late, and costs a request nothing.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// Of the write that waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+/// What is known of the bytes that come.
+#[derive(Debug)]
+struct Reading {
+    /// Requests that had begun when this was last looked at.
+    begun: usize,
+    /// Since when there was nothing under way; `None` while there was something.
+    quiet: Option<Instant>,
+    /// Since when a head is coming.
+    head: Option<Instant>,
+    protocol: Protocol,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    /// Nothing has come.
+    Unknown,
+    /// Bytes between requests belong to a head.
+    Http1,
+    /// They do not.
+    Http2,
+}
+
+/// What begins every connection of HTTP/2. Source: RFC 9113, section 3.4.
+const PREFACE: &[u8] = b"PRI ";
+
+/// What a late head gets.
+const TOO_LATE: &str = "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\n";
+const REASON: &str = r#"{"error":{"code":408,"message":"the head of the request did not come in time; see [server] head_ms","metadata":{"error_type":"invalid_request"}}}"#;
+
+// === impl Requests ===
+
+impl Requests {
+    /// A head is complete.
+    pub(super) fn begin(self: &Arc<Self>) -> Request {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Request(Arc::clone(self))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// Looks at the requests, and says until when the next bytes must have come; `None` is no limit.
+    fn deadline(&mut self, requests: &Requests, patience: &Patience) -> Option<Instant> {
+        let begun = requests.begun.load(Ordering::Relaxed);
+        if self.begun != begun {
+            (self.begun, self.head) = (begun, None);
+        }
+        if requests.under_way.load(Ordering::Relaxed) > 0 {
+            self.quiet = None;
+            return None;
+        }
+        let quiet = *self.quiet.get_or_insert_with(Instant::now);
+        Some(match self.head {
+            Some(since) => since + patience.head,
+            // Nobody has asked for anything yet.
+            None if begun == 0 => quiet + patience.head,
+            None => quiet + patience.idle,
+        })
+    }
+
+    /// Takes notice of bytes that have come.
+    fn came(&mut self, bytes: &[u8], requests: &Requests) {
+        if self.protocol == Protocol::Unknown && !bytes.is_empty() {
+            let same = bytes.iter().zip(PREFACE).all(|(came, known)| came == known);
+            self.protocol = if same { Protocol::Http2 } else { Protocol::Http1 };
+        }
+        let between = requests.under_way.load(Ordering::Relaxed) == 0;
+        if between && self.protocol == Protocol::Http1 && self.head.is_none() && !bytes.is_empty() {
+            self.head = Some(Instant::now());
+        }
+    }
+}
+
+// === impl Watched ===
+
+impl<Io> Watched<Io> {
+    pub(super) const fn new(io: Io, patience: Patience, requests: Arc<Requests>) -> Self {
+        Self {
+            io,
+            patience,
+            requests,
+            reading: Reading {
+                begun: 0,
+                quiet: None,
+                head: None,
+                protocol: Protocol::Unknown,
+            },
+            alarm: None,
+            stalled: None,
+        }
+    }
+
+    /// Whether the client is too late with what it should send.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.reading.deadline(&self.requests, &self.patience) else {
+            return Poll::Pending;
+        };
+        loop {
+            let alarm = self
+                .alarm
+                .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if alarm.deadline() > deadline {
+                alarm.as_mut().reset(deadline);
+            }
+            std::task::ready!(alarm.as_mut().poll(cx));
+            if alarm.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(deadline);
+        }
+    }
+
+    /// A write went on, or waits.
+    fn written<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if wrote.is_ready() {
+            self.stalled = None;
+            return wrote;
+        }
+        let limit = self.patience.write;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(after(limit)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn after(limit: Duration) -> Sleep {
+    sleep_until(Instant::now() + limit)
+}
+
+impl<Io: AsyncWrite + Unpin> Watched<Io> {
+    /// Tells the client why the connection ends, where it has begun to ask. What the connection does
+    /// not take at once is left out: it ends in any case.
+    fn tell(&mut self, cx: &mut Context<'_>) {
+        if self.reading.head.is_none() {
+            return;
+        }
+        let reply = format!("{TOO_LATE}content-length: {}\r\n\r\n{REASON}", REASON.len());
+        let _ = Pin::new(&mut self.io).poll_write(cx, reply.as_bytes());
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<Io> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.io).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) => {
+                // So that a head's time begins with its first byte, also where it comes at once.
+                let _ = this.reading.deadline(&this.requests, &this.patience);
+                let came = buffer.filled().get(before..).unwrap_or_default();
+                this.reading.came(came, &this.requests);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                std::task::ready!(this.poll_late(cx));
+                this.tell(cx);
+                // As if the client had closed.
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.written(cx, wrote)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
+        this.written(cx, wrote)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

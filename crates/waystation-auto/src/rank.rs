@@ -1,23 +1,23 @@
 //! The order of models for one request: who may, how good and how dear each is likely to be, and what
 //! is the best of it. The arithmetic is in a fixed order, so that platforms agree.
 
-use std::sync::Arc;
+mod pareto;
+
+use std::{fmt, sync::Arc};
 
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
-    Ask, ChatRequest, InvalidRequest, Json, ModelId, ObjectWriter, Parameter, Price, RawJson, Role,
+    Ask, ChatRequest, Endpoint, InvalidRequest, Json, ModelId, Parameter, ProviderSlug, Role,
     Tokens, Usd,
 };
 
 use crate::{
-    Ability, Basis, Defaults, Features, Overrides, Router, Settings, Task,
+    Ability, Basis, Decision, Defaults, Features, Learned, Overrides, Router, Scored, Settings,
+    Shifts, Task,
     arithmetic::{log2, logistic, number},
 };
+use pareto::by_coding;
 
-/// The most models that a ranking names: far more than are ever tried.
-const RANKED: usize = 24;
-/// How many of them metadata tells of.
-const SHOWN: usize = 5;
 /// How far difficulty moves the need, in logits, from the easiest prompt to the hardest.
 const REACH: f32 = 4.0;
 /// How far words that ask for care move it.
@@ -37,15 +37,11 @@ const CACHED: f32 = 0.05;
 const TOP: usize = 3;
 /// A model that reasons writes so many times the answer.
 const REASONING: u64 = 3;
+/// What is tried is worse than the best by no more than this, and among so many.
+const NEAR: f32 = 0.03;
+const TRIED: usize = 4;
 /// The width of a band of costs, in percent.
 const BAND: usize = 20;
-/// From this score on the first tier of coding is meant. Source: API contract, section 6.
-const CODES_WELL: f64 = 0.66;
-/// From this one the second, below it the third.
-const CODES: f64 = 0.33;
-/// The best of a tier and so many of the same.
-const OF_TIER: usize = 3;
-
 /// What the operator says about the routers.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -58,45 +54,27 @@ pub struct Operator {
     pub pareto: Defaults,
     /// Abilities.
     pub abilities: Overrides,
+    /// The share of requests, in parts per million, that try a candidate which is nearly as good as the
+    /// best. What feedback says of models can be judged only where some chance was in the choice.
+    pub explore_ppm: u32,
 }
+
+/// Whether a provider can be asked: where costs are told, its offers count.
+pub type Usable = Arc<dyn Fn(&ProviderSlug) -> bool + Send + Sync>;
 
 /// The embedded auto router over one catalogue.
 ///
-/// Deterministic: the same request and pool give the same ranking.
-#[derive(Clone, Debug)]
+/// Deterministic: the same request, pool and feedback give the same ranking.
+#[derive(Clone)]
 pub struct AutoRouter {
     /// What there is to choose from.
     catalog: Arc<Catalog>,
     /// What the operator wants.
     operator: Operator,
-}
-
-/// One model, scored.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Scored {
-    /// The model.
-    pub model: ModelId,
-    /// How well it is likely to do, from 0 to 1, with caution. It orders models; it is no probability.
-    pub quality: f32,
-    /// How unsure its ability is, in logits.
-    pub deviation: f32,
-    /// Where the ability comes from.
-    pub basis: Basis,
-    /// What the answer is expected to cost at the catalogue's price; `None` is unknown.
-    pub cost: Option<Usd>,
-    /// Quality less cost as they are weighed for this request; higher is better.
-    pub score: f32,
-}
-
-/// What a request was judged to be and who should answer it.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Decision {
-    /// The prompt.
-    pub features: Features,
-    /// The models that may answer, best first.
-    pub ranked: Vec<Scored>,
+    /// What feedback taught; `None` where that is switched off.
+    learned: Option<Arc<Learned>>,
+    /// Whose prices count; `None` is everybody's.
+    usable: Option<Usable>,
 }
 
 /// A model that may answer, and what is known of it.
@@ -105,6 +83,8 @@ struct Candidate<'a> {
     model: &'a Model,
     /// What it can do at this task.
     ability: Ability,
+    /// How far feedback moved that.
+    shift: f32,
     /// What its answer is expected to cost; `None` is unknown.
     cost: Option<Usd>,
 }
@@ -115,7 +95,27 @@ impl AutoRouter {
     /// Over `catalog`, as the operator wants it.
     #[must_use]
     pub const fn new(catalog: Arc<Catalog>, operator: Operator) -> Self {
-        Self { catalog, operator }
+        Self {
+            catalog,
+            operator,
+            learned: None,
+            usable: None,
+        }
+    }
+
+    /// With what feedback teaches.
+    #[must_use]
+    pub fn taught_by(mut self, learned: Arc<Learned>) -> Self {
+        self.learned = Some(learned);
+        self
+    }
+
+    /// With costs by the offers of providers that can be asked. Models none of whose providers can be asked
+    /// cost what anybody asks.
+    #[must_use]
+    pub fn priced_by(mut self, usable: Usable) -> Self {
+        self.usable = Some(usable);
+        self
     }
 
     /// The settings of a request for `router`.
@@ -183,12 +183,56 @@ impl AutoRouter {
                 able.retain(|model| takes(model));
             }
         }
-        let candidate = |model| Candidate {
-            model,
-            ability: Ability::of(model, task, &self.operator.abilities),
-            cost: cost(model, ask, task.0),
-        };
+        let shifts = self.learned.as_ref().map(|learned| learned.shifts());
+        let candidate = |model| self.candidate(model, ask, task, shifts.as_deref());
         able.into_iter().map(candidate).collect()
+    }
+
+    /// What is known of one model; the operator's word is never moved by feedback.
+    fn candidate<'a>(
+        &self,
+        model: &'a Model,
+        ask: &Ask,
+        task: (Task, f32),
+        shifts: Option<&Shifts>,
+    ) -> Candidate<'a> {
+        let mut ability = Ability::of(model, task, &self.operator.abilities);
+        let shift = shifts.filter(|_| ability.basis != Basis::Operator);
+        let shift = shift.map_or(0.0, |shifts| shifts.of(task.0, &model.id));
+        if shift.abs() > 0.0 {
+            ability.mean += shift;
+            ability.basis = Basis::Feedback;
+        }
+        Candidate {
+            cost: self.cost(model, ask, task.0),
+            model,
+            ability,
+            shift,
+        }
+    }
+
+    /// What the answer is expected to cost at the cheapest endpoint of the firmest rank, among those of
+    /// providers that can be asked.
+    fn cost(&self, model: &Model, ask: &Ask, task: Task) -> Option<Usd> {
+        let asked = |endpoint: &&Endpoint| {
+            let usable = self.usable.as_ref();
+            usable.is_none_or(|usable| usable(&endpoint.provider))
+        };
+        let plain = || model.endpoints.iter().filter(|one| one.variant.is_none());
+        let times = if model.reasoning { REASONING } else { 1 };
+        let usual = Tokens::new(task.answer() * times);
+        let answer = ask.max_output.map_or(usual, |most| most.min(usual));
+        let of = |endpoint: &Endpoint| {
+            let rates = endpoint.price.at(ask.prompt_estimate);
+            let cost = rates.prompt?.of(ask.prompt_estimate) + rates.completion?.of(answer);
+            Some((endpoint.trust, cost))
+        };
+        let costs = plain().filter(asked).filter_map(of).min();
+        let any = || plain().filter_map(of).min();
+        let askable = plain().any(|endpoint| asked(&endpoint));
+        costs
+            .or_else(|| (!askable).then(any).flatten())
+            .map(|(_, cost)| cost)
     }
 
     /// Quality less cost, best first; the conversation's model is kept while it is near the top.
@@ -237,10 +281,47 @@ impl AutoRouter {
         let kept = kept(&ranked, last, ask.cached.is_some());
         let pinned = pinned.and_then(|id| ranked.iter().position(|scored| scored.model == *id));
         if let Some(at) = pinned.or(kept) {
+            // The conversation decided it, not the order: no chance was in it, and no candidate's merit.
+            let first = ranked.remove(at);
+            ranked.insert(0, first);
+            return ranked;
+        }
+        let (at, chances) = self.tried(&ranked, features.fingerprint);
+        for (scored, chance) in ranked.iter_mut().zip(chances) {
+            scored.propensity = chance;
+        }
+        if at < ranked.len() {
             let first = ranked.remove(at);
             ranked.insert(0, first);
         }
         ranked
+    }
+
+    /// Which candidate goes first, and how likely each of the foremost was to: the best, unless the operator
+    /// lets the router try those that are nearly as good.
+    ///
+    /// The draw is a hash of the prompt's figures. It is as good as chance over many prompts, and the same
+    /// prompt is always answered by the same model.
+    fn tried(&self, ranked: &[Scored], fingerprint: u64) -> (usize, Vec<f32>) {
+        let best = ranked.first().map_or(0.0, |best| best.score);
+        let free = |one: &Scored| one.cost.is_none_or(|cost| cost == Usd::ZERO);
+        let near = |one: &&Scored| best - one.score <= NEAR && !free(one);
+        let count = ranked.iter().take(TRIED).take_while(near).count();
+        if self.operator.explore_ppm == 0 || count < 2 {
+            return (0, vec![1.0]);
+        }
+        let ppm = u64::from(self.operator.explore_ppm);
+        let share = f32::from(u16::try_from(ppm / 100).unwrap_or(u16::MAX)) / 10_000.0;
+        let of_each = share / number(count);
+        let mut chances = vec![of_each; count];
+        chances
+            .iter_mut()
+            .take(1)
+            .for_each(|best| *best += 1.0 - share);
+        let drawn = mixed(fingerprint);
+        let explores = (drawn >> 40) % 1_000_000 < ppm;
+        let one = usize::try_from(drawn & 0xffff_ffff).unwrap_or_default() % count;
+        (if explores { one } else { 0 }, chances)
     }
 }
 
@@ -278,9 +359,18 @@ fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
         quality,
         deviation: candidate.ability.deviation,
         basis: candidate.ability.basis.clone(),
+        shift: candidate.shift,
         cost: candidate.cost,
         score,
+        propensity: 0.0,
     }
+}
+
+/// The bits of a hash, mixed so that each of them is as good as the others (the finisher of splitmix64).
+const fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
 }
 
 /// Leaves the candidates of one fifth of the costs, or the nearest when there is none in it.
@@ -308,74 +398,6 @@ fn keep_band(able: &mut Vec<Candidate<'_>>, start: usize) {
     });
 }
 
-/// The cheapest of the tier of coding that is asked for, and a few more of it.
-///
-/// A cap on the price takes the place of the tiers: then the ablest within it come first, and nobody when
-/// there is none. Source: API contract, section 6.
-fn by_coding(able: &mut Vec<Candidate<'_>>, settings: &Settings) -> Vec<Scored> {
-    let price = |candidate: &Candidate<'_>| price_of(candidate.model, settings.weighted_price);
-    able.sort_by(|a, b| {
-        b.ability
-            .counted()
-            .total_cmp(&a.ability.counted())
-            .then_with(|| a.model.id.cmp(&b.model.id))
-    });
-    if let Some(cap) = settings.max_price {
-        able.retain(|candidate| price(candidate).is_some_and(|price| price <= cap));
-        able.truncate(OF_TIER);
-    } else {
-        keep_tier(able, settings.min_coding_score.unwrap_or(1.0));
-        let dear = |candidate: &Candidate<'_>| price(candidate).unwrap_or(f64::MAX);
-        able.sort_by(|a, b| {
-            dear(a)
-                .total_cmp(&dear(b))
-                .then_with(|| a.model.id.cmp(&b.model.id))
-        });
-        able.truncate(OF_TIER);
-    }
-    let one = |candidate: &Candidate<'_>| {
-        let quality = logistic(candidate.ability.counted());
-        scored(candidate, quality, quality)
-    };
-    able.iter().map(one).collect()
-}
-
-/// Leaves one third of the candidates, which come best first; with fewer than three, the nearest one.
-fn keep_tier(able: &mut Vec<Candidate<'_>>, wanted: f64) {
-    let third = able.len().div_ceil(3);
-    let skipped = if wanted >= CODES_WELL {
-        0
-    } else if wanted >= CODES {
-        1
-    } else {
-        2
-    };
-    let start = (skipped * third).min(able.len().saturating_sub(1));
-    able.drain(..start);
-    able.truncate(third);
-}
-
-/// USD per million tokens of the prompt, or of prompt and completion as they are usually weighed.
-fn price_of(model: &Model, weighted: bool) -> Option<f64> {
-    let rates = model
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.variant.is_none());
-    let dollars = |price: waystation_core::UsdPerMTok| price.to_string().parse::<f64>().ok();
-    let one = |price: &Price| {
-        let prompt = dollars(price.rates.prompt?)?;
-        let completion = dollars(price.rates.completion?)?;
-        Some(if weighted {
-            (3.0 * prompt + completion) / 4.0
-        } else {
-            prompt
-        })
-    };
-    rates
-        .filter_map(|endpoint| one(&endpoint.price))
-        .min_by(f64::total_cmp)
-}
-
 /// The model that gave the last answer of the conversation, where the client says so.
 fn pinned(chat: &ChatRequest) -> Option<ModelId> {
     let answers = chat
@@ -383,23 +405,6 @@ fn pinned(chat: &ChatRequest) -> Option<ModelId> {
         .filter(|message| message.role() == Role::Assistant);
     let model = answers.last()?.get("model").and_then(Json::string)?;
     model.parse().ok()
-}
-
-/// What the answer is expected to cost at the cheapest endpoint of the firmest rank.
-fn cost(model: &Model, ask: &Ask, task: Task) -> Option<Usd> {
-    let times = if model.reasoning { REASONING } else { 1 };
-    let usual = Tokens::new(task.answer() * times);
-    let answer = ask.max_output.map_or(usual, |most| most.min(usual));
-    let of = |price: &Price| {
-        let rates = price.at(ask.prompt_estimate);
-        Some(rates.prompt?.of(ask.prompt_estimate) + rates.completion?.of(answer))
-    };
-    let plain = model
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.variant.is_none());
-    let costs = plain.filter_map(|endpoint| Some((endpoint.trust, of(&endpoint.price)?)));
-    costs.min().map(|(_, cost)| cost)
 }
 
 /// An amount as the logarithm to base 2 of its nano-dollars.
@@ -427,66 +432,13 @@ fn can_take(model: &Model, ask: &Ask) -> bool {
         && fits(model.max_output, ask.max_output.unwrap_or_default())
 }
 
-// === impl Decision ===
-
-impl Decision {
-    /// The models, as many as are worth naming.
-    #[must_use]
-    pub fn models(&self) -> Vec<ModelId> {
-        self.ranked
-            .iter()
-            .take(RANKED)
-            .map(|scored| scored.model.clone())
-            .collect()
+impl fmt::Debug for AutoRouter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutoRouter")
+            .field("operator", &self.operator)
+            .field("learned", &self.learned)
+            .finish_non_exhaustive()
     }
-
-    /// What metadata says of it: task, difficulty, and the first candidates with what spoke for them.
-    #[must_use]
-    pub fn data(&self) -> RawJson {
-        let mut out = Vec::with_capacity(512);
-        let mut object = ObjectWriter::open(&mut out);
-        object
-            .string("task_type", self.features.task.as_str())
-            .raw("difficulty", decimal(self.features.difficulty).as_bytes())
-            .number(
-                "eligible",
-                u64::try_from(self.ranked.len()).unwrap_or(u64::MAX),
-            );
-        let list = object.key("candidates");
-        list.push(b'[');
-        for (at, scored) in self.ranked.iter().take(SHOWN).enumerate() {
-            if at > 0 {
-                list.push(b',');
-            }
-            scored.write(list);
-        }
-        list.push(b']');
-        object.close();
-        RawJson::parse(&out.into()).unwrap_or_else(|_| RawJson::of(&()))
-    }
-}
-
-// === impl Scored ===
-
-impl Scored {
-    /// Writes it as an object.
-    fn write(&self, out: &mut Vec<u8>) {
-        let mut one = ObjectWriter::open(out);
-        one.string("model", self.model.as_str())
-            .raw("quality", decimal(self.quality).as_bytes())
-            .raw("score", decimal(self.score).as_bytes());
-        match self.cost {
-            Some(cost) => one.raw("cost_usd", cost.to_string().as_bytes()),
-            None => one.null("cost_usd"),
-        };
-        one.string("basis", &self.basis.to_string());
-        one.close();
-    }
-}
-
-/// Four digits: the fifth would say nothing.
-fn decimal(value: f32) -> String {
-    format!("{value:.4}")
 }
 
 #[cfg(test)]

@@ -143,6 +143,8 @@ pub struct Features {
     pub hardness: f32,
     /// How many words ask for care (proofs, designs, edge cases), from 0 towards 1.
     pub demands: f32,
+    /// A hash of the prompt's figures. Prompts that look alike may share it; no word can be had from it.
+    pub fingerprint: u64,
 }
 
 // === impl Task ===
@@ -264,8 +266,17 @@ impl Features {
             difficulty: judged.difficulty,
             hardness: judged.hardness,
             demands: figures.demands,
+            fingerprint: fingerprint(&figures.values),
         }
     }
+}
+
+/// The hash of Fowler, Noll and Vo over the bits of the figures.
+fn fingerprint(values: &[f32]) -> u64 {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// The task, where a rule is certain of it. Planning with tools stays planning.

@@ -33,6 +33,11 @@ pub struct Entry {
     pub provider: Option<Arc<str>>,
     /// The router id (`openrouter/auto`) that picked the model.
     pub router: Option<ModelId>,
+    /// What that router said of its choice: candidates, their propensities, a hash of the prompt's
+    /// figures. Nothing of the prompt.
+    pub choice: Option<RawJson>,
+    /// What the client thought of the answer; `None` as long as it has not said.
+    pub feedback: Option<Feedback>,
     /// Whether the reply was streamed.
     pub streamed: bool,
     /// Whether the client went away before the end.
@@ -77,6 +82,19 @@ pub struct Entry {
     pub simulated: bool,
 }
 
+/// What a client thought of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feedback {
+    /// From 0, useless, to 1, as good as can be.
+    pub score: f32,
+    /// The client's own word for it.
+    pub label: Option<String>,
+    /// When it came.
+    pub at: UnixMs,
+    /// Whether the router learned from it.
+    pub counted: bool,
+}
+
 /// One attempt, as the record keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptRecord {
@@ -110,6 +128,8 @@ impl Entry {
             endpoint: None,
             provider: None,
             router: None,
+            choice: None,
+            feedback: None,
             streamed: false,
             cancelled: false,
             finish: None,

@@ -312,8 +312,9 @@ impl Gateway {
         let conversation = conversation.map(|(_, conversation)| conversation.clone());
         let about = (ask, conversation.as_ref());
         let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await?;
+        let choice = asked.stage.as_ref().and_then(|stage| stage.data.clone());
         prepared.stages.splice(0..0, asked.stage);
-        record.note(|entry| entry.router = Some(asked.router));
+        record.note(|entry| (entry.router, entry.choice) = (Some(asked.router), choice));
         conversation
     }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use waystation_core::{Entry, GenerationId, Ledger, UnixMs, Usd};
+use waystation_core::{Entry, Feedback, GenerationId, Ledger, UnixMs, Usd};
 
 /// Keeps the latest entries and forgets the oldest. Sums by key are kept beside them and outlive the
 /// entries that they came from.
@@ -132,6 +132,14 @@ impl MemoryLedger {
         let inner = self.lock();
         let places = inner.places.iter().rev().take(count);
         places.filter_map(|place| inner.entry(place)).collect()
+    }
+
+    /// Puts `feedback` on the record with this id, in place of what was there. `false` where there is none.
+    pub fn rate(&self, id: &GenerationId, feedback: Feedback) -> bool {
+        let mut inner = self.lock();
+        let entry = inner.entries.get_mut(id);
+        let rated = entry.map(|entry| Arc::make_mut(entry).feedback = Some(feedback));
+        rated.is_some()
     }
 
     /// What `key` has spent, as of `now`.

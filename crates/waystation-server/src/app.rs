@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use waystation_auto::Learned;
 use waystation_core::{
     Clock, Credentials, Document, DocumentJob, Fetcher, ParseError, Sandbox, SortBy, Transport,
     Trust, UnixMs,
@@ -52,6 +53,7 @@ pub struct App {
     chance: Chance,
     instance: HeaderValue,
     outside: Outside,
+    learned: Arc<Learned>,
 }
 
 /// What plugins may use of the world outside, beside the network.
@@ -143,7 +145,8 @@ impl App {
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
         let room = Room::of(resolved.config.server.max_buffered_bytes);
         let world = (clock, Arc::clone(&parts.transport));
-        let (live, snapshot) = split(resolved, world, &outside);
+        let learned = Arc::new(Learned::default());
+        let (live, snapshot) = split(resolved, world, &outside, &learned);
         Arc::new(Self {
             gateway: Gateway::new(parts, Arc::new(snapshot)),
             ledger,
@@ -155,6 +158,7 @@ impl App {
             chance,
             instance,
             outside,
+            learned,
         })
     }
 
@@ -162,7 +166,7 @@ impl App {
     pub fn reload(&self, resolved: Resolved) {
         let parts = self.gateway.parts();
         let world = (Arc::clone(&parts.clock), Arc::clone(&parts.transport));
-        let (live, snapshot) = split(resolved, world, &self.outside);
+        let (live, snapshot) = split(resolved, world, &self.outside, &self.learned);
         self.live.store(Arc::new(live));
         self.gateway.publish(Arc::new(snapshot));
     }
@@ -185,6 +189,12 @@ impl App {
     #[must_use]
     pub fn ledger(&self) -> &MemoryLedger {
         &self.ledger
+    }
+
+    /// What the auto router learned from feedback.
+    #[must_use]
+    pub const fn learned(&self) -> &Arc<Learned> {
+        &self.learned
     }
 
     /// What is counted.
@@ -260,6 +270,7 @@ fn split(
     resolved: Resolved,
     (clock, transport): (Arc<dyn Clock>, Arc<dyn Transport>),
     outside: &Outside,
+    learned: &Arc<Learned>,
 ) -> (Live, Snapshot) {
     let credentials = resolved.credentials(clock, Arc::clone(&transport));
     let Resolved {
@@ -273,15 +284,24 @@ fn split(
         .into_iter()
         .map(|(slug, provider)| (slug, Arc::new(route(provider))));
     let catalog = Arc::new(catalog);
+    let keys: Arc<dyn Credentials> = match &credentials {
+        Some(credentials) => Arc::clone(credentials) as Arc<dyn Credentials>,
+        None => Arc::new(SimulatedCredentials),
+    };
+    let network = (!simulated).then_some(transport);
+    let ranker = auto_router::ranker(
+        &config,
+        Arc::clone(&catalog),
+        Arc::clone(&keys),
+        learned,
+        network,
+    );
     let snapshot = Snapshot {
-        catalog: Arc::clone(&catalog),
+        catalog,
         routes: routes.collect(),
-        credentials: match &credentials {
-            Some(credentials) => Arc::clone(credentials) as Arc<dyn Credentials>,
-            None => Arc::new(SimulatedCredentials),
-        },
+        credentials: keys,
         plugins: Arc::new(plugins::registry(&config, outside, simulated)),
-        ranker: auto_router::ranker(&config, catalog, (!simulated).then_some(transport)),
+        ranker,
         policy: policy(&config),
         settings: Settings {
             retries: waystation_gateway::Retries {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use waystation_auto::{AutoRouter, Defaults, Operator, Override, Overrides, Router, Task};
+use waystation_auto::{AutoRouter, Defaults, Learned, Operator, Override, Overrides, Router, Task};
 use waystation_catalog::Catalog;
-use waystation_core::{Json, Ranker, RawJson, Transport};
+use waystation_core::{Credentials, Json, Ranker, RawJson, Transport};
 use waystation_gateway::Judge;
 
 use crate::config::Config;
@@ -14,12 +14,21 @@ const JUDGE: &str = "notdiamond";
 
 /// The embedded router over `catalog`, behind the hosted judge where the operator wants that and there
 /// is a network to ask it over.
+///
+/// `learned` outlives configurations: it is read only where this one lets feedback count.
 pub(crate) fn ranker(
     config: &Config,
     catalog: Arc<Catalog>,
+    credentials: Arc<dyn Credentials>,
+    learned: &Arc<Learned>,
     network: Option<Arc<dyn Transport>>,
 ) -> Arc<dyn Ranker> {
-    let embedded = Arc::new(AutoRouter::new(catalog, operator(config)));
+    let mut embedded = AutoRouter::new(catalog, operator(config))
+        .priced_by(Arc::new(move |provider| credentials.has(provider)));
+    if counts_feedback(config) {
+        embedded = embedded.taught_by(Arc::clone(learned));
+    }
+    let embedded = Arc::new(embedded);
     let plugin = config.plugins.get(Router::Auto.plugin());
     let plugin = plugin.filter(|plugin| {
         let engine = plugin.options.json().get("engine");
@@ -53,7 +62,23 @@ pub(crate) fn operator(config: &Config) -> Operator {
     operator.auto_beta = of(Router::AutoBeta);
     operator.pareto = of(Router::ParetoCode);
     operator.abilities = abilities(operator.auto.options.as_ref());
+    let options = operator.auto.options.as_ref();
+    let explore = options.and_then(|options| options.json().get("explore")?.f64());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share between 0 and 1 in parts per million fits"
+    )]
+    let explore_ppm = (explore.unwrap_or_default().clamp(0.0, 1.0) * 1_000_000.0) as u32;
+    operator.explore_ppm = explore_ppm;
     operator
+}
+
+/// Whether scores move what is thought of models: `[plugins.auto-router] feedback`.
+pub(crate) fn counts_feedback(config: &Config) -> bool {
+    let plugin = config.plugins.get(Router::Auto.plugin());
+    let given = plugin.and_then(|plugin| plugin.options.json().get("feedback"));
+    given.and_then(Json::bool) == Some(true)
 }
 
 /// `[plugins.auto-router] quality`: by pattern of ids, or by pattern and task with a space between.

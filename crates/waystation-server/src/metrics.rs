@@ -204,6 +204,7 @@ fn write_under_way(app: &App, page: &mut Page) {
 
 fn write_tables(app: &App, page: &mut Page) {
     let (entries, most) = app.ledger().size();
+    let (learned, most_learned) = app.learned().size();
     let (models, providers) = {
         let counts = app.metrics().lock();
         (counts.models.len(), counts.providers.len())
@@ -211,6 +212,7 @@ fn write_tables(app: &App, page: &mut Page) {
     let tables = [
         ("ledger", entries, most),
         ("health", app.gateway().health().len(), MAX_ENDPOINTS),
+        ("feedback", learned, most_learned),
         ("metrics_models", models, MAX_NAMES),
         ("metrics_providers", providers, MAX_NAMES),
     ];

@@ -3,6 +3,7 @@
 
 pub mod chat;
 pub mod explain;
+pub mod feedback;
 pub mod health;
 pub mod models;
 pub mod records;
@@ -45,6 +46,7 @@ fn api() -> Router<Arc<App>> {
         .route("/model/{author}/{slug}", get(models::one))
         .route("/providers", get(models::providers))
         .route("/generation", get(records::generation))
+        .route("/feedback", get(feedback::list).post(feedback::give))
         .route("/key", get(records::key))
         .route("/auth/key", get(records::key))
 }

@@ -1,7 +1,7 @@
 //! Which model the rules pick, on a small catalogue of our own.
 
 use waystation_catalog::source::Rows;
-use waystation_core::{Modality, Parameter, Ranking};
+use waystation_core::{Modality, Parameter, Ranking, RawJson, UnixMs};
 
 use super::*;
 
@@ -266,4 +266,116 @@ fn pareto_takes_the_cheapest_of_a_tier_of_coding() {
     assert_eq!(of(r#", "min_coding_score": 0.1"#), ["m0"]);
     assert_eq!(of(r#", "max_price": 2"#), ["m2", "m1", "m0"]);
     assert!(of(r#", "max_price": 0.01"#).is_empty());
+}
+
+/// A decision on a prompt by this router.
+fn by(router: &AutoRouter, prompt: &str) -> Decision {
+    let content = json_string(prompt);
+    let body = format!(r#"{{"messages": [{{"role": "user", "content": {content}}}]}}"#);
+    let chat = ChatRequest::parse(&body.into()).unwrap();
+    let settings = router.settings(Router::Auto, &chat).unwrap();
+    router.decide(&ask(), &chat, (Router::Auto, &settings), &pool())
+}
+
+#[test]
+fn the_first_has_the_whole_propensity_unless_the_operator_lets_others_be_tried() {
+    let plain = AutoRouter::new(catalog(), Operator::default());
+    let first = by(&plain, "Hi, how are you?");
+    let chances: Vec<f32> = first.ranked.iter().map(|one| one.propensity).collect();
+    assert_eq!(chances, [1.0, 0.0, 0.0, 0.0, 0.0]);
+
+    let lines = ["acme/m0", "acme/m1"].map(|id| crate::Override {
+        pattern: id.into(),
+        task: None,
+        quality: 0.9,
+    });
+    let mut operator = Operator {
+        abilities: Overrides::new(lines.into()),
+        explore_ppm: 50_000,
+        ..Operator::default()
+    };
+    // Without the cost the two are equal.
+    let quality = br#"{"cost_quality_tradeoff": 0}"#.as_slice();
+    operator.auto.options = Some(RawJson::parse(&quality.into()).unwrap());
+    let exploring = AutoRouter::new(catalog(), operator);
+    let (mut explored, mut all) = (0, 0);
+    for at in 0..400 {
+        let prompt = format!("What is the capital of country number {at}, and of the {at} others?");
+        let decision = by(&exploring, &prompt);
+        let sum: f32 = decision.ranked.iter().map(|one| one.propensity).sum();
+        assert!((sum - 1.0).abs() < 1e-3, "{sum}");
+        let chosen = &decision.ranked[0];
+        assert!(chosen.propensity > 0.0);
+        assert_eq!(by(&exploring, &prompt), decision);
+        let near = decision.ranked.iter().filter(|one| one.propensity > 0.0);
+        let near: Vec<&Scored> = near.collect();
+        let best = near.iter().map(|one| one.score).fold(f32::MIN, f32::max);
+        assert!(near.iter().all(|one| best - one.score <= NEAR));
+        all += usize::from(near.len() > 1);
+        explored += usize::from(chosen.score < best);
+    }
+    // A twentieth, of which half is the best again.
+    assert!(
+        all > 300 && explored > 0 && explored < 30,
+        "{explored} of {all}"
+    );
+}
+
+#[test]
+fn feedback_moves_a_model_by_no_more_than_its_bound_and_never_the_operators_word() {
+    let learned = Arc::new(Learned::default());
+    let quality = |router: &AutoRouter, id: &str| {
+        let decision = by(router, "Hi, how are you?");
+        let one = decision
+            .ranked
+            .iter()
+            .find(|one| one.model.as_str() == id)
+            .unwrap();
+        (one.quality, one.shift, one.basis.clone())
+    };
+    let plain = AutoRouter::new(catalog(), Operator::default());
+    let router = plain.clone().taught_by(Arc::clone(&learned));
+    assert_eq!(quality(&router, "acme/m2"), quality(&plain, "acme/m2"));
+    for at in 0..2_000_u64 {
+        for (id, score) in [("acme/m2", 0.0), ("acme/m3", 1.0)] {
+            learned.note(
+                &crate::Observation {
+                    task: Task::Chat,
+                    model: id.parse().unwrap(),
+                    expected: 0.5,
+                    score,
+                    at: UnixMs::new(at * 864_000),
+                },
+                None,
+            );
+        }
+    }
+    let (moved, shift, basis) = quality(&router, "acme/m2");
+    assert!(
+        moved < quality(&plain, "acme/m2").0 && (-1.0..-0.3).contains(&shift),
+        "{shift}"
+    );
+    assert_eq!(basis, Basis::Feedback);
+    let line = crate::Override {
+        pattern: "*".into(),
+        task: None,
+        quality: 0.7,
+    };
+    let operator = Operator {
+        abilities: Overrides::new(vec![line]),
+        ..Operator::default()
+    };
+    let told = AutoRouter::new(catalog(), operator).taught_by(learned);
+    assert_eq!(quality(&told, "acme/m2").2, Basis::Operator);
+}
+
+#[test]
+fn the_price_of_a_provider_that_cannot_be_asked_does_not_count() {
+    let nobody = AutoRouter::new(catalog(), Operator::default());
+    let asked = nobody
+        .clone()
+        .priced_by(Arc::new(|provider| provider.as_str() == "acme"));
+    assert_eq!(by(&asked, "Hi").ranked, by(&nobody, "Hi").ranked);
+    let none = nobody.clone().priced_by(Arc::new(|_| false));
+    assert_eq!(by(&none, "Hi").ranked, by(&nobody, "Hi").ranked);
 }

@@ -1,5 +1,7 @@
 //! `waystation auto`: scores prompts with the embedded auto router. Sends nothing.
 
+mod replay;
+
 use std::{
     io::{self, BufRead as _, Read as _},
     path::{Path, PathBuf},
@@ -32,6 +34,10 @@ pub(super) struct AutoArgs {
     /// "completion"}}; absent, the catalogue.
     #[arg(long, value_name = "FILE")]
     models: Option<PathBuf>,
+    /// Scored records, one a line, as GET /v1/feedback gives them: judges whether [plugins.auto-router]
+    /// feedback would have made decisions better, without asking anybody.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["batch", "models"])]
+    replay: Option<PathBuf>,
 }
 
 /// One prompt.
@@ -103,6 +109,9 @@ struct Judge {
 
 /// Runs the command.
 pub(super) fn run(args: &AutoArgs, env: &Environment) -> Result<(), Refusal> {
+    if let Some(path) = &args.replay {
+        return replay::run(path);
+    }
     let (catalog, operator) = match &args.models {
         Some(path) => listed(path)?,
         None => {

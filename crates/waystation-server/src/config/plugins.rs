@@ -20,6 +20,11 @@ use super::{
 /// The largest file that is fetched unless the operator says otherwise, in bytes.
 const FETCH_BYTES: u64 = 33_554_432;
 
+/// The router whose table says what is learned.
+const AUTO_ROUTER: &str = "auto-router";
+/// The largest share of requests that may try another candidate than the best.
+const MOST_EXPLORED: f64 = 0.05;
+
 type Services = BTreeMap<&'static str, Service>;
 
 /// A service's key in the file, its entry there, and where it is unless the entry says otherwise.
@@ -154,6 +159,7 @@ fn compression(raw: &RawCompression, cx: &mut Context<'_>) -> PluginConfig {
 
 fn auto_router(id: &str, raw: RawAutoRouter, cx: &mut Context<'_>) -> PluginConfig {
     let path = format!("plugins.{id}");
+    learning(id, &raw, cx);
     let entries = [("notdiamond", raw.notdiamond, "https://api.notdiamond.ai")];
     let services = services(&path, entries, cx);
     let engine = raw.engine.map(|engine| match engine {
@@ -187,6 +193,8 @@ fn auto_router(id: &str, raw: RawAutoRouter, cx: &mut Context<'_>) -> PluginConf
         pin_model: raw.pin_model,
         min_coding_score: None,
         quality: (!raw.quality.is_empty()).then_some(raw.quality),
+        feedback: raw.feedback,
+        explore: raw.explore,
     });
     checked(&path, &options, cx);
     PluginConfig {
@@ -194,6 +202,30 @@ fn auto_router(id: &str, raw: RawAutoRouter, cx: &mut Context<'_>) -> PluginConf
         prevent_overrides: raw.prevent_overrides,
         options,
         services,
+    }
+}
+
+/// Checks what the router may learn from. Its two ids share one table of abilities, so that only one place
+/// says it.
+fn learning(id: &str, raw: &RawAutoRouter, cx: &mut Context<'_>) {
+    let path = format!("plugins.{id}");
+    let given = [
+        ("feedback", raw.feedback.is_some()),
+        ("explore", raw.explore.is_some()),
+    ];
+    for (key, _) in given
+        .iter()
+        .filter(|(_, given)| *given && id != AUTO_ROUTER)
+    {
+        let message = "expected it in [plugins.auto-router], which speaks for both, found it here";
+        cx.wrong(&join(&path, key), message);
+    }
+    if let Some(share) = raw
+        .explore
+        .filter(|share| !(0.0..=MOST_EXPLORED).contains(share))
+    {
+        let message = format!("expected a number from 0 to {MOST_EXPLORED}, found {share}");
+        cx.wrong(&join(&path, "explore"), &message);
     }
 }
 
@@ -237,6 +269,10 @@ struct RouterOptions {
     min_coding_score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quality: Option<BTreeMap<String, f32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explore: Option<f64>,
 }
 
 /// The services that the file names.

@@ -111,6 +111,10 @@ pub(in crate::config) struct RawAutoRouter {
     pub(in crate::config) pin_model: Option<bool>,
     /// What models can do, from 0 to 1, by pattern of ids, or by `pattern task`.
     pub(in crate::config) quality: BTreeMap<String, f32>,
+    /// Whether scores of answers move what is thought of models.
+    pub(in crate::config) feedback: Option<bool>,
+    /// The share of requests that try a candidate nearly as good as the best, up to 0.05.
+    pub(in crate::config) explore: Option<f64>,
 }
 
 /// `[plugins.pareto-router]`.

@@ -45,6 +45,9 @@ struct Inner {
     texts: packed::Texts,
     /// Segments that nobody uses.
     spare: Vec<Vec<u8>>,
+    /// What clients thought of answers, by the hashes of their ids: it comes when the entry is written already.
+    /// Forgotten with the entries.
+    scores: HashMap<u64, Feedback>,
     /// By key name; `None` is "no key". Bounded by the number of configured keys.
     keys: HashMap<Option<Arc<str>>, KeyUsage>,
 }
@@ -105,6 +108,7 @@ impl MemoryLedger {
                 first: 0,
                 texts: packed::Texts::new(),
                 spare: segments.map(|_| Vec::with_capacity(ALLOCATED)).collect(),
+                scores: HashMap::new(),
                 keys: HashMap::new(),
             }),
         }
@@ -134,12 +138,17 @@ impl MemoryLedger {
         places.filter_map(|place| inner.entry(place)).collect()
     }
 
-    /// Puts `feedback` on the record with this id, in place of what was there. `false` where there is none.
+    /// Puts `feedback` on the record with this id, in place of what was there.
+    ///
+    /// `false` where there is no such record.
     pub fn rate(&self, id: &GenerationId, feedback: Feedback) -> bool {
+        let hash = packed::hash(id.as_str().as_bytes());
         let mut inner = self.lock();
-        let entry = inner.entries.get_mut(id);
-        let rated = entry.map(|entry| Arc::make_mut(entry).feedback = Some(feedback));
-        rated.is_some()
+        let known = inner.places.iter().any(|place| place.hash == hash);
+        if known {
+            inner.scores.insert(hash, feedback);
+        }
+        known
     }
 
     /// What `key` has spent, as of `now`.
@@ -196,7 +205,9 @@ impl Inner {
     /// What is at a place, made anew.
     fn entry(&self, place: &Place) -> Option<Entry> {
         let number = usize::try_from(place.segment.checked_sub(self.first)?).ok()?;
-        packed::read(self.segments.get(number)?, place.at)
+        let mut entry = packed::read(self.segments.get(number)?, place.at)?;
+        entry.feedback = self.scores.get(&place.hash).cloned();
+        Some(entry)
     }
 
     /// Writes an entry, and forgets what is beyond `capacity`.
@@ -223,7 +234,8 @@ impl Inner {
         packed::write(entry, last, &mut self.texts);
         self.places.push_back(place);
         while self.places.len() > capacity {
-            self.places.pop_front();
+            let forgotten = self.places.pop_front();
+            forgotten.map(|place| self.scores.remove(&place.hash));
         }
         let oldest = self.places.front().map_or(segment, |place| place.segment);
         while self.first < oldest {

@@ -347,8 +347,8 @@ pack_members! {
         prompt_audio prompt_video reasoning completion_audio completion_image accepted_prediction
         rejected_prediction web_searches upstream_cost estimated;
     Entry = Self::new(GenerationId::new(0, 0), UnixMs::new(0), String::new()) => id upstream_id
-        request_id session_id created key requested model endpoint provider router streamed
-        cancelled finish native_finish usage cost total spent hedge_cost continued_from
+        request_id session_id created key requested model endpoint provider router choice
+        streamed cancelled finish native_finish usage cost total spent hedge_cost continued_from
         continued_cost latency generation_time attempts error seed decision referer user_agent
         simulated;
 }

@@ -90,3 +90,22 @@ fn a_ledger_of_nothing_keeps_sums_alone() {
     assert_eq!((ledger.size(), ledger.bytes()), ((0, 0), 0));
     assert_eq!(ledger.usage(None, UnixMs::new(1)).requests, 1);
 }
+
+#[test]
+fn a_score_stays_with_its_entry_and_is_forgotten_with_it() {
+    let ledger = MemoryLedger::new(2);
+    (0..2).for_each(|number| ledger.record(entry(number, number)));
+    let id = entry(0, 0).id;
+    let feedback = |score| Feedback {
+        score,
+        label: Some("fine".into()),
+        at: UnixMs::new(9),
+        counted: false,
+    };
+    assert!(ledger.rate(&id, feedback(0.5)) && ledger.rate(&id, feedback(1.0)));
+    assert_eq!(ledger.get(&id).unwrap().feedback, Some(feedback(1.0)));
+    assert_eq!(ledger.get(&entry(1, 1).id).unwrap().feedback, None);
+    ledger.record(entry(2, 2));
+    assert!(ledger.get(&id).is_none() && !ledger.rate(&id, feedback(0.0)));
+    assert!(ledger.lock().scores.is_empty());
+}

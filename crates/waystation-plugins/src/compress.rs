@@ -2,6 +2,7 @@
 //! and an endpoint needs is [`crate::ContextCompression`]'s business.
 
 mod extract;
+mod gap;
 mod groups;
 mod message;
 mod middle;

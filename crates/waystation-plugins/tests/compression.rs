@@ -259,13 +259,45 @@ fn a_cut_keeps_both_ends_and_whole_characters() {
         kept.starts_with("begin ") && kept.ends_with(" end"),
         "{kept}"
     );
-    let (head, tail) = kept
-        .split_once("\n[... cut to fit the context ...]\n")
-        .expect("a mark");
+    let (head, tail) = kept.split_once("\n[...]\n").expect("a mark");
     assert!(long.starts_with(head) && long.ends_with(tail));
     assert!(
         !tail.starts_with(['\u{301}', '\u{200d}']) && !head.ends_with('\u{200d}'),
         "{kept}"
     );
     assert_eq!(fits.shortened, 1);
+}
+
+/// A picture cannot be cut; where the first question has one and it would be the refusal of the whole, it goes.
+#[test]
+fn a_first_question_that_is_too_dear_is_given_up() {
+    let picture = |text: &str| {
+        json!({"role": "user", "content": [
+            {"type": "text", "text": text},
+            {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}},
+        ]})
+    };
+    let text = json!([
+        {"role": "system", "content": "Be brief."},
+        picture("What is this?"),
+        {"role": "assistant", "content": "A valve."},
+        {"role": "user", "content": "And what for?"},
+        {"role": "assistant", "content": "For the boiler."},
+        picture("And this?"),
+    ]);
+    let text = text.to_string();
+    let messages = Json::parse(text.as_bytes()).expect("JSON");
+    let fit = |tokens| {
+        let room = Room {
+            tokens: Tokens::new(tokens),
+            messages: None,
+        };
+        compress(messages, room, Engine::MiddleOut, &ByteBounds)
+    };
+    let fits = fit(1_000).expect("it fits").expect("it was too long");
+    let after: Vec<Value> = serde_json::from_slice(fits.messages.bytes()).expect("JSON");
+    let before: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(after, [&before[..1], &before[3..]].concat());
+    let refused = fit(700).expect_err("the last picture is too dear as well");
+    assert!(refused.least > refused.room);
 }

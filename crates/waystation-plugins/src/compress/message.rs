@@ -8,7 +8,9 @@ use waystation_core::{Json, Kind, Message, ObjectWriter, Role};
 use super::{Counter, elements, is_operator};
 
 /// What stands where text was taken out.
-pub(super) const MARK: &str = "\n[... cut to fit the context ...]\n";
+///
+/// As editors write it, and short: what it takes is taken from the text.
+pub(super) const MARK: &str = "\n[...]\n";
 
 /// What stands where nothing of a text is left.
 pub(super) const NOTHING: &str = "…";
@@ -33,6 +35,8 @@ pub(super) struct Item<'a> {
     pub(super) role: Option<Role>,
     /// Its tokens, as it is now.
     pub(super) tokens: u64,
+    /// Those of everything that cannot be cut.
+    fixed: u64,
     /// How many calls it makes.
     pub(super) calls: usize,
     /// How many results it holds.
@@ -71,18 +75,29 @@ impl<'a> Item<'a> {
             json,
             role,
             tokens: 0,
+            fixed: 0,
             calls: calls + used,
             results: answers + held,
             cut: None,
         };
-        item.tokens =
-            item.fixed(counter) + item.texts().iter().map(|t| counter.count(t)).sum::<u64>();
+        item.fixed = item.without_texts(counter);
+        item.tokens = item.fixed + item.texts().iter().map(|t| counter.count(t)).sum::<u64>();
         item
     }
 
     /// Whether it is the operator's, and stays as it is.
     pub(super) const fn is_fixed(&self) -> bool {
         is_operator(self.role)
+    }
+
+    /// What it comes to when its texts may take `most` tokens together.
+    pub(super) fn within(&self, most: u64) -> u64 {
+        self.tokens.min(self.fixed.saturating_add(most))
+    }
+
+    /// The tokens of its texts alone.
+    pub(super) const fn of_texts(&self) -> u64 {
+        self.tokens - self.fixed
     }
 
     /// Whether any of its texts was changed.
@@ -119,7 +134,7 @@ impl<'a> Item<'a> {
     ///
     /// That is the message itself, calls with their arguments, images and other media at a flat rate,
     /// reasoning, refusals, and parts of a kind that is not known, by their JSON text.
-    fn fixed(&self, counter: &dyn Counter) -> u64 {
+    fn without_texts(&self, counter: &dyn Counter) -> u64 {
         let mut sum = MESSAGE;
         for call in self
             .json
@@ -181,8 +196,7 @@ impl<'a> Item<'a> {
 
     /// Replaces the texts; their number stays.
     pub(super) fn set(&mut self, texts: Vec<String>, counter: &dyn Counter) {
-        self.tokens =
-            self.fixed(counter) + texts.iter().map(|text| counter.count(text)).sum::<u64>();
+        self.tokens = self.fixed + texts.iter().map(|text| counter.count(text)).sum::<u64>();
         self.cut = Some(texts);
     }
 

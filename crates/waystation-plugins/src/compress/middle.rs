@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use waystation_core::Tokens;
 
-use super::{Conversation, TooLong, groups::Group, message::Item};
+use super::{Conversation, TooLong, gap, groups::Group, message::Item};
 
 /// A text is not shortened to less than this; below, its message goes.
-const SHORTEST: u64 = 48;
+pub(super) const SHORTEST: u64 = 48;
 
 /// Makes the conversation fit.
 ///
@@ -20,7 +20,7 @@ pub(super) fn out(mut talk: Conversation<'_>) -> Result<Conversation<'_>, TooLon
         let mut kept = halves(&talk, &groups, by);
         take_turns(&groups, &mut kept);
         if by == By::Tokens {
-            fill(&mut talk, &groups, &mut kept);
+            gap::fill(&mut talk, &groups, &mut kept);
         }
         talk.keep(&groups, &kept);
     }
@@ -40,12 +40,54 @@ enum By {
     Tokens,
 }
 
-/// What stays in any case: the operator's messages, the first question and the last group. Where
-/// they alone are too long, the longest of them that may be shortened is.
+/// What stays in any case: the operator's messages, the first question and the last group, shortened
+/// where they alone are too long.
 ///
-/// The system and developer messages are never the ones: where these alone fill the room, that is
-/// [`TooLong`]. Every turn of its loop makes a message smaller, so that it comes to an end.
+/// A first question of which more than a quarter of the room cannot be cut, as of an image in a small
+/// room, is given up where it would be the refusal of the whole; the next question is the first then.
+/// The system and developer messages never give way: where these alone fill the room, that is
+/// [`TooLong`].
 pub(super) fn ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
+    loop {
+        let mut tried = talk.clone();
+        let Err(too_long) = shorten_ends(&mut tried) else {
+            *talk = tried;
+            return Ok(());
+        };
+        if !give_up_first(talk) {
+            return Err(too_long);
+        }
+    }
+}
+
+/// Takes out the first question and what came before the next one, where it is too dear to stay and
+/// there is a next one.
+fn give_up_first(talk: &mut Conversation<'_>) -> bool {
+    let groups = talk.groups();
+    let mut questions = groups.iter().filter(|group| group.asks).map(Group::start);
+    let Some((first, next)) = questions.next().zip(questions.next()) else {
+        return false;
+    };
+    let quarter = SHORTEST.max(talk.room.tokens.get() / 4);
+    if talk
+        .items
+        .get(first)
+        .is_none_or(|item| item.within(SHORTEST) <= quarter)
+    {
+        return false;
+    }
+    let mut at = 0..;
+    talk.items.retain(|item| {
+        let between = at.next().is_some_and(|at| (first..next).contains(&at));
+        item.is_fixed() || !between
+    });
+    true
+}
+
+/// Shortens the longest of the ends that may be shortened until they fit.
+///
+/// Every turn of its loop makes a message smaller, so that it comes to an end.
+fn shorten_ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
     let groups = talk.groups();
     let room = talk.room.tokens.get();
     let first = groups.iter().find(|group| group.asks).map(Group::start);
@@ -80,7 +122,7 @@ pub(super) fn ends(talk: &mut Conversation<'_>) -> Result<(), TooLong> {
         let able = kept.filter(|(_, item)| !item.is_fixed());
         let longest = able.max_by_key(|(at, item)| {
             let early = !last.contains(at) && item.tokens > SHORTEST;
-            (item.tokens > room / 2, early, item.tokens)
+            (item.of_texts() > room / 2, early, item.tokens)
         });
         let longest = longest.map(|(at, _)| at);
         let too_long = TooLong {
@@ -203,49 +245,5 @@ pub(super) fn take_turns(groups: &[Group], kept: &mut [bool]) {
         if stays {
             before.push(at);
         }
-    }
-}
-
-/// Uses the room that is left for the last of the groups that did not fit, shortened.
-///
-/// Nothing is done where fewer than 96 tokens are left, where one more message is too many, or where
-/// the turns would not allow it.
-fn fill(talk: &mut Conversation<'_>, groups: &[Group], kept: &mut [bool]) {
-    let Some(at) = kept.iter().rposition(|kept| !kept) else {
-        return;
-    };
-    let Some(group) = groups.get(at) else { return };
-    let mask = talk.mask(groups, kept);
-    let stay = talk.items.iter().zip(&mask).filter(|(_, stays)| **stays);
-    let (count, size) = stay.fold((0, 0), |(count, size), (item, _)| {
-        (count + 1, size + item.tokens)
-    });
-    let left = talk.room.tokens.get().saturating_sub(size);
-    let full = talk
-        .room
-        .messages
-        .is_some_and(|most| count + group.len() > most);
-    if full || left < SHORTEST * 2 || group.tokens <= left {
-        return;
-    }
-    let mut wider = kept.to_vec();
-    if let Some(slot) = wider.get_mut(at) {
-        *slot = true;
-    }
-    take_turns(groups, &mut wider);
-    if wider.get(at) != Some(&true) {
-        return;
-    }
-    let over = group.tokens - left;
-    let longest = group
-        .range()
-        .max_by_key(|at| talk.items.get(*at).map_or(0, |item| item.tokens));
-    let counter = talk.counter;
-    let Some(item) = longest.and_then(|at| talk.items.get_mut(at)) else {
-        return;
-    };
-    let most = item.tokens.saturating_sub(over);
-    if most >= SHORTEST && item.shorten(most, counter) {
-        kept.copy_from_slice(&wider);
     }
 }

@@ -125,6 +125,27 @@ async fn what_cannot_be_read_is_a_400_that_names_the_file() {
     assert_eq!(station.upstream().calls(), 0);
 }
 
+/// What no text model can be given is a 400 with what to do; a model that takes files gets it as it is.
+#[tokio::test(start_paused = true)]
+async fn an_old_office_file_is_a_400_that_names_the_format_and_the_fix() {
+    let (station, _) = crate::scene::answering();
+    let old = "data:application/msword;base64,0M8R4KGxGuEAAAAAAAAAAAAAAAAAAAAA";
+    for name in ["letter.doc", "table.xls", "deck.ppt"] {
+        let messages = with_file(name, old);
+        let body = json!({"messages": messages});
+        let error = station.chat(asking("acme/text", body)).await.error(400);
+        let message = error["message"].as_str().expect("a message");
+        for part in [name, "before 2007", ".docx", ".xlsx", ".pptx", "PDF"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(error["error_type"], "invalid_request");
+    }
+    assert_eq!(station.upstream().calls(), 0);
+    let body = json!({"messages": with_file("letter.doc", old)});
+    station.chat(asking("acme/reader", body)).await.ok();
+    assert_eq!(sent(&station)[1]["file"]["file_data"], old);
+}
+
 /// Files that are not read here need a model that takes files.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_read_here_goes_only_where_files_are_taken() {

@@ -144,6 +144,67 @@ async fn a_service_that_fails_ends_the_request_and_nothing_is_sent_to_a_model() 
     }
 }
 
+/// A service that fails says nothing of the endpoint, which was not asked: neither its circuit nor the
+/// provider's credential suffers, and the request's record names no attempt at it.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_fails_does_not_count_against_the_endpoint() {
+    let down = (0..30).map(|_| Reply::json(503, "{}")).collect();
+    let station = station(down, CONFIG);
+    for _ in 0..30 {
+        let body = asked("acme/text", &pdf(""), wanted());
+        let error = station.chat(body).await.error(502);
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.starts_with("file-parser: "), "{message}");
+    }
+    let plain = json!({"messages": [{"role": "user", "content": "Hi"}]});
+    let body = waystation_tests::asking("acme/text", plain).to_string();
+    let endpoints = station.get("/v1/models/acme/text/endpoints").await.ok();
+    let uptime = &endpoints["data"]["endpoints"][0]["uptime_last_5m"];
+    assert!(
+        uptime.is_null(),
+        "{uptime} of an endpoint that was never asked"
+    );
+    station.post(body).await.ok();
+}
+
+/// What costs money waits for an endpoint that needs it.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nobody_can_serve_is_not_read() {
+    let station = station(vec![pages(1)], CONFIG);
+    let mut body = asked("acme/text", &pdf(""), wanted());
+    body["provider"] = json!({"max_price": {"prompt": 0.001}});
+    station.chat(body).await.error(404);
+    assert_eq!(station.upstream().calls(), 0);
+}
+
+/// A fallback gets what was read for the first endpoint; the stage and its fee are told once.
+#[tokio::test(start_paused = true)]
+async fn one_reading_serves_all_attempts() {
+    let upstream = ReplayTransport::hosts()
+        .at("ocr.mock", vec![pages(2)])
+        .at("a.mock", vec![fixtures::error(500, "down")])
+        .at("c.mock", vec![fixtures::answer("Read.", 5, 2)]);
+    let (station, _) = with(upstream, CONFIG, None);
+    let mut body = asked("acme/text", &pdf(""), wanted());
+    body["models"] = json!(["acme/text", "acme/eyes"]);
+    let mut request =
+        Station::request(http::Method::POST, "/v1/chat/completions", body.to_string());
+    let name = http::HeaderName::from_static("x-openrouter-metadata");
+    request
+        .headers_mut()
+        .insert(name, http::HeaderValue::from_static("enabled"));
+    let got = station.whole(request).await.ok();
+    assert_eq!(station.asked(), ["ocr", "a", "c"]);
+    let bodies = station.bodies();
+    let text = |at: usize| bodies[at]["messages"][0]["content"][1]["text"].clone();
+    assert_eq!(text(1), text(2));
+    let images = |at: usize| bodies[at].to_string().matches("image_url\":{").count();
+    assert_eq!((images(1), images(2)), (0, 6), "for who looks at them");
+    let stages = got["openrouter_metadata"]["pipeline"].to_string();
+    assert_eq!(stages.matches("mistral-ocr").count(), 2, "{stages}");
+    assert_eq!(stages.matches("0.004").count(), 1, "{stages}");
+}
+
 /// Without a key, and for prompts that want no data kept, it is a 400 that names the fix.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_may_not_be_asked_is_a_400_that_names_the_fix() {

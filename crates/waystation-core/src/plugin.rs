@@ -106,6 +106,12 @@ pub trait Run: Send {
         None
     }
 
+    /// What the client may change where every endpoint was dropped for a kind of content that the run
+    /// cannot spare them.
+    fn lacks(&self) -> Option<PluginError> {
+        None
+    }
+
     /// What has been paid for the request so far, for attempts that failed too.
     fn spent(&self) -> Spent {
         Spent::default()

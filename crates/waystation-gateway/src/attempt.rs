@@ -14,8 +14,8 @@ use tokio::{
 };
 use waystation_core::{
     BodyStream, Call, ChatEvent, ChatRequest, Codec, DialectId, EncodeError, Endpoint, ErrorType,
-    FinishReason, HttpStream, Lease, Note, Now, PoolKey, Reader, ReplyHead, SendLimits, Sent,
-    Target, Transport, TransportError, UpstreamError, Usage,
+    FinishReason, HttpStream, Lease, Note, Now, PluginError, PoolKey, Reader, ReplyHead,
+    SendLimits, Sent, Target, Transport, TransportError, UpstreamError, Usage,
 };
 
 use crate::{Route, Timeouts, echo::Echo};
@@ -98,6 +98,8 @@ pub(crate) struct Failed {
     pub(crate) sent: Sent,
     /// It was the connection that failed.
     pub(crate) network: bool,
+    /// It was a plugin that failed: the upstream was not asked.
+    pub(crate) plugin: Option<Box<PluginError>>,
 }
 
 // === impl Codecs ===
@@ -206,6 +208,7 @@ impl Attempt<'_> {
                 error: UpstreamError::new(kind, error.to_string()),
                 sent: Sent::Nothing,
                 network: false,
+                plugin: None,
             }
         })
     }
@@ -436,6 +439,7 @@ impl Failed {
             error,
             sent: Sent::Maybe,
             network: false,
+            plugin: None,
         }
     }
 
@@ -455,6 +459,18 @@ impl Failed {
             error,
             sent: Sent::Nothing,
             network: false,
+            plugin: None,
+        }
+    }
+}
+
+impl From<PluginError> for Failed {
+    fn from(error: PluginError) -> Self {
+        Self {
+            error: UpstreamError::new(error.kind, error.to_string()),
+            sent: Sent::Nothing,
+            network: false,
+            plugin: Some(Box::new(error)),
         }
     }
 }
@@ -470,6 +486,7 @@ impl From<TransportError> for Failed {
             error: UpstreamError::new(kind, error.to_string()),
             sent: error.sent,
             network: !error.timed_out,
+            plugin: None,
         }
     }
 }

@@ -205,7 +205,7 @@ impl Gateway {
         let trace = trace.unwrap_or_else(|none| &none.trace);
         // Nobody else fills it in.
         let _ = notes.set(trace.notes.clone());
-        let (mut plan, decision) = planned.map_err(GatewayError::NoRoute)?;
+        let (mut plan, decision) = planned.map_err(plugin_runs::unrouted(&prepared.runs))?;
         record.note(|entry| entry.decision = Some(decision));
         plugin_runs::permit(&mut plan, &prepared.runs)?;
         let (parts, health) = (&self.parts, &*self.health);

@@ -66,6 +66,8 @@ pub struct AttemptReport {
     pub sent: Sent,
     /// It was the connection that failed.
     pub network: bool,
+    /// It was a plugin that failed: the upstream was not asked.
+    pub plugin: Option<Box<PluginError>>,
     /// How long it took.
     pub took: Duration,
 }
@@ -236,6 +238,7 @@ mod tests {
             error: UpstreamError::new(*kind, format!("reason {kind}")),
             sent: Sent::Maybe,
             network: false,
+            plugin: None,
             took: Duration::ZERO,
         };
         AttemptsFailed::of(Vec::new(), kinds.iter().map(report).collect())

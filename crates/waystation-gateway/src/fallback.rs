@@ -255,11 +255,13 @@ impl Fallback<'_> {
             };
             // What plugins did for this endpoint was for nothing.
             stages.truncate(kept);
-            record.attempt_failed(&report);
+            if report.plugin.is_none() {
+                record.attempt_failed(&report);
+            }
             let kind = report.error.kind;
             let triggers = self.snapshot.settings.retries.fallback_on;
             tried.leads_on = triggers.cover(kind, report.network);
-            tried.made += usize::from(!keys.used.is_empty());
+            tried.made += usize::from(!keys.used.is_empty() && report.plugin.is_none());
             tried.reports.push(report);
             match self.next(kind, tried, &keys.used) {
                 Next::OtherKey => {}
@@ -279,6 +281,14 @@ impl Fallback<'_> {
 
     /// The conclusion from everything that was tried.
     fn failed(&self, tried: Tried) -> GatewayError {
+        // Where no upstream was asked, none is to blame.
+        let plugins = tried.reports.iter().map(|report| report.plugin.as_deref());
+        if let Some(Some(first)) = plugins
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.first().copied())
+        {
+            return first.clone().into();
+        }
         let requested = self.plan.requested.clone();
         GatewayError::Attempts(Box::new(AttemptsFailed::of(requested, tried.reports)))
     }
@@ -309,8 +319,6 @@ impl Fallback<'_> {
             Err(none) => return Err(none),
         };
         keys.used.push(side.lease.credential.clone());
-        let with = (&side.lease.credential, side.started);
-        record.attempt(&planned.endpoint, &side.provider, with);
         let raced = self.raced(&side, work, record, &mut keys.beside);
         raced.await.map_err(|report| Some(*report))
     }
@@ -336,6 +344,14 @@ impl Fallback<'_> {
         }
         if !tried.leads_on {
             return Next::Stop;
+        }
+        // What a plugin cannot do for one endpoint it may do for another of the same model.
+        if tried
+            .reports
+            .last()
+            .is_some_and(|report| report.plugin.is_some())
+        {
+            return Next::Endpoint;
         }
         // Work that may have been done, and paid for, is repeated once at most.
         let late = |report: &&AttemptReport| {

@@ -11,10 +11,10 @@ use waystation_core::{
     BodyStream, Clock, HttpRequest, HttpStream, OutputStage, Phase, PluginError, Run, SendLimits,
     Sent, Spent, Transport, TransportError,
 };
-use waystation_router::Plan;
+use waystation_router::{NoRoute, Plan, Reason};
 
 use crate::{
-    Parts,
+    GatewayError, Parts,
     steps::{self, Tools},
 };
 
@@ -46,6 +46,19 @@ pub(crate) fn permit(plan: &mut Plan, runs: &[Box<dyn Run>]) -> Result<(), Plugi
     match refusal {
         Some(refusal) if plan.attempts.is_empty() => Err(refusal),
         _ => Ok(()),
+    }
+}
+
+/// Why a request has no endpoint: where kinds of content are all that is in the way, what a plugin knows
+/// of them says more than which endpoints do not take them.
+pub(crate) fn unrouted(runs: &[Box<dyn Run>]) -> impl Fn(Box<NoRoute>) -> GatewayError {
+    |none| {
+        let is_content = none.excluded_by == [Reason::Modality.excluded_by()];
+        let advice = || runs.iter().find_map(|run| run.lacks());
+        match is_content.then(advice).flatten() {
+            Some(advice) => advice.into(),
+            None => GatewayError::NoRoute(none),
+        }
     }
 }
 

@@ -73,7 +73,7 @@ const OLD_OFFICE: &[u8] = b"\xd0\xcf\x11\xe0";
 const MAGIC: &[(&[u8], &str)] = &[
     (
         OLD_OFFICE,
-        "a file of an Office before 2007 (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx",
+        "a file of an Office before 2007 (.doc, .xls, .ppt): save it as .docx, .xlsx, .pptx or PDF",
     ),
     (b"\x1f\x8b", "gzip"),
     (b"\x89PNG", "an image"),

@@ -2,20 +2,22 @@
 //! [`crate::read_document`]'s, the sandbox's, or an OCR service's; here is which, when, and what is said
 //! of it.
 
+mod annotation;
 mod attachment;
 mod ocr;
 mod rewrite;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use annotation::Annotate;
 use async_trait::async_trait;
 use attachment::{Attachment, Content, Source};
 use bytes::Bytes;
 pub use ocr::OcrService;
 use waystation_core::{
-    AskHints, ChatEvent, ChatRequest, Cx, DataCollection, Delta, DocumentJob, DocumentLimits,
-    Endpoint, ErrorType, FetchLimits, Fetcher, Json, Modality, Options, OutputStage, Plugin,
-    PluginError, PluginId, ProviderPreferences, RawJson, Run, Spent, StageReport, Usd,
+    AskHints, ChatRequest, Cx, DataCollection, DocumentJob, DocumentLimits, Endpoint, ErrorType,
+    FetchLimits, Fetcher, Json, Modality, Options, OutputStage, Plugin, PluginError, PluginId,
+    ProviderPreferences, RawJson, Run, Spent, StageReport, Usd,
 };
 
 use crate::{
@@ -104,13 +106,10 @@ struct Parsing {
     files: Vec<Attachment>,
     /// Which files the attempt under way got as text.
     sent: Vec<usize>,
-    /// What OCR has cost.
-    fee: Usd,
-}
-
-/// Adds the annotations to a reply.
-struct Annotate {
-    annotations: Option<RawJson>,
+    /// Those that could not be read: they are not tried again for the next endpoint.
+    failed: HashMap<usize, PluginError>,
+    /// What OCR did, for each file that it read.
+    recognised: HashMap<usize, StageReport>,
 }
 
 // === impl FileParser ===
@@ -145,7 +144,8 @@ impl Plugin for FileParser {
             parser: self.clone(),
             files,
             sent: Vec::new(),
-            fee: Usd::ZERO,
+            failed: HashMap::new(),
+            recognised: HashMap::new(),
         })))
     }
 }
@@ -205,16 +205,12 @@ impl Run for Parsing {
         _: &mut AskHints,
         cx: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
-        // What goes as text wherever it goes is read once, here, so that errors are the request's and
-        // not an endpoint's: what is cheap to read, and what the request wants a service to read.
+        // What goes as text wherever it goes and is cheap to read is read here, so that errors are the
+        // request's and not an endpoint's. What costs time or money waits for the first endpoint that
+        // needs it: a request that nobody can serve costs neither.
         for at in 0..self.files.len() {
             let source = self.files.get(at).map(|file| file.source);
             match source {
-                Some(Source::Inline(FileKind::Pdf) | Source::Address)
-                    if self.engine == Engine::Ocr =>
-                {
-                    self.read(at, chat, cx).await?;
-                }
                 Some(Source::Inline(FileKind::Text | FileKind::Html | FileKind::Table)) => {
                     self.read(at, chat, cx).await?;
                 }
@@ -252,12 +248,17 @@ impl Run for Parsing {
         let native = to.input.has(Modality::File);
         for at in 0..self.files.len() {
             if self.wants_text(at, native) {
-                self.read(at, chat, cx).await?;
+                self.read_once(at, chat, cx).await?;
                 self.sent.push(at);
             }
         }
         rewrite::in_place(chat, &self.files, &self.sent, to.input.has(Modality::Image));
         if !self.sent.is_empty() {
+            for at in &self.sent {
+                if let Some(report) = self.recognised.get(at) {
+                    cx.stage(report.clone());
+                }
+            }
             let names: Vec<String> = self.sent_files().map(Attachment::title).collect();
             cx.stage(StageReport {
                 plugin: PluginId::from_static(ID),
@@ -272,20 +273,29 @@ impl Run for Parsing {
 
     fn spent(&self) -> Spent {
         Spent {
-            fee: self.fee,
+            fee: self.recognised.values().map(|report| report.fee).sum(),
             ..Spent::default()
         }
     }
 
     fn salvage(&self) -> Option<RawJson> {
-        rewrite::annotations(self.files.iter())
+        annotation::of(self.files.iter())
+    }
+
+    fn lacks(&self) -> Option<PluginError> {
+        // No text model would do: what else is tried is told with the reason.
+        let foreign = self.files.iter().find_map(|file| match file.source {
+            Source::Inline(kind @ FileKind::Foreign(_)) => Some((file, kind)),
+            _ => None,
+        });
+        let (file, kind) = foreign?;
+        let error = read_document(&[], kind).err()?;
+        Some(refused(format!("{}: {error}", file.title())))
     }
 
     fn output(&mut self) -> Option<Box<dyn OutputStage>> {
-        let annotations = rewrite::annotations(self.sent_files())?;
-        Some(Box::new(Annotate {
-            annotations: Some(annotations),
-        }))
+        let annotations = annotation::of(self.sent_files())?;
+        Some(Box::new(Annotate::with(annotations)))
     }
 }
 
@@ -324,6 +334,23 @@ impl Parsing {
         Ok(())
     }
 
+    /// Makes sure that the file's text is there; a second time it fails as it did the first time.
+    async fn read_once(
+        &mut self,
+        at: usize,
+        chat: &ChatRequest,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), PluginError> {
+        if let Some(error) = self.failed.get(&at) {
+            return Err(error.clone());
+        }
+        let read = self.read(at, chat, cx).await;
+        if let Err(error) = &read {
+            self.failed.insert(at, error.clone());
+        }
+        read
+    }
+
     /// Makes sure that the file's text is there.
     async fn read(
         &mut self,
@@ -359,7 +386,7 @@ impl Parsing {
             return Ok(());
         }
         let content = match (self.engine, kind) {
-            (Engine::Ocr, FileKind::Pdf) => self.recognised(&title, &bytes, cx).await?,
+            (Engine::Ocr, FileKind::Pdf) => self.recognised(at, &bytes, cx).await?,
             _ => self.parsed(bytes, kind, cx).await.map_err(failed)?,
         };
         let failed = |reason: String| refused(format!("{title}: {reason}"));
@@ -409,10 +436,15 @@ impl Parsing {
     /// The text of a PDF by the OCR service.
     async fn recognised(
         &mut self,
-        title: &str,
+        at: usize,
         bytes: &[u8],
-        cx: &mut Cx<'_>,
+        cx: &Cx<'_>,
     ) -> Result<Content, PluginError> {
+        let title = self
+            .files
+            .get(at)
+            .map(Attachment::title)
+            .unwrap_or_default();
         let started = cx.clock.now().tick;
         let Some(ocr) = &self.parser.ocr else {
             return Err(refused("pdf.engine: \"mistral-ocr\" is not configured"));
@@ -423,8 +455,7 @@ impl Parsing {
             message: format!("{title}: mistral-ocr: {reason}"),
         })?;
         let (pages, fee) = (reading.pages, ocr.fee(reading.pages));
-        self.fee = self.fee + fee;
-        cx.stage(StageReport {
+        let report = StageReport {
             plugin: PluginId::from_static(ID),
             summary: format!("mistral-ocr read {title}: {pages} pages"),
             data: Some(RawJson::of(
@@ -432,29 +463,9 @@ impl Parsing {
             )),
             fee,
             took: cx.clock.now().tick.since(started),
-        });
+        };
+        self.recognised.insert(at, report);
         Ok(reading.content)
-    }
-}
-
-// === impl Annotate ===
-
-impl OutputStage for Annotate {
-    fn event(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) -> Result<(), PluginError> {
-        // Before the end of the first choice, so that streams and whole replies have them alike.
-        if matches!(&event, ChatEvent::Finish(finish) if finish.choice == 0)
-            && let Some(annotations) = self.annotations.take()
-        {
-            let mut delta = Delta::of(0);
-            delta.annotations = Some(annotations);
-            out.push(ChatEvent::Delta(delta));
-        }
-        out.push(event);
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut Vec<ChatEvent>) -> Result<(), PluginError> {
-        Ok(())
     }
 }
 

@@ -154,19 +154,8 @@ impl Run for Searching {
         &mut self,
         _: &mut ChatRequest,
         _: &mut AskHints,
-        cx: &mut Cx<'_>,
+        _: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
-        // No answer without results: so they are had before anybody else is asked.
-        if !self.required {
-            return Ok(());
-        }
-        if let Some(service) = self.seeker.service().cloned() {
-            let found = self.search(&service, cx).await;
-            if let Err(reason) = &found.hits {
-                let message = format!("{reason}, and the entry says \"required\": true");
-                return Err(refusal(ErrorType::ProviderUnavailable, message));
-            }
-        }
         Ok(())
     }
 
@@ -186,7 +175,7 @@ impl Run for Searching {
         let engine = self.seeker.engine(to);
         let engine = engine.map_err(|reason| refusal(ErrorType::InvalidRequest, reason))?;
         let service = match engine {
-            Engine::Native if self.found.is_none() => {
+            Engine::Native if !self.has_results() => {
                 chat.remove("web_search_options");
                 prompt::add_tool(chat, &self.seeker.wanted.marker());
                 cx.stage(native_report());
@@ -205,6 +194,10 @@ impl Run for Searching {
         let Some(found) = &self.found else {
             return Ok(());
         };
+        if let (Err(reason), true) = (&found.hits, self.required) {
+            let message = format!("{reason}, and the entry says \"required\": true");
+            return Err(refusal(ErrorType::ProviderUnavailable, message));
+        }
         cx.stage(found.report());
         if let Ok(hits) = &found.hits
             && !hits.is_empty()
@@ -235,6 +228,11 @@ impl Run for Searching {
 }
 
 impl Searching {
+    /// Whether a service has been asked, and has answered.
+    fn has_results(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| found.hits.is_ok())
+    }
+
     /// Searches, and keeps what was found for the attempts to come.
     async fn search(&mut self, service: &SearchService, cx: &Cx<'_>) -> &Found {
         let started = cx.clock.now().tick;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::time::timeout;
-use waystation_core::{ChatRequest, InvalidRequest, Json, Kind};
+use waystation_core::{ChatRequest, InvalidRequest, Json, Kind, Tick};
 use waystation_router::{Admit, Plan, Planned};
 
 use super::{Beside, Fallback, Served, Work, side::Side};
@@ -132,6 +132,8 @@ impl Fallback<'_> {
             Ok(prepared) => prepared,
             Err(failed) => return self.ended(side, Err(failed)),
         };
+        let own_side = (side, attempt.now.tick);
+        begin(record, own_side);
         let mut first = pin!(attempt.first(&own));
         let hedge = self.hedge(side.planned).filter(|_| beside.room);
         let Some((after, planned)) = hedge else {
@@ -148,30 +150,32 @@ impl Fallback<'_> {
             stages.truncate(kept);
             return self.ended(side, first.await);
         };
+        let other_side = (&other, attempt.now.tick);
         let mut second = pin!(attempt.first(&own));
         let (led, outcome) = tokio::select! {
             biased;
             outcome = &mut first => (true, outcome),
             outcome = &mut second => (false, outcome),
         };
-        let (ahead, behind) = if led { (side, &other) } else { (&other, side) };
+        let (ahead, behind) = if led {
+            (own_side, other_side)
+        } else {
+            (other_side, own_side)
+        };
         let (serving, outcome) = match outcome {
             Ok(committed) => {
-                let endpoint = &behind.planned.endpoint;
-                record.beaten(endpoint, &behind.provider, behind.started);
+                let (beaten, since) = behind;
+                record.beaten(&beaten.planned.endpoint, &beaten.provider, since);
                 (ahead, Ok(committed))
             }
             Err(failed) => {
-                self.gone(ahead, failed, record, &mut beside.reports);
+                self.gone(ahead.0, failed, record, &mut beside.reports);
                 let outcome = if led { second.await } else { first.await };
                 (behind, outcome)
             }
         };
-        record.attempt(
-            &serving.planned.endpoint,
-            &serving.provider,
-            (&serving.lease.credential, serving.started),
-        );
+        begin(record, serving);
+        let (serving, _) = serving;
         // What plugins did for the other one was for nothing.
         if std::ptr::eq(serving, side) {
             stages.truncate(kept);
@@ -220,6 +224,12 @@ impl Fallback<'_> {
             beside.push(*report);
         }
     }
+}
+
+/// The record names this attempt as the one under way since then: plugins have done their part.
+fn begin(record: &mut Record, (side, since): (&Side<'_>, Tick)) {
+    let with = (&side.lease.credential, since);
+    record.attempt(&side.planned.endpoint, &side.provider, with);
 }
 
 #[cfg(test)]

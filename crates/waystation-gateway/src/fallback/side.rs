@@ -95,7 +95,8 @@ impl Fallback<'_> {
         }
     }
 
-    /// The plugins' part for this endpoint; what is left is the call itself.
+    /// The plugins' part for this endpoint; what is left is the call itself. A plugin that fails says
+    /// nothing of the endpoint, and its time is none of the endpoint's.
     ///
     /// A provider that has as many requests under way as it may is a failed attempt that sent
     /// nothing: the next endpoint is tried at once, nobody queues.
@@ -115,13 +116,16 @@ impl Fallback<'_> {
             return Err(Failed::of(UpstreamError::garbage(message)));
         };
         let mut chat = self.fitted(chat, endpoint);
+        let begun = self.parts.clock.now().tick;
         let network = Patient::of(self.parts);
         for run in runs {
             let (parts, clock) = (self.parts, &*self.parts.clock);
             let mut cx = Cx::new(&network, clock, &*parts.sandbox, &*parts.tokens, stages);
             let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
-            adapted.map_err(|e| Failed::of(UpstreamError::new(e.kind, e.to_string())))?;
+            adapted?;
         }
+        // What plugins took is time of the request, and not of the endpoint.
+        let now = self.parts.clock.now();
         let model = self.snapshot.catalog.model(endpoint.model.as_str());
         let attempt = Attempt {
             thinks: model.is_some_and(|model| model.reasoning),
@@ -132,8 +136,8 @@ impl Fallback<'_> {
             endpoint,
             lease: &side.lease,
             echo: self.echo,
-            now: self.parts.clock.now(),
-            left,
+            now,
+            left: left.saturating_sub(now.tick.since(begun)),
             permit,
         };
         Ok((attempt, chat))
@@ -228,7 +232,15 @@ impl Fallback<'_> {
                 error,
                 sent,
                 network,
+                plugin,
             }) => {
+                let begun = (&side.provider, side.started);
+                if plugin.is_some() {
+                    // It says nothing of the endpoint, which was not asked.
+                    let mut report = self.report(side.planned, begun, error);
+                    report.plugin = plugin;
+                    return Err(Box::new(report));
+                }
                 let now = self.parts.clock.now().tick;
                 rests.failed(side.by(), &error, now);
                 if error.kind == ErrorType::Authentication && sent == Sent::Maybe {
@@ -242,7 +254,6 @@ impl Fallback<'_> {
                 let endpoint = &side.planned.endpoint.id;
                 let outcome = Outcome::failed(error.kind, now);
                 self.health.record(endpoint, outcome);
-                let begun = (&side.provider, side.started);
                 let mut report = self.report(side.planned, begun, error);
                 (report.sent, report.network) = (sent, network);
                 Err(Box::new(report))
@@ -264,6 +275,7 @@ impl Fallback<'_> {
             error,
             sent: Sent::Nothing,
             network: false,
+            plugin: None,
             took: self.parts.clock.now().tick.since(started),
         }
     }

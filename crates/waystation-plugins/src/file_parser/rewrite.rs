@@ -1,4 +1,4 @@
-//! Writes messages with the text of files in the files' places, and the annotations of a reply.
+//! Writes messages with the text of files in the files' places.
 //!
 //! Messages without files are copied byte for byte, so that what an upstream has cached stays cached; of
 //! the others only the parts that are files change. A `cache_control` of a file's part stays with its
@@ -103,47 +103,11 @@ fn write_parts(content: Json<'_>, files: &[&Attachment], images: &mut usize, out
 }
 
 /// A picture as models take it, and as annotations hold it.
-fn write_image(image: &str, out: &mut Vec<u8>) {
+pub(super) fn write_image(image: &str, out: &mut Vec<u8>) {
     let mut part = ObjectWriter::open(out);
     part.string("type", "image_url");
     let mut address = part.object("image_url");
     address.string("url", image);
     address.close();
     part.close();
-}
-
-/// The annotations of the files that went as text; `None` for no files.
-///
-/// Source: API contract, section 7.2.
-pub(super) fn annotations<'f>(files: impl Iterator<Item = &'f Attachment>) -> Option<RawJson> {
-    let mut out = vec![b'['];
-    for file in files {
-        let Some(read) = file.content() else { continue };
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        let mut note = ObjectWriter::open(&mut out);
-        note.string("type", "file");
-        let mut held = note.object("file");
-        held.string("hash", file.hash());
-        if let Some(name) = file.name() {
-            held.string("name", name);
-        }
-        let content = held.key("content");
-        content.push(b'[');
-        let mut part = ObjectWriter::open(content);
-        part.string("type", "text").string("text", &read.text);
-        part.close();
-        for image in &read.images {
-            content.push(b',');
-            write_image(image, content);
-        }
-        content.push(b']');
-        held.close();
-        note.close();
-    }
-    out.push(b']');
-    (out.len() > 2)
-        .then(|| RawJson::parse(&out.into()).ok())
-        .flatten()
 }

@@ -465,6 +465,8 @@ impl Failed {
 }
 
 impl From<PluginError> for Failed {
+    /// Nothing was sent. The kind is the plugin's word on the request: that it speaks of a service which
+    /// is down does not make the endpoint one.
     fn from(error: PluginError) -> Self {
         Self {
             error: UpstreamError::new(error.kind, error.to_string()),

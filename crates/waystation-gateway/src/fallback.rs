@@ -279,7 +279,8 @@ impl Fallback<'_> {
         }
     }
 
-    /// The conclusion from everything that was tried.
+    /// The conclusion from everything that was tried: the plugin's refusal where plugins failed before
+    /// any endpoint was asked.
     fn failed(&self, tried: Tried) -> GatewayError {
         // Where no upstream was asked, none is to blame.
         let plugins = tried.reports.iter().map(|report| report.plugin.as_deref());

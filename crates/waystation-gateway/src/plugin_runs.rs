@@ -51,6 +51,10 @@ pub(crate) fn permit(plan: &mut Plan, runs: &[Box<dyn Run>]) -> Result<(), Plugi
 
 /// Why a request has no endpoint: where kinds of content are all that is in the way, what a plugin knows
 /// of them says more than which endpoints do not take them.
+///
+/// Where something else dropped an endpoint too (a price, a name), the router's account stands: relaxing
+/// that may be enough. A file of an old format, sent to a model that takes none: 400 with what to save it
+/// as, where the router would say 404.
 pub(crate) fn unrouted(runs: &[Box<dyn Run>]) -> impl Fn(Box<NoRoute>) -> GatewayError {
     |none| {
         let is_content = none.excluded_by == [Reason::Modality.excluded_by()];

@@ -227,6 +227,9 @@ impl Fallback<'_> {
 }
 
 /// The record names this attempt as the one under way since then: plugins have done their part.
+///
+/// What they took is not counted among the endpoint's times, and a client that goes away while they are at
+/// work is charged for no prompt.
 fn begin(record: &mut Record, (side, since): (&Side<'_>, Tick)) {
     let with = (&side.lease.credential, since);
     record.attempt(&side.planned.endpoint, &side.provider, with);

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, io::Read, sync::Arc};
 
-use waystation_core::{ModelId, ProviderSlug};
+use waystation_core::{EndpointId, ModelId, ProviderSlug};
 
 use crate::{
-    CatalogError, Changes, Model, Provider, RowError, Warning, load, name::ProviderNames, overlay,
-    source::Rows, suggest,
+    CatalogError, Changes, Model, Provider, RowError, Speed, Warning, load, name::ProviderNames,
+    overlay, source::Rows, suggest,
 };
 
 /// The embedded form. `cargo xtask catalog build` makes it; `cargo xtask catalog check` holds it to
@@ -108,6 +108,22 @@ impl Catalog {
     /// Every model, by id.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         self.models.iter()
+    }
+
+    /// How fast endpoints are said to be, by their hosts or by the operator: figures that nobody
+    /// measured. Takes time in proportion to the models.
+    ///
+    /// ```
+    /// let catalog = waystation_catalog::Catalog::bundled()?;
+    /// let fast = catalog.speeds().filter(|(_, speed)| speed.throughput_tps > Some(1_000.0));
+    /// assert!(fast.count() > 0);
+    /// # Ok::<(), waystation_catalog::CatalogError>(())
+    /// ```
+    pub fn speeds(&self) -> impl Iterator<Item = (&EndpointId, Speed)> {
+        self.models.iter().flat_map(|model| {
+            let known = model.speeds.iter();
+            known.filter_map(|(tag, speed)| Some((&model.endpoint(tag.as_str())?.id, *speed)))
+        })
     }
 
     /// The model of exactly this id.

@@ -8,6 +8,8 @@ use waystation_core::{
     ProviderSlug, Quantization, Quirks, ServiceTier, Tag, Tokens,
 };
 
+use crate::Speed;
+
 /// Everything that one config changes, applied in the order of the fields.
 ///
 /// ```
@@ -104,6 +106,8 @@ pub struct ModelChange {
     pub reasoning: Option<bool>,
     /// Its reasoning cannot be switched off.
     pub reasoning_mandatory: Option<bool>,
+    /// Other models may be trained on what it writes, whatever its licence is known to say.
+    pub distillable: Option<bool>,
     /// Further endpoints. One whose tag is taken replaces that endpoint.
     pub endpoints: Vec<EndpointChange>,
 }
@@ -132,6 +136,8 @@ pub struct EndpointChange {
     pub parameters: Option<ParameterSet>,
     /// Number format of the weights.
     pub quantization: Option<Quantization>,
+    /// How fast it is expected to be.
+    pub speed: Speed,
 }
 
 /// A patch to every endpoint that it selects. It selects by model, by provider, or by both.
@@ -165,6 +171,11 @@ pub struct Override {
     pub price: Option<Price>,
     /// What the provider calls the model.
     pub upstream_model: Option<String>,
+    /// How fast the endpoints are expected to be. Figures that it leaves out stay as they are.
+    pub speed: Speed,
+    /// Whether other models may be trained on what the models write. It is said of models: such an
+    /// override must not name a provider.
+    pub distillable: Option<bool>,
     /// `Some(false)` takes the endpoint away.
     pub enabled: Option<bool>,
 }
@@ -203,6 +214,7 @@ impl ModelChange {
             parameters: None,
             reasoning: None,
             reasoning_mandatory: None,
+            distillable: None,
             endpoints: Vec::new(),
         }
     }
@@ -223,6 +235,7 @@ impl EndpointChange {
             max_output: None,
             parameters: None,
             quantization: None,
+            speed: Speed::default(),
         }
     }
 }

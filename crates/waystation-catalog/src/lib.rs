@@ -12,6 +12,7 @@ mod overlay;
 mod provider;
 mod sketch;
 pub mod source;
+mod speed;
 mod suggest;
 
 pub use catalog::Catalog;
@@ -20,3 +21,4 @@ pub use endpoints::{Endpoints, SharedEndpoint};
 pub use error::{CatalogError, RowError, Warning};
 pub use model::Model;
 pub use provider::Provider;
+pub use speed::Speed;

@@ -15,8 +15,8 @@ use waystation_core::{
 pub(crate) use field::{described, no_provider, per_mtok, tokens};
 
 use crate::{
-    Catalog, CatalogError, Model, Provider, RowError,
-    source::{EndpointRow, ModelRow, ProviderRow, Rows, Text},
+    Catalog, CatalogError, Model, Provider, RowError, Speed,
+    source::{EndpointRow, LicenseRow, ModelRow, ProviderRow, Rows, Text},
 };
 use field::{auth, day, env_auth, id, modalities, native_search, parameters, price, quirks, word};
 
@@ -37,7 +37,14 @@ pub(crate) fn load(rows: &Rows<'_>) -> Result<Catalog, CatalogError> {
         .collect();
     let mut models = Vec::with_capacity(rows.model.len());
     for row in &rows.model {
-        models.push(shared.model(row, &by_slug, &makers)?);
+        let mut model = shared.model(row, &by_slug, &makers)?;
+        if let Some(id) = &row.license {
+            let license = license(id, &rows.license);
+            let license = license.map_err(|why| why.at(format!("model {:?}", row.id)))?;
+            model.license = Some(shared.text(id));
+            model.distillable = license.distillable;
+        }
+        models.push(model);
     }
     let mut latest = BTreeMap::new();
     for row in &rows.latest {
@@ -66,6 +73,15 @@ pub(crate) fn load(rows: &Rows<'_>) -> Result<Catalog, CatalogError> {
     }
     let version = shared.text(&rows.version);
     Catalog::assemble(version, models, providers, aliases, latest)
+}
+
+/// The licence of that id.
+fn license<'a>(id: &str, rows: &'a [LicenseRow<'a>]) -> Result<&'a LicenseRow<'a>, RowError> {
+    let found = rows.iter().find(|row| *row.id == *id);
+    found.ok_or_else(|| RowError::Unknown {
+        expected: "`license` to be the `id` of a licence".into(),
+        found: id.into(),
+    })
 }
 
 /// Which providers make which author's models.
@@ -203,6 +219,14 @@ impl Shared {
             let made = self
                 .endpoint(endpoint, &model, provider, maker)
                 .map_err(|w| w.at(at()))?;
+            if !endpoint.speed.is_unknown() {
+                let speed = Speed {
+                    throughput_tps: endpoint.speed.throughput_tps,
+                    latency_s: endpoint.speed.latency_s,
+                };
+                let speed = speed.checked().map_err(|w| w.at(at()))?;
+                model.speeds.push((made.tag.clone(), speed));
+            }
             model.endpoints.push(made);
         }
         Ok(model)
@@ -236,9 +260,12 @@ impl Shared {
             reasoning: row.reasoning,
             reasoning_mandatory: row.reasoning_mandatory,
             open_weights: row.open_weights,
+            license: None,
+            distillable: None,
             router: row.router,
             deprecated: row.deprecated,
             endpoints: Vec::with_capacity(row.endpoint.len()).into(),
+            speeds: Vec::new(),
             as_of: self.text(&row.seen),
             sources: sources.into(),
         })

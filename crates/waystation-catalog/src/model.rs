@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use waystation_core::{Endpoint, Modalities, ModelId, ParameterSet, Tokens};
+use waystation_core::{Endpoint, Modalities, ModelId, ParameterSet, Tag, Tokens};
 
-use crate::Endpoints;
+use crate::{Endpoints, Speed};
 
 /// One model. Facts that no source states are `None`, never a guess.
 #[derive(Clone, Debug)]
@@ -44,12 +44,18 @@ pub struct Model {
     pub reasoning_mandatory: bool,
     /// Its weights are public.
     pub open_weights: Option<bool>,
+    /// The licence of its weights, where a source states it: `apache-2.0`.
+    pub license: Option<Arc<str>>,
+    /// Other models may be trained on what it writes: by its licence, or by the operator's word.
+    pub distillable: Option<bool>,
     /// The id stands for a choice among other models.
     pub router: bool,
     /// No current list has it any more.
     pub deprecated: bool,
     /// Who serves it, in the catalogue's order. Tags are unique among them.
     pub endpoints: Endpoints,
+    /// How fast endpoints are said to be, by tag. Most say nothing.
+    pub speeds: Vec<(Tag, Speed)>,
     /// The newest date on which a source had it, `YYYY-MM-DD`; empty for a model of the operator's.
     pub as_of: Arc<str>,
     /// Where the facts were read.

@@ -107,11 +107,14 @@ fn change_model(
             return Err(why.at(format!("{at}.provider")));
         };
         let made = new_endpoint(endpoint, model, provider, &at)?;
+        let speed = endpoint.speed.checked().map_err(|why| why.at(at.clone()))?;
         if mine.contains(&made.tag) {
             let name = made.tag.to_string();
             return Err(RowError::Twice { name }.at(format!("{at}.tag")));
         }
         mine.push(made.tag.clone());
+        model.speeds.retain(|(tag, _)| *tag != made.tag);
+        model.speeds.push((made.tag.clone(), speed));
         match model
             .endpoints
             .iter_mut()
@@ -154,9 +157,12 @@ fn new_model(change: &ModelChange) -> Model {
         reasoning: false,
         reasoning_mandatory: false,
         open_weights: None,
+        license: None,
+        distillable: None,
         router: false,
         deprecated: false,
         endpoints: Endpoints::default(),
+        speeds: Vec::new(),
         as_of: "".into(),
         sources: Vec::new().into(),
     }
@@ -174,6 +180,7 @@ fn set_facts(model: &mut Model, change: &ModelChange) {
     model.input = change.input.unwrap_or(model.input);
     model.output = change.output.unwrap_or(model.output);
     model.parameters = change.parameters.unwrap_or(model.parameters);
+    model.distillable = change.distillable.or(model.distillable);
     let always = change.reasoning_mandatory;
     model.reasoning_mandatory = always.unwrap_or(model.reasoning_mandatory);
     model.reasoning = change.reasoning.unwrap_or(model.reasoning) || model.reasoning_mandatory;

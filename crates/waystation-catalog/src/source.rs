@@ -2,11 +2,13 @@
 //! both. Rows are texts and numbers as they stand; they are not validated here, and nothing is
 //! looked up in them. [`Catalog::from_rows`](crate::Catalog::from_rows) does both.
 
+mod fact;
 mod provider;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub use fact::{LicenseRow, SpeedRow};
 pub use provider::{PolicyRow, ProviderRow, WireRow};
 pub use text::Text;
 
@@ -64,6 +66,9 @@ pub struct Rows<'a> {
     /// Other spellings of model ids.
     #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
     pub alias: Vec<AliasRow<'a>>,
+    /// Licences of weights.
+    #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
+    pub license: Vec<LicenseRow<'a>>,
 }
 
 /// One model and the endpoints that serve it.
@@ -124,6 +129,12 @@ pub struct ModelRow<'a> {
     /// The weights are public.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_weights: Option<bool>,
+    /// The licence of the weights, as a row of licences calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<Text<'a>>,
+    /// Where the licence was read. Not embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license_source: Option<Text<'a>>,
     /// The id stands for a choice among models.
     #[serde(skip_serializing_if = "is_false")]
     pub router: bool,
@@ -169,6 +180,9 @@ pub struct EndpointRow<'a> {
     /// Number format of the weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Text<'a>>,
+    /// How fast its host says that it is.
+    #[serde(borrow, skip_serializing_if = "SpeedRow::is_unknown")]
+    pub speed: SpeedRow<'a>,
     /// Charges.
     #[serde(borrow, skip_serializing_if = "PriceRow::is_unknown")]
     pub price: PriceRow<'a>,
@@ -370,6 +384,7 @@ impl<'a> Rows<'a> {
         self.model.extend(more.model);
         self.latest.extend(more.latest);
         self.alias.extend(more.alias);
+        self.license.extend(more.license);
     }
 
     /// Drops what the gateway does not need, sorts, and sets the version to the newest date.
@@ -386,11 +401,13 @@ impl<'a> Rows<'a> {
         for latest in &mut self.latest {
             (latest.source, latest.seen, latest.pinned) = (None, None, false);
         }
+        self.license.iter_mut().for_each(LicenseRow::compact);
         self.latest.retain(|row| row.target.is_some());
         self.model.sort_by(|a, b| a.id.cmp(&b.id));
         self.provider.sort_by(|a, b| a.slug.cmp(&b.slug));
         self.latest.sort_by(|a, b| a.name.cmp(&b.name));
         self.alias.sort_by(|a, b| a.name.cmp(&b.name));
+        self.license.sort_by(|a, b| a.id.cmp(&b.id));
         self
     }
 
@@ -408,12 +425,14 @@ impl<'a> Rows<'a> {
 impl ModelRow<'_> {
     fn compact(&mut self) {
         self.context_length_sources = None;
+        self.license_source = None;
         self.parameters_derived = false;
         self.pinned.clear();
         for endpoint in &mut self.endpoint {
             endpoint.batch = PriceRow::default();
             endpoint.off_peak = None;
             endpoint.spellings.clear();
+            endpoint.speed.compact();
             endpoint.volatile = false;
             endpoint.retires = None;
             endpoint.sources.clear();

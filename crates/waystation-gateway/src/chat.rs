@@ -105,16 +105,24 @@ struct Prepared {
     tools: Tools,
 }
 
+/// Lets the speeds that the catalogue states stand in for measurements.
+fn expect(health: &HealthTable, snapshot: &Snapshot) {
+    let said = snapshot.catalog.speeds();
+    health.set_priors(said.map(|(id, speed)| (id.clone(), speed.into())));
+}
+
 // === impl Gateway ===
 
 impl Gateway {
     /// Puts a gateway together.
     #[must_use]
     pub fn new(parts: Parts, snapshot: Arc<Snapshot>) -> Self {
+        let health = Arc::new(HealthTable::default());
+        expect(&health, &snapshot);
         Self {
             parts,
             snapshot: ArcSwap::new(snapshot),
-            health: Arc::new(HealthTable::default()),
+            health,
             sticky: Arc::new(StickyTable::default()),
             picks: StickyTable::default(),
             rests: Arc::default(),
@@ -124,6 +132,7 @@ impl Gateway {
 
     /// Publishes a new configuration. Requests under way keep the one they began with.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        expect(&self.health, &snapshot);
         self.snapshot.store(snapshot);
         self.rests.clear();
     }

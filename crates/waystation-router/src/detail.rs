@@ -53,6 +53,8 @@ pub(crate) enum Told {
     Parameter(Parameter),
     /// A tier that nobody asked for.
     Tier(ServiceTier),
+    /// The licence that does not let others learn from its text.
+    License(Arc<str>),
     /// Its trust, and the least that the operator takes.
     Trust(Trust, Trust),
 }
@@ -127,6 +129,10 @@ impl fmt::Display for Detail {
             Told::Output(wanted, limit) => write!(f, "max_tokens {wanted} is above its {limit}"),
             Told::Parameter(parameter) => write!(f, "it does not take {parameter}"),
             Told::Tier(tier) => write!(f, "{tier} was not asked for"),
+            Told::License(license) => write!(
+                f,
+                "its licence, {license}, does not let other models be trained on its text"
+            ),
             Told::Trust(trust, least) => write!(f, "it is {trust}, below min_trust {least}"),
         }
     }

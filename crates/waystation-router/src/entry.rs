@@ -2,7 +2,7 @@
 //! It filters no endpoint.
 
 use waystation_catalog::Model;
-use waystation_core::{Ask, Endpoint, ModelId, ModelRef, SortShortcut};
+use waystation_core::{Ask, Endpoint, Modalities, Modality, ModelId, ModelRef, SortShortcut};
 
 use crate::{
     NoRouteCode, Strategy, World,
@@ -271,22 +271,33 @@ impl<'a> Target<'a> {
     }
 }
 
+/// A model that speaks is for conversations that are heard: asked in text for text, some of them refuse,
+/// and others that do not speak answer for less.
+fn speaks_as_asked(question: &Question<'_>, model: &Model) -> bool {
+    let heard = |kinds: Modalities| kinds.has(Modality::Audio);
+    !heard(model.output) || heard(question.ask.output) || heard(question.input)
+}
+
 /// The models that an auto router may choose among: those with at least one endpoint that passes every
-/// rule of the question, credentials and codec included. Sorted by id. Takes time in proportion to the
+/// rule of the question, credentials and codec included; models that speak only where audio is asked with
+/// or asked for. Sorted by id. Takes time in proportion to the
 /// endpoints of the catalogue.
 #[must_use]
 pub fn pool(ask: &Ask, world: &World<'_>) -> Vec<ModelId> {
     let question = Question::of(ask, world);
-    let of = Of {
-        variants: Variants::Plain,
-        shortcut: None,
-        flex_only: false,
+    let serves = |model: &Model| {
+        let of = Of {
+            variants: Variants::Plain,
+            shortcut: None,
+            flex_only: false,
+            model,
+        };
+        let fits = |endpoint: &Endpoint| check(&question, &of, endpoint).is_ok();
+        model.endpoints.iter().any(fits)
     };
-    let serves = |endpoint: &Endpoint| check(&question, &of, endpoint).is_ok();
-    world
-        .catalog
-        .models()
-        .filter(|model| !model.router && !model.deprecated && model.endpoints.iter().any(serves))
-        .map(|model| model.id.clone())
-        .collect()
+    let eligible = |model: &&Model| {
+        !model.router && !model.deprecated && speaks_as_asked(&question, model) && serves(model)
+    };
+    let models = world.catalog.models().filter(eligible);
+    models.map(|model| model.id.clone()).collect()
 }

@@ -228,6 +228,7 @@ fn survivors<'a>(
                 variants: target.variants,
                 shortcut: entry.shortcut,
                 flex_only: flex_only(question, target),
+                model: target.model,
             };
             for (place, endpoint) in target.model.endpoints.iter().enumerate() {
                 // A model that two entries mean is tried once, where it comes first.

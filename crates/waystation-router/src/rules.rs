@@ -2,6 +2,7 @@
 //! it, so the order of the table decides which reason is reported, never which endpoints survive.
 //! Preferences, which only rearrange, are elsewhere.
 
+use waystation_catalog::Model;
 use waystation_core::{
     Ask, DataCollection, Endpoint, MaxPrice, Modalities, Quantization, ServiceTier, SortShortcut,
     Tokens, Usd, UsdPerMTok,
@@ -48,6 +49,8 @@ pub(crate) struct Of<'a> {
     pub(crate) shortcut: Option<SortShortcut>,
     /// The model has usable flex endpoints, and flex was asked for.
     pub(crate) flex_only: bool,
+    /// The model, which some rules ask more of than its endpoints say.
+    pub(crate) model: &'a Model,
 }
 
 /// Why a rule drops an endpoint.
@@ -245,15 +248,25 @@ fn honours_zdr(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verd
     drop(Reason::Zdr, "zero data retention is not promised")
 }
 
-/// No source states this for any model yet, and a guard rail must not fail open.
-fn may_be_distilled(question: &Question<'_>, _: &Of<'_>, _: &Endpoint) -> Verdict {
+/// Other models may be trained on what the model writes. It is a fact of the model's licence, or the
+/// operator's word; where nothing is known it does not hold, since a guard rail must not fail open.
+fn may_be_distilled(question: &Question<'_>, of: &Of<'_>, _: &Endpoint) -> Verdict {
     if !question.ask.wishes.enforce_distillable_text {
         return Ok(());
     }
-    drop(
-        Reason::Distillable,
-        "the catalogue does not say that its text may be distilled",
-    )
+    let model = of.model;
+    match (model.distillable, &model.license) {
+        (Some(true), _) => Ok(()),
+        (Some(false), None) => drop(
+            Reason::Distillable,
+            "the operator says that other models may not be trained on its text",
+        ),
+        (_, Some(license)) => drop(Reason::Distillable, Told::License(license.clone())),
+        (None, None) => drop(
+            Reason::Distillable,
+            "no licence is known that lets other models be trained on its text",
+        ),
+    }
 }
 
 /// Every kind of content in the prompt that no plugin takes care of, and every kind that the answer

@@ -3,7 +3,7 @@
 //! stated in `providers.toml`.
 //!
 //! Kept from the tree that is there: rows of known providers, whole; other spellings of ids; what no
-//! import states (`description`, `canonical_slug`); every field that a row names in `pinned`, and the
+//! import states (`description`, `canonical_slug`, licences, speeds); every field that a row names in `pinned`, and the
 //! whole row where that says `row`. The context of a seed is pinned to the seed's.
 
 use std::{
@@ -13,7 +13,8 @@ use std::{
 
 use serde_json::value::RawValue;
 use waystation_catalog::source::{
-    EndpointRow, LatestRow, ModelRow, OffPeakRow, PriceRow, ProviderRow, SpellingRow, Text, TierRow,
+    EndpointRow, LatestRow, ModelRow, OffPeakRow, PriceRow, ProviderRow, SpeedRow, SpellingRow,
+    Text, TierRow,
 };
 use waystation_core::{Usd, UsdPerMTok};
 
@@ -80,6 +81,7 @@ pub(super) fn run(from: &Path, old: &Tree) -> Result<(Tree, Vec<String>), Failur
     ));
     let latest = latest(from, &old.latest)?;
     let (aliases, seeds) = (old.aliases.clone(), old.seeds.clone());
+    let licenses = old.licenses.clone();
     // Which files there were is kept, so that those of authors without models go.
     let texts = old.texts.clone();
     Ok((
@@ -88,6 +90,7 @@ pub(super) fn run(from: &Path, old: &Tree) -> Result<(Tree, Vec<String>), Failur
             providers,
             latest,
             aliases,
+            licenses,
             seeds,
             texts,
         },
@@ -221,6 +224,7 @@ fn endpoint_row(
         context_length: from.context_length,
         max_output: from.max_completion_tokens,
         quantization: from.quantization.map(Text::from),
+        speed: SpeedRow::default(),
         price,
         tiers,
         batch: from
@@ -311,6 +315,8 @@ fn keep(row: &mut ModelRow<'static>, before: &ModelRow<'static>) {
     row.description.clone_from(&before.description);
     row.canonical_slug.clone_from(&before.canonical_slug);
     row.reasoning_mandatory = before.reasoning_mandatory;
+    row.license.clone_from(&before.license);
+    row.license_source.clone_from(&before.license_source);
     row.pinned.clone_from(&before.pinned);
     for field in &before.pinned {
         match field.as_str() {
@@ -328,6 +334,13 @@ fn keep(row: &mut ModelRow<'static>, before: &ModelRow<'static>) {
             "open_weights" => row.open_weights = before.open_weights,
             "deprecated" => row.deprecated = before.deprecated,
             _ => {}
+        }
+    }
+    for old in &before.endpoint {
+        let same =
+            |new: &&mut EndpointRow<'_>| new.provider == old.provider && new.variant == old.variant;
+        if let Some(new) = row.endpoint.iter_mut().find(same) {
+            new.speed.clone_from(&old.speed);
         }
     }
     for old in before.endpoint.iter().filter(|old| !old.pinned.is_empty()) {

@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 use waystation_catalog::{
     Catalog,
-    source::{AliasRow, EndpointRow, LatestRow, ModelRow, ProviderRow, Rows},
+    source::{AliasRow, EndpointRow, LatestRow, LicenseRow, ModelRow, ProviderRow, Rows},
 };
 
 use super::write;
@@ -27,6 +27,7 @@ pub(crate) struct Tree {
     pub(crate) providers: Vec<ProviderRow<'static>>,
     pub(crate) latest: Vec<LatestRow<'static>>,
     pub(crate) aliases: Vec<AliasRow<'static>>,
+    pub(crate) licenses: Vec<LicenseRow<'static>>,
     pub(crate) seeds: Vec<Seed>,
     /// Each file's text, by path.
     pub(super) texts: BTreeMap<PathBuf, String>,
@@ -83,7 +84,9 @@ impl Tree {
     /// Reads every file; one that is absent is empty.
     pub(crate) fn read() -> Result<Self, Failure> {
         let mut tree = Self::default();
-        let mut paths = vec![data().join("providers.toml"), data().join("aliases.toml")];
+        let mut paths: Vec<_> = ["providers.toml", "aliases.toml", "licenses.toml"]
+            .map(|name| data().join(name))
+            .into();
         if data().join("models").is_dir() {
             paths.extend(files(&data().join("models"), "toml")?);
         }
@@ -95,6 +98,7 @@ impl Tree {
             tree.providers.extend(rows.provider);
             tree.latest.extend(rows.latest);
             tree.aliases.extend(rows.alias);
+            tree.licenses.extend(rows.license);
             tree.texts.insert(path, text.to_owned());
         }
         let path = data().join("seeds.toml");
@@ -114,6 +118,10 @@ impl Tree {
         texts.insert(
             data().join("aliases.toml"),
             write::aliases(&self.latest, &self.aliases),
+        );
+        texts.insert(
+            data().join("licenses.toml"),
+            write::licenses(&self.licenses),
         );
         let mut authors: BTreeMap<&str, Vec<&ModelRow<'_>>> = BTreeMap::new();
         for model in &self.models {
@@ -171,6 +179,7 @@ impl Tree {
             model: self.models.clone(),
             latest: self.latest.clone(),
             alias: self.aliases.clone(),
+            license: self.licenses.clone(),
             ..Rows::default()
         };
         rows.compact().to_json().map_err(Failure::new)
@@ -208,6 +217,12 @@ impl Tree {
             if row.sources.is_empty() || row.seen.is_empty() {
                 findings.push(format!("{}: expected `sources` and `seen`", row.id));
             }
+            if row.license.is_some() != row.license_source.is_some() {
+                findings.push(format!(
+                    "{}: expected `license` with `license_source`",
+                    row.id
+                ));
+            }
             if !row.endpoint.is_sorted_by_key(order) {
                 findings.push(format!(
                     "{}: expected endpoints by provider and variant",
@@ -215,6 +230,14 @@ impl Tree {
                 ));
             }
             for endpoint in &row.endpoint {
+                let speed = &endpoint.speed;
+                if !speed.is_unknown() && (speed.source.is_none() || speed.seen.is_none()) {
+                    let provider = &endpoint.provider;
+                    findings.push(format!(
+                        "{}, {provider}: expected `speed.source` and `speed.seen`",
+                        row.id
+                    ));
+                }
                 if endpoint.sources.is_empty() || endpoint.seen.is_none() {
                     let provider = &endpoint.provider;
                     findings.push(format!(
@@ -222,6 +245,14 @@ impl Tree {
                         row.id
                     ));
                 }
+            }
+        }
+        for row in &self.licenses {
+            if row.because.is_none() || row.source.is_none() || row.seen.is_none() {
+                findings.push(format!(
+                    "license {}: expected `because`, `source` and `seen`",
+                    row.id
+                ));
             }
         }
         Failure::of("catalog", &findings)

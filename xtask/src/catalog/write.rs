@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use waystation_catalog::source::{
-    AliasRow, EndpointRow, LatestRow, ModelRow, OffPeakRow, PriceRow, ProviderRow, SpellingRow,
-    Text, TierRow,
+    AliasRow, EndpointRow, LatestRow, LicenseRow, ModelRow, OffPeakRow, PriceRow, ProviderRow,
+    SpellingRow, Text, TierRow,
 };
 
 const MODELS: &str = "\
@@ -21,6 +21,11 @@ const PROVIDERS: &str = "\
 const ALIASES: &str = "\
 # Other names of models: `~author/family-latest` (`latest`), and other spellings of ids (`alias`).
 # An import rewrites `latest` rows that are not pinned; `alias` rows are kept by hand.
+";
+
+const LICENSES: &str = "\
+# Licences of weights, and whether they let other models be trained on what the weights write. Kept by
+# hand. It is said of the weights: the terms of a host that serves them may say otherwise.
 ";
 
 /// Lines of one file.
@@ -57,6 +62,8 @@ fn model(out: &mut Lines, row: &ModelRow<'_>) {
     out.text("knowledge_cutoff", row.knowledge_cutoff.as_ref());
     out.text("expiration_date", row.expiration_date.as_ref());
     out.answer("open_weights", row.open_weights);
+    out.text("license", row.license.as_ref());
+    out.text("license_source", row.license_source.as_ref());
     out.flag("router", row.router);
     out.flag("deprecated", row.deprecated);
     out.list("sources", &row.sources);
@@ -73,6 +80,10 @@ fn endpoint(out: &mut Lines, row: &EndpointRow<'_>) {
     out.number("context_length", row.context_length);
     out.number("max_output", row.max_output);
     out.text("quantization", row.quantization.as_ref());
+    out.figure("speed.throughput_tps", row.speed.throughput_tps);
+    out.figure("speed.latency_s", row.speed.latency_s);
+    out.text("speed.source", row.speed.source.as_ref());
+    out.text("speed.seen", row.speed.seen.as_ref());
     price(out, "price", &row.price);
     tiers(out, &row.tiers);
     price(out, "batch", &row.batch);
@@ -218,6 +229,20 @@ pub(super) fn aliases(latest: &[LatestRow<'_>], aliases: &[AliasRow<'_>]) -> Str
     out.0
 }
 
+pub(super) fn licenses(rows: &[LicenseRow<'_>]) -> String {
+    let mut out = Lines(LICENSES.into());
+    for row in rows {
+        out.table("[[license]]");
+        out.text("id", Some(&row.id));
+        out.text("name", Some(&row.name));
+        out.answer("distillable", row.distillable);
+        out.text("because", row.because.as_ref());
+        out.text("source", row.source.as_ref());
+        out.text("seen", row.seen.as_ref());
+    }
+    out.0
+}
+
 /// A basic string. JSON's escapes are all TOML's too.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -252,6 +277,12 @@ impl Lines {
     }
 
     fn number(&mut self, key: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.line(key, &value.to_string());
+        }
+    }
+
+    fn figure(&mut self, key: &str, value: Option<f64>) {
         if let Some(value) = value {
             self.line(key, &value.to_string());
         }

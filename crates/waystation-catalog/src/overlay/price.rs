@@ -1,8 +1,11 @@
-//! An operator's patches to endpoints by selector, above all to prices.
+//! An operator's patches to endpoints by selector, above all to prices; to models, what may be learnt
+//! from their text.
 
 use waystation_core::{Endpoint, Multiplier, ParseMoneyError, Price, Rates, UsdPerMTok};
 
-use crate::{Catalog, CatalogError, Override, RowError, Warning, catalog::Parts, load};
+use crate::{
+    Catalog, CatalogError, Model, Override, RowError, Speed, Warning, catalog::Parts, load,
+};
 
 pub(super) fn override_rows(
     base: &Catalog,
@@ -16,6 +19,15 @@ pub(super) fn override_rows(
     }
     if let Some(price) = &change.price {
         check_price(price).map_err(|why| why.at(format!("{at}.price")))?;
+    }
+    let speed = change.speed.checked();
+    speed.map_err(|why| why.at(at.to_owned()))?;
+    if change.distillable.is_some() && change.provider.is_some() {
+        let why = RowError::Unknown {
+            expected: "`distillable` with a `match` of models only".into(),
+            found: "one of a provider".into(),
+        };
+        return Err(why.at(format!("{at}.distillable")));
     }
     // Names of known providers, else the slug of one that the same config adds.
     let slugs: Option<Vec<&str>> = change.provider.as_deref().map(|name| {
@@ -49,6 +61,8 @@ pub(super) fn override_rows(
             patch(endpoint, change)
                 .map_err(|error| RowError::Money(error).at(format!("{at}.price_multiplier")))?;
         }
+        expect(model, change.speed, selected);
+        model.distillable = change.distillable.or(model.distillable);
         if change.enabled == Some(false) {
             model.endpoints.retain(|endpoint| !selected(endpoint));
         }
@@ -61,6 +75,27 @@ pub(super) fn override_rows(
         });
     }
     Ok(())
+}
+
+/// States speeds of the selected endpoints over what was stated of them before.
+fn expect(model: &mut Model, speed: Speed, selected: impl Fn(&Endpoint) -> bool) {
+    if speed == Speed::default() {
+        return;
+    }
+    for endpoint in model.endpoints.iter().filter(|endpoint| selected(endpoint)) {
+        let known = model
+            .speeds
+            .iter()
+            .position(|(tag, _)| *tag == endpoint.tag);
+        let before = known
+            .map(|at| model.speeds.swap_remove(at).1)
+            .unwrap_or_default();
+        let speed = Speed {
+            throughput_tps: speed.throughput_tps.or(before.throughput_tps),
+            latency_s: speed.latency_s.or(before.latency_s),
+        };
+        model.speeds.push((endpoint.tag.clone(), speed));
+    }
 }
 
 fn patch(endpoint: &mut Endpoint, change: &Override) -> Result<(), ParseMoneyError> {

@@ -1,6 +1,8 @@
 //! What a catalogue expects of an endpoint before anything was measured of it. It says how to stand in
 //! for measurements; where the figures come from is the caller's.
 
+use waystation_catalog::Speed;
+
 use super::Measured;
 
 /// Expected speeds of one endpoint. The default expects nothing.
@@ -27,6 +29,15 @@ pub struct Prior {
     pub latency_s: Option<f64>,
     /// Answer tokens per second.
     pub throughput_tps: Option<f64>,
+}
+
+impl From<Speed> for Prior {
+    fn from(said: Speed) -> Self {
+        Self {
+            latency_s: said.latency_s,
+            throughput_tps: said.throughput_tps,
+        }
+    }
 }
 
 // === impl Prior ===

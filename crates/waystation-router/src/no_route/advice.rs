@@ -59,8 +59,8 @@ pub(super) fn relax(
             "; [routing] data_collection asks for it".into()
         }
         Reason::DataCollection => "; leave out provider.data_collection to admit them".into(),
-        Reason::Distillable => "; no source says it of any model: leave out \
-             provider.enforce_distillable_text to admit them"
+        Reason::Distillable => "; leave out provider.enforce_distillable_text, or set distillable \
+             = true in [[overrides]] where you know better"
             .into(),
         Reason::RequireParameters => {
             "; leave out the parameter or provider.require_parameters to admit them".into()

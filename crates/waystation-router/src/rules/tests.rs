@@ -56,6 +56,7 @@ fn admitted(
         variants: Variants::Plain,
         shortcut,
         flex_only,
+        model: catalog.models().next().unwrap(),
     };
     match check(&Question::of(&ask, &world), &of, &endpoint) {
         Ok(()) => true,

@@ -1,6 +1,10 @@
 //! The hard filters. Contract, sections 3.1 to 3.4.
 
-use waystation_core::{DataPolicy, ErrorType, Parameter, ParameterSet, Quantization, Tokens};
+use waystation_catalog::Catalog;
+use waystation_core::{
+    Ask, DataPolicy, ErrorType, Now, Parameter, ParameterSet, Quantization, Seed, Tokens,
+};
+use waystation_router::{Dropped, HealthView, Reason, RoutingPolicy, World, plan};
 
 use crate::town::{M, Town};
 
@@ -312,9 +316,65 @@ fn content_that_an_endpoint_does_not_take_excludes_it() {
 }
 
 #[test]
-fn nothing_is_known_to_allow_distillation() {
-    let none = Town::abc().unrouted(r#""enforce_distillable_text": true"#);
-    assert_eq!(none.excluded_by, ["distillable"]);
+fn only_text_that_others_may_learn_from_is_distillable() {
+    let enforced = r#""enforce_distillable_text": true"#;
+    let said = |word: Option<bool>| {
+        let mut town = Town::abc();
+        town.changes.models[0].distillable = word;
+        town
+    };
+    let tags = said(Some(true)).tags(&format!(r#""model": "{M}", "provider": {{{enforced}}}"#));
+    assert_eq!(tags.len(), 3);
+    for (word, why) in [
+        (
+            None,
+            "no licence is known that lets other models be trained on its text",
+        ),
+        (
+            Some(false),
+            "the operator says that other models may not be trained on its text",
+        ),
+    ] {
+        let none = said(word).unrouted(enforced);
+        assert_eq!(none.excluded_by, ["distillable"]);
+        assert_eq!(none.trace.dropped[0].detail.to_string(), why);
+        assert!(none.to_string().contains("[[overrides]]"), "{none}");
+    }
+}
+
+#[test]
+fn a_licence_says_whether_text_is_distillable() {
+    let catalog = Catalog::bundled().unwrap();
+    let refused = |model: &str| {
+        let world = World {
+            catalog: &catalog,
+            health: &HealthView::default(),
+            now: Now::default(),
+            usable: &|_| true,
+            dialects: &["openai-chat".parse().unwrap()],
+            policy: &RoutingPolicy::default(),
+        };
+        let mut ask = Ask::default();
+        ask.models = vec![model.parse().unwrap()];
+        ask.wishes.enforce_distillable_text = true;
+        let none = plan(&ask, &world, Seed::new(1)).err()?;
+        let dropped = none.trace.dropped;
+        let of_it = |why: &Dropped| why.reason == Reason::Distillable;
+        Some(dropped.into_iter().find(of_it).unwrap().detail.to_string())
+    };
+    for free in ["openai/gpt-oss-120b", "meta-llama/llama-3.3-70b-instruct"] {
+        assert_eq!(refused(free), None, "{free}");
+    }
+    let told = refused("meta-llama/llama-3-8b-instruct").unwrap();
+    assert!(
+        told.contains("llama3") && told.contains("licence"),
+        "{told}"
+    );
+    assert!(
+        refused("openai/gpt-5.4")
+            .unwrap()
+            .contains("no licence is known")
+    );
 }
 
 #[test]

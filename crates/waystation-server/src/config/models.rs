@@ -1,7 +1,7 @@
 //! Private models, further endpoints and overrides of the file, as changes to the catalogue.
 //! Applying them, and most checks on them, are the catalogue's.
 
-use waystation_catalog::{EndpointChange, ModelChange, Override};
+use waystation_catalog::{EndpointChange, ModelChange, Override, Speed};
 use waystation_core::{
     DialectId, Modalities, Modality, ModelId, Parameter, ParameterSet, Price, ServiceTier, Tokens,
     nearest,
@@ -11,7 +11,7 @@ use super::{
     complete::Context,
     document::{element, join},
     providers::dialect,
-    raw::{Exact, RawEndpoint, RawModel, RawOverride, RawPrice},
+    raw::{Exact, RawEndpoint, RawModel, RawOverride, RawPrice, RawSpeed},
 };
 
 /// The models of the file.
@@ -47,6 +47,7 @@ fn change(raw: RawModel, path: &str, cx: &mut Context<'_>) -> Option<ModelChange
     model.parameters = parameters;
     model.reasoning = raw.reasoning;
     model.reasoning_mandatory = raw.reasoning_mandatory;
+    model.distillable = raw.distillable;
     model.endpoints = endpoints;
     Some(model)
 }
@@ -72,6 +73,7 @@ fn endpoint(raw: RawEndpoint, path: &str, cx: &mut Context<'_>) -> EndpointChang
     endpoint.max_output = raw.max_output_tokens.map(Tokens::new);
     endpoint.parameters = parameters(path, raw.supported_parameters.as_deref(), cx);
     endpoint.quantization = raw.quantization;
+    endpoint.speed = speed(&raw.speed, path, cx);
     endpoint.service_tier = raw.service_tier;
     if let Some(tier @ (ServiceTier::Auto | ServiceTier::Default)) = raw.service_tier {
         let found =
@@ -79,6 +81,18 @@ fn endpoint(raw: RawEndpoint, path: &str, cx: &mut Context<'_>) -> EndpointChang
         cx.wrong(&join(path, "service_tier"), &found);
     }
     endpoint
+}
+
+/// The speed below `path`, checked.
+fn speed(raw: &RawSpeed, path: &str, cx: &mut Context<'_>) -> Speed {
+    let speed = Speed {
+        throughput_tps: raw.throughput_tps,
+        latency_s: raw.latency_s,
+    };
+    speed.checked().unwrap_or_else(|error| {
+        cx.wrong(&join(path, "speed"), &error.to_string());
+        Speed::default()
+    })
 }
 
 /// The dialect at `path`, checked.
@@ -146,12 +160,20 @@ pub(super) fn overrides(raw: Vec<RawOverride>, cx: &mut Context<'_>) -> Vec<Over
             let does_something = raw.price_multiplier.is_some()
                 || raw.price.is_some()
                 || raw.model.is_some()
-                || raw.enabled.is_some();
+                || raw.enabled.is_some()
+                || raw.distillable.is_some()
+                || raw.speed.throughput_tps.or(raw.speed.latency_s).is_some();
             if !does_something {
-                let message = "expected one of price_multiplier, price, model, enabled, found none";
+                let message = "expected one of price_multiplier, price, model, speed, distillable, enabled, found none";
                 cx.wrong(&path, message);
             }
+            if raw.distillable.is_some() && raw.matches.provider.is_some() {
+                let message = "it is said of models: expected a `match` without `provider`";
+                cx.wrong(&join(&path, "distillable"), message);
+            }
             Override {
+                speed: speed(&raw.speed, &path, cx),
+                distillable: raw.distillable,
                 model: raw.matches.model,
                 provider: raw.matches.provider,
                 price_multiplier: raw.price_multiplier.map(|Exact(factor)| factor),

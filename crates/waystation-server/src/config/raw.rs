@@ -16,7 +16,7 @@ pub(super) use plugin::{
     RawService, RawWeb, WebEngine,
 };
 pub(super) use provider::{
-    RawDataPolicy, RawEndpoint, RawKey, RawModel, RawOverride, RawPrice, RawProvider,
+    RawDataPolicy, RawEndpoint, RawKey, RawModel, RawOverride, RawPrice, RawProvider, RawSpeed,
 };
 
 use super::{

@@ -24,6 +24,12 @@ pub(in crate::config) struct RawOverride {
     pub(in crate::config) price: Option<RawPrice>,
     /// What the provider calls the model.
     pub(in crate::config) model: Option<String>,
+    /// How fast the endpoints are expected to be, until that is measured.
+    #[serde(default)]
+    pub(in crate::config) speed: RawSpeed,
+    /// Whether other models may be trained on what the models write. It is said of models: with it, `match`
+    /// names no provider.
+    pub(in crate::config) distillable: Option<bool>,
     /// Whether the endpoint exists.
     pub(in crate::config) enabled: Option<bool>,
 }
@@ -128,6 +134,9 @@ pub(in crate::config) struct RawModel {
     pub(in crate::config) reasoning: Option<bool>,
     /// Whether its reasoning cannot be switched off.
     pub(in crate::config) reasoning_mandatory: Option<bool>,
+    /// Whether other models may be trained on what it writes, for `enforce_distillable_text`. Absent, what
+    /// its licence is known to say; unknown for a model of your own.
+    pub(in crate::config) distillable: Option<bool>,
     /// Who serves it.
     #[serde(default)]
     pub(in crate::config) endpoints: Vec<RawEndpoint>,
@@ -155,9 +164,22 @@ pub(in crate::config) struct RawEndpoint {
     pub(in crate::config) max_output_tokens: Option<u64>,
     /// Number format of the weights.
     pub(in crate::config) quantization: Option<Quantization>,
+    /// How fast it is expected to be, until that is measured.
+    #[serde(default)]
+    pub(in crate::config) speed: RawSpeed,
     /// The service tier that it sells: `flex`, `priority`, `scale` or `ultrafast`. Absent, the one that
     /// `tag` ends in, if any.
     pub(in crate::config) service_tier: Option<ServiceTier>,
+}
+
+/// `speed` of an endpoint: what stands in for measurements while there are none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawSpeed {
+    /// Answer tokens per second.
+    pub(in crate::config) throughput_tps: Option<f64>,
+    /// Seconds to the first token.
+    pub(in crate::config) latency_s: Option<f64>,
 }
 
 /// Charges in dollars: tokens per million, the rest per piece. Absent is unknown, never 0.

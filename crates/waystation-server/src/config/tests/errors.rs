@@ -80,7 +80,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[[overrides]]\nmatch = { model = 'a/*' }",
-        "w.toml:1: overrides[0]: expected one of price_multiplier, price, model, enabled",
+        "w.toml:1: overrides[0]: expected one of price_multiplier, price, model, speed, distillable, enabled",
     ),
     (
         "[[overrides]]\nmatch = { model = 'a/*' }\nprice_multiplier = 'cheap'",

@@ -61,6 +61,7 @@ pub(super) struct Query {
     /// Names of providers of which one must serve the row.
     pub(super) providers: Vec<String>,
     nothing: bool,
+    distillable: bool,
     parameters: ParameterSet,
     output: Option<Modalities>,
     input: Modalities,
@@ -129,6 +130,7 @@ impl Query {
             sort: Sort::Catalog,
             providers: Vec::new(),
             nothing: false,
+            distillable: false,
             parameters: ParameterSet::EMPTY,
             output: Some(Modalities::TEXT),
             input: Modalities::NONE,
@@ -186,8 +188,7 @@ impl Query {
             "arch" => self.arch = Some(value.to_lowercase()),
             "model_authors" => self.authors.extend(list(value).map(str::to_lowercase)),
             "providers" => self.providers.extend(list(value).map(Into::into)),
-            // No source says of any model that its text may be distilled.
-            "distillable" => self.nothing |= flag(key, value)?,
+            "distillable" => self.distillable = flag(key, value)?,
             "zdr" => self.zdr = flag(key, value)?,
             "region" => {
                 self.region = match value {
@@ -230,6 +231,7 @@ impl Query {
         let model = row.model;
         let author = model.id.author();
         !self.nothing
+            && (!self.distillable || model.distillable == Some(true))
             && self
                 .parameters
                 .iter()

@@ -54,7 +54,7 @@ fn names(list: &[&str]) -> Vec<String> {
 
 /// Statement 66.
 #[tokio::test(start_paused = true)]
-async fn falls_back_when_the_first_provider_is_rate_limited() {
+async fn s66_falls_back_when_the_first_provider_is_rate_limited() {
     let limited = fixtures::error(429, "slow down").header("retry-after", "30");
     let station = hosts(vec![
         ("a", vec![limited]),
@@ -72,7 +72,7 @@ async fn falls_back_when_the_first_provider_is_rate_limited() {
 
 /// Statement 66, the end of it.
 #[tokio::test(start_paused = true)]
-async fn when_all_are_rate_limited_the_shortest_wait_is_told() {
+async fn s66_when_all_are_rate_limited_the_shortest_wait_is_told() {
     let limited = |wait: &str| fixtures::error(429, "slow down").header("retry-after", wait);
     let station = hosts(vec![
         ("a", vec![limited("30")]),
@@ -94,7 +94,7 @@ async fn when_all_are_rate_limited_the_shortest_wait_is_told() {
 
 /// Statement 67.
 #[tokio::test(start_paused = true)]
-async fn when_all_are_down_every_attempt_is_listed() {
+async fn s67_when_all_are_down_every_attempt_is_listed() {
     let station = hosts(vec![
         ("a", vec![fixtures::error(500, "one")]),
         ("b", vec![Reply::refuse(Phase::Connect)]),
@@ -116,7 +116,7 @@ async fn when_all_are_down_every_attempt_is_listed() {
 
 /// Statement 68.
 #[tokio::test(start_paused = true)]
-async fn an_empty_answer_is_a_failed_attempt() {
+async fn s68_an_empty_answer_is_a_failed_attempt() {
     let empty = json!({"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5});
     let message = |content: Value| json!({"role": "assistant", "content": content});
     for a in [
@@ -145,7 +145,7 @@ async fn an_empty_answer_is_a_failed_attempt() {
 
 /// Statement 69.
 #[tokio::test(start_paused = true)]
-async fn a_refused_credential_is_never_the_clients_401() {
+async fn s69_a_refused_credential_is_never_the_clients_401() {
     for status in [401, 402, 403] {
         let refused = fixtures::error(status, "bad key key-of-a-do-not-tell");
         let station = hosts(vec![
@@ -192,7 +192,7 @@ async fn a_second_key_of_the_same_provider_is_tried_first() {
 
 /// Statement 85.
 #[tokio::test(start_paused = true)]
-async fn the_next_model_serves_when_the_first_fails() {
+async fn s85_the_next_model_serves_when_the_first_fails() {
     for reply in [
         fixtures::error(500, "down"),
         fixtures::error(429, "limited"),
@@ -216,7 +216,7 @@ async fn the_next_model_serves_when_the_first_fails() {
 
 /// Statement 85: an upstream that does not answer in time. What was sent is repeated once at most.
 #[tokio::test(start_paused = true)]
-async fn a_timeout_leads_to_the_next_model() {
+async fn s85_a_timeout_leads_to_the_next_model() {
     let setup = Setup::mocks().config("[timeouts]\nwhole = 5000\nfirst_byte = 5000");
     let slow = |stream: bool| {
         move |request: &waystation_core::HttpRequest, _: usize| match request.url.host() {
@@ -260,7 +260,7 @@ async fn work_that_may_have_been_done_is_repeated_once_at_most() {
 
 /// Statement 86.
 #[tokio::test(start_paused = true)]
-async fn models_alone_are_enough_and_the_first_is_primary() {
+async fn s86_models_alone_are_enough_and_the_first_is_primary() {
     let station = x_fails(fixtures::error(500, "down"));
     assert_eq!(
         station.chat(models(&["acme/y", "acme/x"])).await.ok()["model"],
@@ -279,7 +279,7 @@ async fn models_alone_are_enough_and_the_first_is_primary() {
 
 /// Statement 87.
 #[tokio::test(start_paused = true)]
-async fn the_model_comes_before_models_and_each_once() {
+async fn s87_the_model_comes_before_models_and_each_once() {
     let station = Setup::mocks().start(ReplayTransport::answering(|_, _| {
         fixtures::error(500, "down")
     }));
@@ -300,7 +300,7 @@ async fn the_model_comes_before_models_and_each_once() {
 
 /// Statement 88.
 #[tokio::test(start_paused = true)]
-async fn route_fallback_changes_nothing_and_route_sort_is_partition_none() {
+async fn s88_route_fallback_changes_nothing_and_route_sort_is_partition_none() {
     let first = async |more: Value| {
         let mut body = models(&["acme/x", "acme/y"]);
         body.as_object_mut()
@@ -325,7 +325,7 @@ async fn route_fallback_changes_nothing_and_route_sort_is_partition_none() {
 
 /// Statement 89.
 #[tokio::test(start_paused = true)]
-async fn overflow_and_refusal_lead_to_the_next_model_and_not_to_the_next_endpoint() {
+async fn s89_overflow_and_refusal_lead_to_the_next_model_and_not_to_the_next_endpoint() {
     let coded = |status: u16, code: &str, message: &str| {
         let error =
             json!({"error": {"message": message, "code": code, "type": "invalid_request_error"}});
@@ -355,7 +355,7 @@ async fn overflow_and_refusal_lead_to_the_next_model_and_not_to_the_next_endpoin
 
 /// Statement 89: the gateway's own estimate says that the prompt cannot fit X.
 #[tokio::test(start_paused = true)]
-async fn a_prompt_too_long_for_the_first_model_goes_to_the_second() {
+async fn s89_a_prompt_too_long_for_the_first_model_goes_to_the_second() {
     let setup = Setup::mocks().config(
         "[[models]]\nid = 'acme/tiny'\ncontext_length = 100\n[[models.endpoints]]\nprovider = 'a'\nmodel = 'tiny'\nprice = { prompt = '0', completion = '0' }",
     );
@@ -370,7 +370,7 @@ async fn a_prompt_too_long_for_the_first_model_goes_to_the_second() {
 
 /// Statement 90.
 #[tokio::test(start_paused = true)]
-async fn when_all_models_fail_the_last_error_is_told_and_all_are_listed() {
+async fn s90_when_all_models_fail_the_last_error_is_told_and_all_are_listed() {
     let station = hosts(vec![
         ("a", vec![fixtures::error(500, "one")]),
         (
@@ -406,7 +406,7 @@ async fn when_all_models_fail_the_last_error_is_told_and_all_are_listed() {
 
 /// Statement 91.
 #[tokio::test(start_paused = true)]
-async fn unknown_entries_are_passed_over_and_all_unknown_is_a_400() {
+async fn s91_unknown_entries_are_passed_over_and_all_unknown_is_a_400() {
     let station = x_fails(fixtures::error(500, "down"));
     let error = station
         .chat(models(&["acme/none", "acme/nobody"]))
@@ -429,7 +429,7 @@ async fn unknown_entries_are_passed_over_and_all_unknown_is_a_400() {
 
 /// Statement 94.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_the_gateway_refuses_consumes_no_fallback() {
+async fn s94_a_request_that_the_gateway_refuses_consumes_no_fallback() {
     let station = x_fails(fixtures::error(500, "down"));
     let mut body = models(&["acme/x", "acme/y"]);
     body["temperature"] = json!(9);
@@ -439,7 +439,7 @@ async fn a_request_that_the_gateway_refuses_consumes_no_fallback() {
 
 /// Statement 93.
 #[tokio::test(start_paused = true)]
-async fn a_stream_falls_back_to_the_next_model_before_its_first_delta_only() {
+async fn s93_a_stream_falls_back_to_the_next_model_before_its_first_delta_only() {
     let setup = Setup::mocks();
     let dies = |bytes: usize| {
         move |request: &waystation_core::HttpRequest, _: usize| match request.url.host() {

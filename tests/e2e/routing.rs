@@ -57,7 +57,7 @@ fn vendors() -> Setup {
 
 /// Statement 43.
 #[tokio::test(start_paused = true)]
-async fn only_azure_means_only_azure() {
+async fn s43_only_azure_means_only_azure() {
     for name in ["Azure", "azure", " AZURE "] {
         let asked = asked(&vendors(), json!({"only": [name]})).await;
         assert!(
@@ -78,7 +78,7 @@ fn assert_no_endpoints(error: &Value) {
 
 /// Statement 44.
 #[tokio::test(start_paused = true)]
-async fn only_an_unknown_provider_is_a_404_and_nobody_is_asked() {
+async fn s44_only_an_unknown_provider_is_a_404_and_nobody_is_asked() {
     let station = Setup::mocks().start(hello());
     let got = station
         .chat(ask(json!({"provider": {"only": ["nobody-at-all"]}})))
@@ -89,7 +89,7 @@ async fn only_an_unknown_provider_is_a_404_and_nobody_is_asked() {
 
 /// Statement 45.
 #[tokio::test(start_paused = true)]
-async fn an_ignored_provider_is_never_asked() {
+async fn s45_an_ignored_provider_is_never_asked() {
     assert_eq!(served(json!({"ignore": ["A"]})).await, "B");
     let asked = asked(&Setup::mocks(), json!({"ignore": ["a"]})).await;
     assert_eq!(asked, ["b", "c"]);
@@ -97,7 +97,7 @@ async fn an_ignored_provider_is_never_asked() {
 
 /// Statement 46.
 #[tokio::test(start_paused = true)]
-async fn ignore_wins_over_only() {
+async fn s46_ignore_wins_over_only() {
     assert_eq!(
         served(json!({"only": ["A", "C"], "ignore": ["A"]})).await,
         "C"
@@ -112,7 +112,7 @@ async fn ignore_wins_over_only() {
 
 /// Statement 47.
 #[tokio::test(start_paused = true)]
-async fn input_and_output_are_other_words_for_prompt_and_completion() {
+async fn s47_input_and_output_are_other_words_for_prompt_and_completion() {
     for caps in [
         json!({"input": 2, "output": 2}),
         json!({"prompt": 2, "completion": 2}),
@@ -142,7 +142,7 @@ async fn input_and_output_are_other_words_for_prompt_and_completion() {
 
 /// Statement 48.
 #[tokio::test(start_paused = true)]
-async fn a_price_equal_to_the_cap_passes_and_cap_zero_admits_the_free() {
+async fn s48_a_price_equal_to_the_cap_passes_and_cap_zero_admits_the_free() {
     assert_eq!(
         served(json!({"max_price": {"prompt": "1", "completion": "1.000"}})).await,
         "A"
@@ -174,7 +174,7 @@ async fn a_price_equal_to_the_cap_passes_and_cap_zero_admits_the_free() {
 
 /// Statement 49.
 #[tokio::test(start_paused = true)]
-async fn a_cap_below_all_prices_says_so() {
+async fn s49_a_cap_below_all_prices_says_so() {
     let station = Setup::mocks().start(hello());
     let body = ask(json!({"provider": {"max_price": {"prompt": "0.5"}}}));
     let error = station.chat(body).await.error(404);
@@ -194,7 +194,7 @@ async fn a_cap_below_all_prices_says_so() {
 
 /// Statement 50.
 #[tokio::test(start_paused = true)]
-async fn caps_are_numbers_or_strings_and_nothing_else() {
+async fn s50_caps_are_numbers_or_strings_and_nothing_else() {
     for cap in [json!(1.5), json!("1.5"), json!(1), json!("1e0"), json!(1e0)] {
         let station = Setup::mocks().start(hello());
         let body = ask(json!({"provider": {"max_price": {"prompt": cap}}}));
@@ -243,7 +243,7 @@ async fn an_unknown_price_fails_any_cap() {
 /// Statements 37 and 40, as far as a client sees them: order is followed, and without fallbacks the
 /// failure of the one is the answer.
 #[tokio::test(start_paused = true)]
-async fn order_is_followed_and_may_be_all_there_is() {
+async fn s37_s40_order_is_followed_and_may_be_all_there_is() {
     assert_eq!(
         asked(&Setup::mocks(), json!({"order": ["C", "b"]})).await,
         ["c", "b", "a"]
@@ -297,7 +297,7 @@ async fn the_operators_bounds_hold() {
 
 /// Section 3.4: limits of endpoints are kept to. Statements 57 and 58.
 #[tokio::test(start_paused = true)]
-async fn endpoints_that_are_too_small_are_left_out() {
+async fn s57_s58_endpoints_that_are_too_small_are_left_out() {
     let small = Setup::mocks().config(
         r#"
         [[models]]

@@ -10,7 +10,7 @@ fn hello() -> ReplayTransport {
 
 /// Statement 77.
 #[tokio::test(start_paused = true)]
-async fn an_unknown_suffix_is_an_unknown_model() {
+async fn s77_an_unknown_suffix_is_an_unknown_model() {
     let station = Setup::mocks().start(hello());
     for id in ["acme/m:zzz", "acme/m:nitro:zzz", "acme/m:zzz:floor"] {
         let error = station.chat(asking(id, json!({}))).await.error(400);
@@ -25,7 +25,7 @@ async fn an_unknown_suffix_is_an_unknown_model() {
 
 /// Statement 80.
 #[tokio::test(start_paused = true)]
-async fn two_sorting_suffixes_are_refused() {
+async fn s80_two_sorting_suffixes_are_refused() {
     let station = Setup::mocks().start(hello());
     for id in ["acme/m:nitro:floor", "acme/m:floor:nitro"] {
         let error = station.chat(asking(id, json!({}))).await.error(400);
@@ -39,7 +39,7 @@ async fn two_sorting_suffixes_are_refused() {
 
 /// Statement 74, and section 4.2: the response's model has no dynamic suffix.
 #[tokio::test(start_paused = true)]
-async fn a_sorting_suffix_sorts_and_is_not_shown() {
+async fn s74_a_sorting_suffix_sorts_and_is_not_shown() {
     let setup = Setup::mocks().config("[routing]\nsort = 'throughput'");
     for id in [
         "acme/m:floor",
@@ -57,7 +57,7 @@ async fn a_sorting_suffix_sorts_and_is_not_shown() {
 
 /// Statement 76, as far as a client sees it: each entry may have its own.
 #[tokio::test(start_paused = true)]
-async fn entries_of_models_may_have_suffixes() {
+async fn s76_entries_of_models_may_have_suffixes() {
     let station = Setup::mocks().start(hello());
     let body = json!({"models": ["acme/none:free", "acme/y:floor"],
         "messages": [{"role": "user", "content": "Hi"}]});
@@ -70,7 +70,7 @@ async fn entries_of_models_may_have_suffixes() {
 
 /// Statement 79: a static variant is its own row, stays in the name, and costs what it says.
 #[tokio::test(start_paused = true)]
-async fn a_free_variant_keeps_its_name_and_costs_nothing() {
+async fn s79_a_free_variant_keeps_its_name_and_costs_nothing() {
     let setup = Setup::empty().env("OPENROUTER_API_KEY", "an-openrouter-key");
     let resolved = setup.resolve().unwrap();
     let free = resolved
@@ -102,7 +102,7 @@ async fn a_free_variant_keeps_its_name_and_costs_nothing() {
 
 /// Statement 81.
 #[tokio::test(start_paused = true)]
-async fn an_alias_serves_under_the_models_own_id() {
+async fn s81_an_alias_serves_under_the_models_own_id() {
     let setup = Setup::mocks().config("[aliases]\n\"my-model\" = \"acme/y\"");
     let got = setup
         .start(hello())
@@ -120,7 +120,7 @@ async fn an_alias_serves_under_the_models_own_id() {
 
 /// Statement 83.
 #[tokio::test(start_paused = true)]
-async fn a_preset_fills_in_what_the_request_leaves_open() {
+async fn s83_a_preset_fills_in_what_the_request_leaves_open() {
     let setup = Setup::mocks().config(
         "[presets.careful]\nmodel = 'acme/y'\ntemperature = 0.1\nmax_tokens = 7\n[presets.bare]\ntop_p = 0.5",
     );

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use waystation_sim::{ReplayTransport, fixtures};
 use waystation_tests::{Setup, Station, asking};
 
-const M: &str = "acme/m";
+pub(crate) const M: &str = "acme/m";
 
 /// Providers `a`, `b`, `c`, and model M with these endpoints: a provider, and the rest of its table.
-fn shop(endpoints: &[(&str, &str)]) -> Setup {
+pub(crate) fn shop(endpoints: &[(&str, &str)]) -> Setup {
     let mut config = format!("[catalog]\nbundled = false\n[[models]]\nid = \"{M}\"\n");
     for (provider, rest) in endpoints {
         config.push_str(&format!(
@@ -29,7 +29,7 @@ fn shop(endpoints: &[(&str, &str)]) -> Setup {
     Setup::empty().config(&config)
 }
 
-fn priced(dollars: &str) -> String {
+pub(crate) fn priced(dollars: &str) -> String {
     format!("price = {{ prompt = \"{dollars}\", completion = \"{dollars}\" }}")
 }
 
@@ -39,7 +39,7 @@ fn abc() -> Setup {
     shop(&[("a", &one), ("b", &two), ("c", &three)])
 }
 
-fn hello() -> ReplayTransport {
+pub(crate) fn hello() -> ReplayTransport {
     ReplayTransport::answering(|_, _| fixtures::answer("Hello", 5, 2))
 }
 
@@ -52,7 +52,7 @@ fn without_b() -> ReplayTransport {
 }
 
 /// The tags that the gateway would try for a request, in order.
-async fn order(station: &Station, model: &str, more: Value) -> Vec<String> {
+pub(crate) async fn order(station: &Station, model: &str, more: Value) -> Vec<String> {
     let body = asking(model, more).to_string();
     let request = Station::request(Method::POST, "/v1/route/explain", body);
     let told = station.whole(request).await.ok();
@@ -120,7 +120,7 @@ async fn s32_s74_price_and_floor_are_always_cheapest_first() {
 
 /// Statements 33, 34, 51, 61, 70, 73 and 75: what was measured orders, and is told in milliseconds.
 #[tokio::test(start_paused = true)]
-async fn s33_s34_s70_s73_what_was_measured_orders_and_is_shown() {
+async fn s33_s34_s51_s61_s70_s73_s75_what_was_measured_orders_and_is_shown() {
     // B begins late and is fast then; A begins at once and is slow.
     let station = abc().start(ReplayTransport::answering(|request, _| {
         let pieces = ["word "; 80];

@@ -5,6 +5,7 @@
 mod agreement;
 mod checklist;
 mod decision;
+mod facts;
 mod metadata;
 mod operator;
 mod specification;

@@ -273,7 +273,7 @@ async fn domains_filter_what_is_found_and_are_told_to_the_engine() {
 
 /// Statement 78.
 #[tokio::test(start_paused = true)]
-async fn the_suffix_online_is_the_plugin() {
+async fn s78_the_suffix_online_is_the_plugin() {
     let station = station("Hi");
     let got = station.chat(asking("acme/m:online", json!({}))).await;
     assert_eq!(annotations(&got).len(), 5);

@@ -1,7 +1,7 @@
 //! An operator's changes laid over the catalogue: what they add, replace and refuse.
 
 use waystation_catalog::{
-    Catalog, Changes, EndpointChange, ModelChange, Override, ProviderChange, RowError,
+    Catalog, Changes, EndpointChange, ModelChange, Override, ProviderChange, RowError, Speed,
 };
 use waystation_core::{AuthScheme, DataPolicy, Modality, Price, PriceTier, Rates, Tokens, Trust};
 
@@ -398,4 +398,80 @@ fn without_models_the_providers_stay() {
     assert_eq!(bare.models().count(), 0);
     assert_eq!(bare.providers().count(), catalog().providers().count());
     assert_eq!(bare.providers_named("OpenAI"), ["openai"]);
+}
+
+#[test]
+fn an_override_states_speeds_and_whose_text_may_be_learnt_from() {
+    let said = |at: &str, speed: Speed| Override {
+        model: Some("openai/gpt-oss-120b".into()),
+        provider: Some(at.into()),
+        speed,
+        ..Override::default()
+    };
+    let late = Speed {
+        latency_s: Some(0.5),
+        ..Speed::default()
+    };
+    let word = Override {
+        model: Some("openai/gpt-5.4".into()),
+        distillable: Some(true),
+        ..Override::default()
+    };
+    let changes = Changes {
+        overrides: vec![said("groq", late), said("deepinfra", late), word],
+        ..Changes::default()
+    };
+    let (changed, warnings) = catalog().with(changes).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let of = |catalog: &Catalog, tag: &str| {
+        let id = format!("openai/gpt-oss-120b|{tag}");
+        let found = catalog.speeds().find(|(known, _)| known.as_str() == id);
+        found.map(|(_, speed)| speed)
+    };
+    let before = of(&catalog(), "groq").unwrap();
+    assert_eq!(
+        of(&changed, "groq").unwrap(),
+        Speed {
+            latency_s: Some(0.5),
+            ..before
+        }
+    );
+    assert_eq!(
+        (of(&catalog(), "deepinfra"), of(&changed, "deepinfra")),
+        (None, Some(late))
+    );
+    assert_eq!(of(&changed, "cerebras"), of(&catalog(), "cerebras"));
+    assert_eq!(
+        changed.model("openai/gpt-5.4").unwrap().distillable,
+        Some(true)
+    );
+    assert_eq!(catalog().model("openai/gpt-5.4").unwrap().distillable, None);
+}
+
+#[test]
+fn a_speed_that_cannot_be_and_a_word_about_a_provider_are_refused() {
+    let wrong = |change: Override| {
+        why(Changes {
+            overrides: vec![change],
+            ..Changes::default()
+        })
+    };
+    for figure in [0.0, -1.0, f64::NAN, 1e6] {
+        let (at, text) = wrong(Override {
+            model: Some("openai/*".into()),
+            speed: Speed {
+                throughput_tps: Some(figure),
+                ..Speed::default()
+            },
+            ..Override::default()
+        });
+        assert_eq!(at, "overrides[0]");
+        assert!(text.contains("speed.throughput_tps"), "{text}");
+    }
+    let (at, _) = wrong(Override {
+        provider: Some("openai".into()),
+        distillable: Some(true),
+        ..Override::default()
+    });
+    assert_eq!(at, "overrides[0].distillable");
 }

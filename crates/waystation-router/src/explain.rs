@@ -11,8 +11,8 @@ use crate::{Constraint, Dropped, NoRoute, NoRouteCode, Plan, Planned, Strategy, 
 pub struct Explanation {
     /// The models as they were asked for.
     pub requested: Vec<String>,
-    /// How the first model was found; absent without a plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How the first model was found, or looked for in vain; `null` where the request was refused before
+    /// anything was.
     pub strategy: Option<Strategy>,
     /// The seed.
     pub seed: u64,
@@ -120,7 +120,7 @@ pub fn explain(result: &Result<Plan, Box<NoRoute>>, catalog: &Catalog) -> Explan
         },
         Err(none) => Explanation {
             requested: none.requested.clone(),
-            strategy: None,
+            strategy: Some(none.strategy),
             seed: none.seed.get(),
             attempts: Vec::new(),
             dropped: none.trace.dropped.clone(),

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use waystation_core::{Ask, Endpoint, ErrorType, ModelId, Seed, Tokens};
 
 use crate::{
-    Reason, Trace,
+    Reason, Strategy, Trace,
     entry::Entry,
     plan::{Wanted, requested},
     rules::Question,
@@ -34,6 +34,8 @@ pub struct NoRoute {
     pub constraint: Option<Constraint>,
     /// The models as they were asked for.
     pub requested: Vec<String>,
+    /// How the first of them was looked for.
+    pub strategy: Strategy,
     /// The model that was probably meant.
     pub suggestion: Option<ModelId>,
     /// The seed of the attempt at a plan.
@@ -112,6 +114,7 @@ impl NoRoute {
             excluded_by: Vec::new(),
             constraint: None,
             requested: requested(ask),
+            strategy: Strategy::Direct,
             suggestion: None,
             seed,
         })
@@ -131,6 +134,7 @@ impl NoRoute {
             excluded_by: Vec::new(),
             constraint: None,
             requested: requested(question.ask),
+            strategy: (wanted.entries.first()).map_or(Strategy::Direct, |(_, e)| e.strategy),
             suggestion: wanted.missing.iter().find_map(|m| m.suggestion.clone()),
             seed,
             trace,

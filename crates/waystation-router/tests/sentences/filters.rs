@@ -4,7 +4,7 @@ use waystation_catalog::Catalog;
 use waystation_core::{
     Ask, DataPolicy, ErrorType, Now, Parameter, ParameterSet, Quantization, Seed, Tokens,
 };
-use waystation_router::{Dropped, HealthView, Reason, RoutingPolicy, World, plan};
+use waystation_router::{Dropped, HealthView, Reason, RoutingPolicy, World, plan, pool};
 
 use crate::town::{M, Town};
 
@@ -423,4 +423,31 @@ fn a_variant_that_nobody_has_is_a_name_that_matches_nothing() {
     );
     // Another model's variant is no typo.
     assert!(notes(r#""b/turbo", "c""#).trace.unmatched.is_empty());
+}
+
+#[test]
+fn models_that_speak_are_in_the_pool_of_auto_only_where_something_is_heard() {
+    let town = Town::abc().serve("acme/voice", "a", "1");
+    let pooled = |members: &str, kinds: &str| {
+        let mut town = town.clone();
+        let voice = town.changes.models.last_mut().unwrap();
+        voice.output = Some(kinds.split(' ').map(|m| m.parse().unwrap()).collect());
+        let catalog = town.catalog();
+        let world = World {
+            catalog: &catalog,
+            health: &HealthView::default(),
+            now: Now::default(),
+            usable: &|_| true,
+            dialects: &["openai-chat".parse().unwrap()],
+            policy: &RoutingPolicy::default(),
+        };
+        let ids = pool(&town.ask(members), &world);
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let text = r#""model": "openrouter/auto""#;
+    assert_eq!(pooled(text, "text audio"), [M]);
+    assert_eq!(pooled(text, "audio"), [M]);
+    assert_eq!(pooled(text, "text"), [M, "acme/voice"]);
+    let heard = format!(r#"{text}, "modalities": ["text", "audio"]"#);
+    assert_eq!(pooled(&heard, "text audio"), ["acme/voice"]);
 }

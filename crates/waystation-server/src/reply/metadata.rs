@@ -221,7 +221,7 @@ fn write_none(none: &NoRoute, object: &mut ObjectWriter<'_>) {
     let requested = none.requested.first().map_or("", String::as_str);
     object
         .string("requested", requested)
-        .string("strategy", Strategy::Direct.as_str())
+        .string("strategy", none.strategy.as_str())
         .null("region")
         .string("summary", &format!("available=0; {}", none.message))
         .number("attempt", 0)

@@ -5,6 +5,7 @@
 //! by skipping, never by validating again. Nothing here builds a tree; a caller that wants one
 //! uses `serde_json` on [`Json::bytes`].
 
+mod ends;
 mod scan;
 mod text;
 mod write;
@@ -14,7 +15,11 @@ pub use text::{JsonText, RawJson};
 pub use write::ObjectWriter;
 pub(crate) use write::write_number;
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use bytes::Bytes;
 
@@ -28,8 +33,12 @@ use bytes::Bytes;
 /// assert_eq!(list.elements().nth(1).and_then(|two| two.string()).as_deref(), Some("two"));
 /// # Ok::<(), waystation_core::ScanError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Json<'a>(&'a [u8]);
+#[derive(Clone, Copy)]
+pub struct Json<'a> {
+    text: &'a [u8],
+    /// What is known of the buffer that it stands in.
+    ends: ends::EndsRef<'a>,
+}
 
 /// The six kinds of JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,25 +78,33 @@ impl<'a> Json<'a> {
     /// # Errors
     /// [`ScanError`] with the byte offset where the text stops being JSON.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ScanError> {
-        scan::check(bytes, MAX_DEPTH).map(Self)
+        scan::check(bytes, MAX_DEPTH, None).map(Self::plain)
+    }
+
+    /// A checked text of which nothing more is known.
+    fn plain(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            ends: ends::EndsRef::default(),
+        }
     }
 
     /// The value's own bytes, without surrounding white space.
     #[must_use]
     pub const fn bytes(self) -> &'a [u8] {
-        self.0
+        self.text
     }
 
     /// The value's text.
     #[must_use]
     pub fn text(self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.0)
+        text::utf8(self.text)
     }
 
     /// Which of the six kinds the value is.
     #[must_use]
     pub fn kind(self) -> Kind {
-        match self.0.first() {
+        match self.text.first() {
             Some(b'{') => Kind::Object,
             Some(b'[') => Kind::Array,
             Some(b'"') => Kind::String,
@@ -106,13 +123,13 @@ impl<'a> Json<'a> {
     /// The members of an object in their order; nothing for any other kind.
     #[must_use]
     pub fn members(self) -> Members<'a> {
-        Members(scan::Walk::inside(self.0, b'{'))
+        Members(scan::Walk::inside(self.text, b'{', self.ends))
     }
 
     /// The elements of an array in their order; nothing for any other kind.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
-        Elements(scan::Walk::inside(self.0, b'['))
+        Elements(scan::Walk::inside(self.text, b'[', self.ends))
     }
 
     /// The first member called `key`. Linear in the object's size.
@@ -132,7 +149,7 @@ impl<'a> Json<'a> {
     /// What stands between the quotes of a string, escapes as they are.
     #[must_use]
     pub fn escaped(self) -> Option<&'a [u8]> {
-        self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")
+        self.text.strip_prefix(b"\"")?.strip_suffix(b"\"")
     }
 
     /// The string that the value spells; lone surrogates become U+FFFD.
@@ -153,7 +170,7 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        let text = std::str::from_utf8(self.0).ok()?;
+        let text = std::str::from_utf8(self.text).ok()?;
         text.parse()
             .ok()
             .or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
@@ -165,7 +182,7 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        let text = std::str::from_utf8(self.0).ok()?;
+        let text = std::str::from_utf8(self.text).ok()?;
         text.parse()
             .ok()
             .or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
@@ -177,13 +194,13 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        std::str::from_utf8(self.0).ok()?.parse().ok()
+        std::str::from_utf8(self.text).ok()?.parse().ok()
     }
 
     /// A boolean.
     #[must_use]
     pub fn bool(self) -> Option<bool> {
-        match self.0 {
+        match self.text {
             b"true" => Some(true),
             b"false" => Some(false),
             _ => None,
@@ -196,13 +213,13 @@ impl<'a> Json<'a> {
     /// are copied.
     #[must_use]
     pub fn slice_of(self, whole: &Bytes) -> Bytes {
-        text::shared(whole, self.0)
+        text::shared(whole, self.text)
     }
 
     /// The value as an owned [`RawJson`] that shares the memory of `whole`.
     #[must_use]
     pub fn raw(self, whole: &Bytes) -> RawJson {
-        RawJson::checked(self.slice_of(whole))
+        RawJson::of_buffer(self.slice_of(whole), (self.text, self.ends))
     }
 
     /// A string value as an owned [`JsonText`] that shares the memory of `whole`.
@@ -213,9 +230,23 @@ impl<'a> Json<'a> {
     }
 }
 
+impl PartialEq for Json<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json<'_> {}
+
+impl Hash for Json<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
 impl fmt::Debug for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.0))
+        f.write_str(&String::from_utf8_lossy(self.text))
     }
 }
 
@@ -265,7 +296,7 @@ impl<'a> Iterator for Members<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let key = self.0.value()?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         let value = self.0.value()?;
-        Some((Key(key), Json(value)))
+        Some((Key(key), self.0.json(value)))
     }
 }
 
@@ -277,7 +308,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Json<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.value().map(Json)
+        self.0.value().map(|value| self.0.json(value))
     }
 }
 

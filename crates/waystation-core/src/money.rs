@@ -311,11 +311,17 @@ fn write_decimal(
     places: usize,
 ) -> fmt::Result {
     let (whole, rest) = (units / unit, units % unit);
+    let mut number = itoa::Buffer::new();
+    f.write_str(number.format(whole))?;
     if rest == 0 {
-        return write!(f, "{whole}");
+        return Ok(());
     }
-    let fraction = format!("{rest:0places$}");
-    write!(f, "{whole}.{}", fraction.trim_end_matches('0'))
+    let digits = number.format(rest);
+    f.write_str(".")?;
+    for _ in digits.len()..places {
+        f.write_str("0")?;
+    }
+    f.write_str(digits.trim_end_matches('0'))
 }
 
 #[cfg(test)]

@@ -38,6 +38,12 @@ pub trait TokenCounter: Send + Sync {
     /// that guesses errs on the low side, so that nothing that fits is refused.
     fn count_till(&self, text: &str, limit: Tokens) -> Tokens;
 
+    /// No fewer tokens than [`count_till`](Self::count_till) finds in the text that `json` spells: a JSON
+    /// string, or what stands between its quotes. For long texts, where counting would take long.
+    fn at_most(&self, json: &[u8]) -> Tokens {
+        self.bounds(u64::try_from(json.len()).unwrap_or(u64::MAX)).1
+    }
+
     /// As [`estimate`](Self::estimate), for a model whose own counts may be known.
     fn estimate_of(&self, _model: &ModelId, bytes: u64) -> Tokens {
         self.estimate(bytes)

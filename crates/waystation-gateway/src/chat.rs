@@ -178,7 +178,9 @@ impl Gateway {
         let snapshot = self.snapshot();
         let notes = Arc::clone(&caller.notes);
         let mut record = self.open(&chat, caller, &snapshot);
-        match self.run(&snapshot, chat, (&mut record, &notes)).await {
+        // On the heap: a future of this size must not move with everything that waits for it.
+        let run = Box::pin(self.run(&snapshot, chat, (&mut record, &notes)));
+        match run.await {
             Ok((opening, committed, output)) => Ok(Reply::new(opening, committed, output, record)),
             Err(error) => {
                 record.fail(error.kind());

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
-    Ask, ChatRequest, ErrorType, InvalidRequest, Json, Modalities, ModelRef, ProviderPreferences,
-    ServiceTier, TokenCounter, Tokens,
+    Ask, ChatRequest, Content, ErrorType, InvalidRequest, Json, Message, Modalities, ModelRef,
+    ProviderPreferences, ServiceTier, TokenCounter, Tokens,
 };
 
 use crate::RoutingPolicy;
@@ -41,7 +41,11 @@ pub fn ask(
     ask.prompt_bytes = bytes;
     let first = ask.models.first();
     let first = first.and_then(|reference| one_model(reference, catalog));
-    ask.prompt_at_least = match largest_in_doubt(&ask, tokens.bounds(bytes).1, catalog) {
+    let wanted = ask.max_output.unwrap_or(Tokens::ZERO);
+    let doubt = largest_in_doubt(&ask, tokens.bounds(bytes).1 + wanted, catalog);
+    let doubt = doubt
+        .and_then(|_| largest_in_doubt(&ask, cautious(at_most(chat, tokens) + wanted), catalog));
+    ask.prompt_at_least = match doubt {
         Some(limit) => {
             let low = |text: &str, limit| Some(tokens.count_till(text, limit));
             let low = count(chat, limit, low).unwrap_or(Tokens::ZERO);
@@ -153,10 +157,33 @@ fn reference(field: &str, text: &str) -> Result<ModelRef, InvalidRequest> {
     }
 }
 
-/// The largest context, among the endpoints of the wanted models, that a prompt of `most` tokens and
-/// the wanted output might not fit. `None` when it fits all of them, whatever it says.
-fn largest_in_doubt(ask: &Ask, most: Tokens, catalog: &Catalog) -> Option<Tokens> {
-    let needed = most + ask.max_output.unwrap_or(Tokens::ZERO);
+/// No fewer tokens than [`count`] finds: looked through much faster than counted.
+fn at_most(chat: &ChatRequest, tokens: &dyn TokenCounter) -> Tokens {
+    let of =
+        |json: Option<Json<'_>>| json.map_or(Tokens::ZERO, |json| tokens.at_most(json.bytes()));
+    let of_message = |message: Message<'_>| {
+        let text = match message.content() {
+            Content::Absent => Tokens::ZERO,
+            Content::Text(text) => of(Some(text)),
+            parts @ Content::Parts(_) => {
+                let texts = parts.parts().map(|part| of(part.json().get("text")));
+                texts.fold(Tokens::ZERO, |sum, tokens| sum + tokens)
+            }
+        };
+        text + of(message.get("tool_calls"))
+    };
+    let messages = chat.messages().map(of_message);
+    messages.fold(of(chat.get("tools")), |sum, tokens| sum + tokens)
+}
+
+/// A third more: what is that far below a limit is neither above nor [near](is_near_a_limit) it.
+const fn cautious(tokens: Tokens) -> Tokens {
+    Tokens::new(tokens.get().saturating_add(tokens.get().div_ceil(3)))
+}
+
+/// The largest context, among the endpoints of the wanted models, that a prompt and an output of
+/// `needed` tokens might not fit. `None` when they fit all of them, whatever they say.
+fn largest_in_doubt(ask: &Ask, needed: Tokens, catalog: &Catalog) -> Option<Tokens> {
     let of = |model: &Model| {
         let limits = model.endpoints.iter().filter_map(|e| e.context_length);
         limits.filter(|limit| needed > *limit).max()

@@ -42,8 +42,8 @@ pub struct StickyTable(Mutex<Halves>);
 
 #[derive(Debug, Default)]
 struct Halves {
-    newer: HashMap<[u64; 2], Remembered>,
-    older: HashMap<[u64; 2], Remembered>,
+    newer: HashMap<u64, Remembered>,
+    older: HashMap<u64, Remembered>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct Stuck {
 /// One conversation: by the name that the client gives it, else by how it opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
-    key: [u64; 2],
+    key: u64,
     /// The client named it.
     named: bool,
     idle: Duration,
@@ -89,19 +89,14 @@ impl Conversation {
             .or_else(|| header.map(Into::into))
             .or_else(|| text("prompt_cache_key"));
         let named = name.is_some();
-        let mut hashers = [0_u8, 1].map(|half| {
-            let mut hasher = DefaultHasher::new();
-            (half, named, client, model).hash(&mut hasher);
-            hasher
-        });
-        for hasher in &mut hashers {
-            match &name {
-                Some(name) => name.hash(hasher),
-                None => opening(chat, hasher)?,
-            }
+        let mut whole = DefaultHasher::new();
+        (named, client, model).hash(&mut whole);
+        match &name {
+            Some(name) => name.hash(&mut whole),
+            None => opening(chat, &mut whole)?,
         }
         Some(Self {
-            key: hashers.map(|hasher| hasher.finish()),
+            key: whole.finish(),
             named,
             idle: idle(chat),
         })
@@ -130,7 +125,7 @@ fn edges(bytes: &[u8]) -> (usize, &[u8], &[u8]) {
 }
 
 /// How much of a long message's beginning, and of its end, tells it from others.
-const EDGE: usize = 8 * 1024;
+const EDGE: usize = 2 * 1024;
 
 /// As long as the longest time that the request asks its prompt to be cached for, at least ten
 /// minutes: a shorter memory would pay for the cache again.

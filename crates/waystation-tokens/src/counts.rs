@@ -66,6 +66,10 @@ impl TokenCounter for Counts {
         ByteBounds.count_till(text, limit)
     }
 
+    fn at_most(&self, json: &[u8]) -> Tokens {
+        ByteBounds.at_most(json)
+    }
+
     fn estimate_of(&self, model: &ModelId, bytes: u64) -> Tokens {
         let per_token = self.calibration.of(model).max(1);
         let (fewest, most) = self.bounds(bytes);

@@ -20,7 +20,7 @@ mod counts;
 mod exact;
 
 pub use calibration::{LEAST_X100, MOST_X100};
-use class::{Class, tokens_of_run};
+use class::{Class, at_most, tokens_of_run};
 pub use counts::{Counts, Elsewhere};
 #[cfg(feature = "exact")]
 pub use exact::Vocabulary;
@@ -88,6 +88,10 @@ impl TokenCounter for ByteBounds {
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         Tokens::new(count).max(self.bounds(bytes).0)
     }
+
+    fn at_most(&self, json: &[u8]) -> Tokens {
+        Tokens::new(at_most(json))
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +138,13 @@ mod tests {
             prop_assert!(fewest <= count && count <= most, "{fewest} {count} {most}");
             let estimate = ByteBounds.estimate(text.len() as u64);
             prop_assert!(fewest <= estimate && estimate <= most);
+        }
+
+        #[test]
+        fn nothing_counts_more_than_at_most(text in "\\PC{0,200}|[ a-z0-9\\n=\"\\t\u{0}é漢']{0,300}") {
+            let json = serde_json::to_string(&text).unwrap();
+            let most = ByteBounds.at_most(json.as_bytes());
+            prop_assert!(ByteBounds.count_till(&text, NO_LIMIT) <= most);
         }
 
         #[test]

@@ -50,7 +50,8 @@ impl ChatRequest {
     /// # Errors
     /// [`InvalidRequest`] naming the offending member and what it should be.
     pub fn parse(body: &Bytes) -> Result<Self, InvalidRequest> {
-        let json = Json::parse(body).map_err(not_json)?;
+        let indexed = RawJson::index(body).map_err(not_json)?;
+        let json = indexed.json();
         if json.kind() != Kind::Object {
             return Err(InvalidRequest::expected("", "a JSON object", json));
         }

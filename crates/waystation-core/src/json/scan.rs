@@ -2,6 +2,11 @@
 
 use memchr::{memchr, memchr2};
 
+use super::{
+    Json,
+    ends::{EndsRef, Notes},
+};
+
 /// How many levels of arrays and objects a text may open: one bit each in a `u128`.
 pub const MAX_DEPTH: u32 = 128;
 
@@ -39,8 +44,13 @@ pub enum ScanError {
     },
 }
 
-/// Checks that `bytes` is one JSON value and gives it back without surrounding white space.
-pub(super) fn check(bytes: &[u8], max_depth: u32) -> Result<&[u8], ScanError> {
+/// Checks that `bytes` is one JSON value and gives it back without surrounding white space. Where the
+/// long values are goes to `notes`.
+pub(super) fn check<'a>(
+    bytes: &'a [u8],
+    max_depth: u32,
+    notes: Option<&mut Notes>,
+) -> Result<&'a [u8], ScanError> {
     if let Err(error) = std::str::from_utf8(bytes) {
         return Err(ScanError::Utf8 {
             at: error.valid_up_to(),
@@ -52,6 +62,7 @@ pub(super) fn check(bytes: &[u8], max_depth: u32) -> Result<&[u8], ScanError> {
         depth: 0,
         objects: 0,
         max_depth: max_depth.min(MAX_DEPTH),
+        notes,
     };
     scan.space();
     let start = scan.at;
@@ -67,16 +78,17 @@ pub(super) fn check(bytes: &[u8], max_depth: u32) -> Result<&[u8], ScanError> {
     Ok(bytes.get(start..end).unwrap_or_default())
 }
 
-struct Scan<'a> {
+struct Scan<'a, 'n> {
     bytes: &'a [u8],
     at: usize,
     depth: u32,
     /// Bit `n` is set when level `n` is an object.
     objects: u128,
     max_depth: u32,
+    notes: Option<&'n mut Notes>,
 }
 
-impl Scan<'_> {
+impl Scan<'_, '_> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -150,6 +162,9 @@ impl Scan<'_> {
         } else {
             self.objects & !bit
         };
+        if let Some(notes) = &mut self.notes {
+            notes.open(self.at);
+        }
         self.depth += 1;
         self.at += 1;
         Ok(())
@@ -174,6 +189,9 @@ impl Scan<'_> {
                 (Some(b'}'), true) | (Some(b']'), false) => {
                     self.at += 1;
                     self.depth -= 1;
+                    if let Some(notes) = &mut self.notes {
+                        notes.close(self.at);
+                    }
                 }
                 (_, true) => return self.expected("`,` or `}`"),
                 (_, false) => return self.expected("`,` or `]`"),
@@ -205,6 +223,15 @@ impl Scan<'_> {
     }
 
     fn string(&mut self) -> Result<(), ScanError> {
+        let start = self.at;
+        self.to_closing_quote()?;
+        if let Some(notes) = &mut self.notes {
+            notes.string(start, self.at);
+        }
+        Ok(())
+    }
+
+    fn to_closing_quote(&mut self) -> Result<(), ScanError> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -310,14 +337,24 @@ impl Scan<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct Walk<'a> {
     rest: &'a [u8],
+    ends: EndsRef<'a>,
 }
 
 impl<'a> Walk<'a> {
     /// Starts inside `value` when it opens with `bracket`; walks nothing otherwise.
-    pub(super) fn inside(value: &'a [u8], bracket: u8) -> Self {
-        match value.split_first() {
-            Some((first, rest)) if *first == bracket => Self { rest },
-            _ => Self { rest: &[] },
+    pub(super) fn inside(value: &'a [u8], bracket: u8, ends: EndsRef<'a>) -> Self {
+        let rest = match value.split_first() {
+            Some((first, rest)) if *first == bracket => rest,
+            _ => &[],
+        };
+        Self { rest, ends }
+    }
+
+    /// One of the values, with all that is known of it.
+    pub(super) const fn json(&self, text: &'a [u8]) -> Json<'a> {
+        Json {
+            text,
+            ends: self.ends,
         }
     }
 
@@ -328,7 +365,7 @@ impl<'a> Walk<'a> {
             .iter()
             .position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'))?;
         let rest = self.rest.get(start..)?;
-        let end = end_of_value(rest)?;
+        let end = end_of_value(rest, self.ends)?;
         let (value, rest) = rest.split_at_checked(end)?;
         self.rest = rest;
         Some(value)
@@ -336,10 +373,13 @@ impl<'a> Walk<'a> {
 }
 
 /// The length of the checked value that `text` starts with; `None` at a closing bracket.
-fn end_of_value(text: &[u8]) -> Option<usize> {
+fn end_of_value(text: &[u8], ends: EndsRef<'_>) -> Option<usize> {
     match text.first()? {
-        b'"' => end_of_string(text, 0),
+        b'"' => ends.length(text).or_else(|| end_of_string(text, 0)),
         b'{' | b'[' => {
+            if let Some(end) = ends.length(text) {
+                return Some(end);
+            }
             let mut depth = 0_usize;
             let mut at = 0;
             loop {

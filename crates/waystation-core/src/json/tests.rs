@@ -116,6 +116,29 @@ proptest! {
     }
 
     #[test]
+    fn an_indexed_text_is_walked_like_any_other(
+        value in any_json(),
+        long in "[a-z\"\\\\ ]{0,200}",
+        pretty: bool,
+    ) {
+        let value = serde_json::json!([value, long, [value, {"a": long, "b": [long, value]}], long]);
+        let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
+        // Not at the beginning of its memory: places must be those of the text itself.
+        let mut padded = b"   ".to_vec();
+        padded.extend(text.unwrap());
+        let whole = Bytes::from(padded);
+        let indexed = RawJson::index(&whole).unwrap();
+        prop_assert_eq!(tree(indexed.json()), value.clone());
+        // A part that outlives the rest, and one in other memory.
+        let part = indexed.json().elements().nth(2).unwrap();
+        let kept = part.raw(&whole);
+        let copied = part.raw(&Bytes::from_static(b"elsewhere"));
+        drop(whole);
+        prop_assert_eq!(tree(kept.json()), value[2].clone());
+        prop_assert_eq!(tree(copied.json()), value[2].clone());
+    }
+
+    #[test]
     fn no_input_panics_and_acceptance_agrees_with_serde(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let ours = Json::parse(&bytes).is_ok();
         let theirs = serde_json::from_slice::<Box<serde_json::value::RawValue>>(&bytes).is_ok();

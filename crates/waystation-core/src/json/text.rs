@@ -1,11 +1,19 @@
 //! Owned pieces of JSON that share the buffer they were read from.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::{Json, ScanError};
+use super::{
+    Json, ScanError,
+    ends::{Ends, EndsRef, Notes},
+    scan,
+};
 
 /// Text as it stands between the quotes of a JSON string, escapes included.
 ///
@@ -104,7 +112,7 @@ impl JsonText {
         out.push(b'"');
         out.extend_from_slice(&self.0);
         out.push(b'"');
-        RawJson(out.into())
+        RawJson::checked(out.into())
     }
 }
 
@@ -121,8 +129,12 @@ impl fmt::Debug for JsonText {
 }
 
 /// One JSON value as text, checked when it was made.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RawJson(Bytes);
+#[derive(Clone)]
+pub struct RawJson {
+    text: Bytes,
+    /// Where its long values end, where that was noted.
+    ends: Ends,
+}
 
 // === impl RawJson ===
 
@@ -133,37 +145,80 @@ impl RawJson {
     /// [`ScanError`] when `text` is not one JSON value.
     pub fn parse(text: &Bytes) -> Result<Self, ScanError> {
         let value = Json::parse(text)?;
-        Ok(Self(value.slice_of(text)))
+        Ok(value.raw(text))
     }
 
     /// Writes a serialisable value. Values that JSON cannot spell (maps with non-string keys)
     /// become `null`.
     #[must_use]
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Self {
-        serde_json::to_vec(value).map_or_else(|_| Self::null(), |text| Self(text.into()))
+        serde_json::to_vec(value).map_or_else(|_| Self::null(), |text| Self::checked(text.into()))
     }
 
     /// `null`.
     #[must_use]
-    pub const fn null() -> Self {
-        Self(Bytes::from_static(b"null"))
+    pub fn null() -> Self {
+        Self::checked(Bytes::from_static(b"null"))
     }
 
     /// Only for bytes that a scan has checked, or that a writer of this crate has made.
-    pub(crate) const fn checked(text: Bytes) -> Self {
-        Self(text)
+    pub(crate) fn checked(text: Bytes) -> Self {
+        Self {
+            text,
+            ends: Ends::default(),
+        }
+    }
+
+    /// The same, for a slice of the buffer that `ends` was noted of; a copy leaves them behind.
+    pub(super) fn of_buffer(text: Bytes, (here, ends): (&[u8], EndsRef<'_>)) -> Self {
+        let ends = match text.as_ptr() == here.as_ptr() {
+            true => ends.keep(),
+            false => Ends::default(),
+        };
+        Self { text, ends }
+    }
+
+    /// Checks `text` as [`parse`](Self::parse) does, and notes where its long values end: for texts that
+    /// are walked several times.
+    ///
+    /// # Errors
+    /// [`ScanError`] when `text` is not one JSON value.
+    pub fn index(text: &Bytes) -> Result<Self, ScanError> {
+        let mut notes = Notes::default();
+        let value = scan::check(text, scan::MAX_DEPTH, Some(&mut notes))?;
+        Ok(Self {
+            text: shared(text, value),
+            ends: notes.of(text),
+        })
     }
 
     /// The value, to look into.
     #[must_use]
     pub fn json(&self) -> Json<'_> {
-        Json(&self.0)
+        Json {
+            text: &self.text,
+            ends: self.ends.lend(),
+        }
     }
 
     /// The value's text, shared.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.text
+    }
+}
+
+impl PartialEq for RawJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for RawJson {}
+
+impl Hash for RawJson {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
@@ -173,11 +228,27 @@ impl fmt::Debug for RawJson {
     }
 }
 
+/// Checked bytes as text. What has been checked is UTF-8, and finding that so again is quick.
+pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
 /// Whether the escaped bytes `found` spell `text`.
 pub(super) fn same(found: &[u8], text: &str) -> bool {
     // An escape is longer than what it spells: without one, or with another length, nothing else fits.
-    found == text.as_bytes()
-        || (found.len() > text.len() && memchr(b'\\', found).is_some() && decode(found) == text)
+    // Most keys that are looked at are other keys, and their first byte says so.
+    match (found.first(), text.as_bytes().first()) {
+        (Some(first), Some(wanted)) if first != wanted && *first != b'\\' => false,
+        _ => {
+            found == text.as_bytes()
+                || (found.len() > text.len()
+                    && memchr(b'\\', found).is_some()
+                    && decode(found) == text)
+        }
+    }
 }
 
 /// `part` as a slice of `whole`, sharing memory when it lies inside.
@@ -192,7 +263,7 @@ pub(super) fn shared(whole: &Bytes, part: &[u8]) -> Bytes {
 /// Unescapes the inside of a checked string.
 pub(super) fn decode(escaped: &[u8]) -> Cow<'_, str> {
     if memchr(b'\\', escaped).is_none() {
-        return String::from_utf8_lossy(escaped);
+        return utf8(escaped);
     }
     let mut out = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -204,7 +275,10 @@ pub(super) fn decode(escaped: &[u8]) -> Cow<'_, str> {
         rest = tail.get(used..).unwrap_or_default();
     }
     out.extend_from_slice(rest);
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    match String::from_utf8(out) {
+        Ok(text) => Cow::Owned(text),
+        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
 }
 
 /// The character that the escape at the start of `text` spells, and its length.
@@ -250,24 +324,34 @@ fn hex4(digits: Option<&[u8]>) -> Option<u32> {
 
 /// Appends `text`, escaped for the inside of a JSON string.
 pub(super) fn escape_into(text: &str, out: &mut Vec<u8>) {
-    for byte in text.bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..=0x1f => {
-                const HEX: [char; 16] = [
-                    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-                ];
-                out.extend_from_slice(b"\\u00");
-                for nibble in [byte >> 4, byte & 15] {
-                    let digit = HEX.get(usize::from(nibble)).copied().unwrap_or('0');
-                    out.push(u8::try_from(digit).unwrap_or(b'0'));
-                }
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len());
+    while let Some(at) = rest.iter().position(|byte| !plain(*byte)) {
+        let (run, tail) = rest.split_at(at);
+        out.extend_from_slice(run);
+        let Some((special, tail)) = tail.split_first() else {
+            break;
+        };
+        escape_one(*special, out);
+        rest = tail;
+    }
+    out.extend_from_slice(rest);
+}
+
+fn escape_one(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        other => {
+            out.extend_from_slice(b"\\u00");
+            for nibble in [other >> 4, other & 15] {
+                let digit = b"0123456789abcdef".get(usize::from(nibble));
+                out.push(digit.copied().unwrap_or(b'0'));
             }
-            other => out.push(other),
         }
     }
 }

@@ -21,14 +21,9 @@ pub struct ObjectWriter<'a> {
     empty: bool,
 }
 
-/// Appends a whole number. Most are indexes of one digit.
+/// Appends a whole number.
 pub(crate) fn write_number(value: u64, out: &mut Vec<u8>) {
-    use std::io::Write as _;
-    match u8::try_from(value) {
-        Ok(digit @ 0..=9) => out.push(b'0' + digit),
-        // Writing to a Vec cannot fail.
-        _ => drop(write!(out, "{value}")),
-    }
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 // === impl ObjectWriter ===

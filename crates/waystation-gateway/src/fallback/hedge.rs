@@ -3,7 +3,6 @@
 //! that is let go may have been paid for.
 
 use std::{
-    pin::pin,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -134,7 +133,8 @@ impl Fallback<'_> {
         };
         let own_side = (side, attempt.now.tick);
         begin(record, own_side);
-        let mut first = pin!(attempt.first(&own));
+        // On the heap: whatever holds this future stays small, and is moved several times.
+        let mut first = Box::pin(attempt.first(&own));
         let hedge = self.hedge(side.planned).filter(|_| beside.room);
         let Some((after, planned)) = hedge else {
             return self.ended(side, first.await);
@@ -151,7 +151,7 @@ impl Fallback<'_> {
             return self.ended(side, first.await);
         };
         let other_side = (&other, attempt.now.tick);
-        let mut second = pin!(attempt.first(&own));
+        let mut second = Box::pin(attempt.first(&own));
         let (led, outcome) = tokio::select! {
             biased;
             outcome = &mut first => (true, outcome),

@@ -127,7 +127,7 @@ fn an_endpoint_whose_cache_is_no_cheaper_does_not_count() {
 fn memory_is_bounded_and_a_conversation_that_goes_on_stays() {
     let (table, id) = (StickyTable::default(), "acme/fast|a".parse().unwrap());
     let numbered = |number: usize| Conversation {
-        key: [number as u64, 0],
+        key: number as u64,
         named: true,
         idle: IDLE,
     };

@@ -55,14 +55,15 @@ pub async fn completions(
     let mut caller = caller_of(&head.headers, caller, request_id);
     caller.generation = Some(id.clone());
     let notes = Arc::clone(&caller.notes);
+    // On the heap, both: they are large, and what they stand in is moved from layer to layer.
     let mut response = if chat.stream() {
         let held = Held {
             place: (place, room),
             metadata,
         };
-        streamed(&app, chat, caller, (id.clone(), held)).await
+        Box::pin(streamed(&app, chat, caller, (id.clone(), held))).await
     } else {
-        whole(&app, chat, caller, metadata).await
+        Box::pin(whole(&app, chat, caller, metadata)).await
     };
     // On every answer, a failure's too: its record is found by it.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {

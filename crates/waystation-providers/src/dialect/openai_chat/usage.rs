@@ -11,59 +11,127 @@
 
 use waystation_core::{Json, Kind, Tokens, Usage, Usd};
 
+/// The names of one count that were found, the most trusted first.
+type Names<const N: usize> = [Option<u64>; N];
+
+/// Everything that is looked for, by name. Found in one walk: a look for each name would cost more than
+/// reading the rest of a reply.
+#[derive(Default)]
+struct Found {
+    prompt: Option<u64>,
+    completion: Option<u64>,
+    total: Option<u64>,
+    cached: Names<5>,
+    cache_write: Names<3>,
+    cache_write_1h: Option<u64>,
+    prompt_audio: Option<u64>,
+    prompt_video: Option<u64>,
+    reasoning: Names<2>,
+    completion_audio: Option<u64>,
+    completion_image: Option<u64>,
+    accepted_prediction: Option<u64>,
+    rejected_prediction: Option<u64>,
+    searches: Names<3>,
+    cost: Option<Usd>,
+}
+
 /// Reads a `usage` object; `None` when it counts nothing: an empty object, which some hosts send
 /// with every chunk, must not replace counts that came before.
 pub(super) fn read(json: Json<'_>) -> Option<Usage> {
-    let count = |path: &[&str]| json.at(path).and_then(Json::u64).map(Tokens::new);
-    let first = |paths: &[&[&str]]| paths.iter().find_map(|path| count(path));
-    let (prompt, completion) = (count(&["prompt_tokens"]), count(&["completion_tokens"]));
-    if prompt.is_none() && completion.is_none() {
+    let found = Found::of(json);
+    if found.prompt.is_none() && found.completion.is_none() {
         return None;
     }
+    let tokens = |count: Option<u64>| count.map(Tokens::new);
     let mut usage = Usage::default();
-    usage.prompt = prompt.unwrap_or_default();
-    usage.completion = completion.unwrap_or_default();
-    usage.total = count(&["total_tokens"]);
-    usage.cached = first(&[
-        &["prompt_tokens_details", "cached_tokens"],
-        &["prompt_cache_hit_tokens"],
-        &["cached_tokens"],
-        &["num_cached_tokens"],
-        &["cache_read_input_tokens"],
-    ]);
-    usage.cache_write = first(&[
-        &["prompt_tokens_details", "cache_write_tokens"],
-        &["prompt_tokens_details", "cache_creation_tokens"],
-        &["cache_creation_input_tokens"],
-    ]);
-    usage.cache_write_1h = count(&["cache_creation", "ephemeral_1h_input_tokens"]);
-    usage.prompt_audio = count(&["prompt_tokens_details", "audio_tokens"]);
-    usage.prompt_video = count(&["prompt_tokens_details", "video_tokens"]);
-    usage.reasoning = first(&[
-        &["completion_tokens_details", "reasoning_tokens"],
-        &["reasoning_tokens"],
-    ]);
-    let answer = |key| count(&["completion_tokens_details", key]);
-    usage.completion_audio = answer("audio_tokens");
-    usage.completion_image = answer("image_tokens");
-    usage.accepted_prediction = answer("accepted_prediction_tokens");
-    usage.rejected_prediction = answer("rejected_prediction_tokens");
-    usage.web_searches = [
-        &["server_tool_use_details", "web_search_requests"][..],
-        &["server_tool_use", "web_search_requests"],
-        &["num_search_queries"],
-    ]
-    .into_iter()
-    .find_map(|path| json.at(path).and_then(Json::u64));
-    usage.upstream_cost = cost(json);
+    usage.prompt = tokens(found.prompt).unwrap_or_default();
+    usage.completion = tokens(found.completion).unwrap_or_default();
+    usage.total = tokens(found.total);
+    usage.cached = tokens(first(found.cached));
+    usage.cache_write = tokens(first(found.cache_write));
+    usage.cache_write_1h = tokens(found.cache_write_1h);
+    usage.prompt_audio = tokens(found.prompt_audio);
+    usage.prompt_video = tokens(found.prompt_video);
+    usage.reasoning = tokens(first(found.reasoning));
+    usage.completion_audio = tokens(found.completion_audio);
+    usage.completion_image = tokens(found.completion_image);
+    usage.accepted_prediction = tokens(found.accepted_prediction);
+    usage.rejected_prediction = tokens(found.rejected_prediction);
+    usage.web_searches = first(found.searches);
+    usage.upstream_cost = found.cost;
     add_what_is_apart(&mut usage);
     Some(usage)
 }
 
+fn first<const N: usize>(names: Names<N>) -> Option<u64> {
+    names.into_iter().flatten().next()
+}
+
+// === impl Found ===
+
+impl Found {
+    fn of(json: Json<'_>) -> Self {
+        let mut found = Self::default();
+        for (key, value) in json.members() {
+            match &*key.name() {
+                "cost" => found.cost = cost(value),
+                group @ ("prompt_tokens_details"
+                | "completion_tokens_details"
+                | "cache_creation"
+                | "server_tool_use_details"
+                | "server_tool_use") => {
+                    for (key, value) in value.members() {
+                        found.take((group, &key.name()), value);
+                    }
+                }
+                name => found.take(("", name), value),
+            }
+        }
+        found
+    }
+
+    fn take(&mut self, (group, name): (&str, &str), value: Json<'_>) {
+        let ([cached, hit, together, mistral, read], [write, creation, anthropic]) =
+            (&mut self.cached, &mut self.cache_write);
+        let ([reasoning, apart], [details, tool_use, queries]) =
+            (&mut self.reasoning, &mut self.searches);
+        let place = match (group, name) {
+            ("", "prompt_tokens") => &mut self.prompt,
+            ("", "completion_tokens") => &mut self.completion,
+            ("", "total_tokens") => &mut self.total,
+            ("prompt_tokens_details", "cached_tokens") => cached,
+            ("", "prompt_cache_hit_tokens") => hit,
+            ("", "cached_tokens") => together,
+            ("", "num_cached_tokens") => mistral,
+            ("", "cache_read_input_tokens") => read,
+            ("prompt_tokens_details", "cache_write_tokens") => write,
+            ("prompt_tokens_details", "cache_creation_tokens") => creation,
+            ("", "cache_creation_input_tokens") => anthropic,
+            ("cache_creation", "ephemeral_1h_input_tokens") => &mut self.cache_write_1h,
+            ("prompt_tokens_details", "audio_tokens") => &mut self.prompt_audio,
+            ("prompt_tokens_details", "video_tokens") => &mut self.prompt_video,
+            ("completion_tokens_details", "reasoning_tokens") => reasoning,
+            ("", "reasoning_tokens") => apart,
+            ("completion_tokens_details", "audio_tokens") => &mut self.completion_audio,
+            ("completion_tokens_details", "image_tokens") => &mut self.completion_image,
+            ("completion_tokens_details", "accepted_prediction_tokens") => {
+                &mut self.accepted_prediction
+            }
+            ("completion_tokens_details", "rejected_prediction_tokens") => {
+                &mut self.rejected_prediction
+            }
+            ("server_tool_use_details", "web_search_requests") => details,
+            ("server_tool_use", "web_search_requests") => tool_use,
+            ("", "num_search_queries") => queries,
+            _ => return,
+        };
+        *place = place.or_else(|| value.u64());
+    }
+}
+
 /// What the host says it charges: a number, or an object with a total. Read from the number's text,
 /// never through a float; an amount that is none (negative, not a number) is no amount.
-fn cost(json: Json<'_>) -> Option<Usd> {
-    let cost = json.get("cost")?;
+fn cost(cost: Json<'_>) -> Option<Usd> {
     let amount = match cost.kind() {
         Kind::Object => cost.get("total_cost")?,
         _ => cost,

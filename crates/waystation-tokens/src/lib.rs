@@ -142,8 +142,8 @@ mod tests {
 
         #[test]
         fn nothing_counts_more_than_at_most(text in "\\PC{0,200}|[ a-z0-9\\n=\"\\t\u{0}é漢']{0,300}") {
-            let json = serde_json::to_string(&text).unwrap();
-            let most = ByteBounds.at_most(json.as_bytes());
+            let json = waystation_core::JsonText::of(&text);
+            let most = ByteBounds.at_most(json.escaped());
             prop_assert!(ByteBounds.count_till(&text, NO_LIMIT) <= most);
         }
 

@@ -10,6 +10,7 @@ mod scan;
 mod text;
 mod write;
 
+pub(crate) use ends::Ends;
 pub use scan::{MAX_DEPTH, ScanError};
 pub use text::{JsonText, RawJson};
 pub use write::ObjectWriter;
@@ -79,6 +80,25 @@ impl<'a> Json<'a> {
     /// [`ScanError`] with the byte offset where the text stops being JSON.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ScanError> {
         scan::check(bytes, MAX_DEPTH, None).map(Self::plain)
+    }
+
+    /// Checks `bytes` as [`parse`](Self::parse) does, and notes where its long values end: for texts that
+    /// are walked several times. The notes hold for slices of the buffer as well.
+    pub(crate) fn index(bytes: &'a [u8]) -> Result<(Self, Ends), ScanError> {
+        let mut notes = ends::Notes::default();
+        let text = scan::check(bytes, MAX_DEPTH, Some(&mut notes))?;
+        Ok((Self::plain(text), notes.of(bytes)))
+    }
+
+    /// The same value with notes of the buffer that it stands in.
+    pub(crate) const fn with<'b>(self, ends: &'b Ends) -> Json<'b>
+    where
+        'a: 'b,
+    {
+        Json {
+            text: self.text,
+            ends: ends.lend(),
+        }
     }
 
     /// A checked text of which nothing more is known.
@@ -219,7 +239,7 @@ impl<'a> Json<'a> {
     /// The value as an owned [`RawJson`] that shares the memory of `whole`.
     #[must_use]
     pub fn raw(self, whole: &Bytes) -> RawJson {
-        RawJson::of_buffer(self.slice_of(whole), (self.text, self.ends))
+        RawJson::checked(self.slice_of(whole))
     }
 
     /// A string value as an owned [`JsonText`] that shares the memory of `whole`.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{InvalidRequest, Message, ProviderPreferences, Reasoning, rules};
 use crate::{
     ErrorType, Json, Kind, Modalities, Modality, Parameter, ParameterSet, RawJson, Role, ScanError,
-    Tokens,
+    Tokens, json::Ends,
 };
 
 /// A chat request that has passed every check that needs no catalogue.
@@ -38,6 +38,8 @@ struct Member {
     key: Bytes,
     /// The value's text.
     value: RawJson,
+    /// Where long values of the body end that it came in.
+    ends: Ends,
 }
 
 // === impl ChatRequest ===
@@ -50,8 +52,8 @@ impl ChatRequest {
     /// # Errors
     /// [`InvalidRequest`] naming the offending member and what it should be.
     pub fn parse(body: &Bytes) -> Result<Self, InvalidRequest> {
-        let indexed = RawJson::index(body).map_err(not_json)?;
-        let json = indexed.json();
+        let (json, ends) = Json::index(body).map_err(not_json)?;
+        let json = json.with(&ends);
         if json.kind() != Kind::Object {
             return Err(InvalidRequest::expected("", "a JSON object", json));
         }
@@ -68,6 +70,7 @@ impl ChatRequest {
             members.push(Member {
                 key,
                 value: value.raw(body),
+                ends: ends.clone(),
             });
         }
         let mut chat = Self { members };
@@ -118,7 +121,7 @@ impl ChatRequest {
         self.members
             .iter()
             .find(|member| member.is(key))
-            .map(|member| member.value.json())
+            .map(|member| member.value.json().with(&member.ends))
     }
 
     /// Every member in order: its key, escaped as it came, and its value.
@@ -131,10 +134,11 @@ impl ChatRequest {
     /// Replaces the member called `key`, or appends it.
     pub fn set(&mut self, key: &'static str, value: RawJson) {
         match self.members.iter_mut().find(|member| member.is(key)) {
-            Some(member) => member.value = value,
+            Some(member) => (member.value, member.ends) = (value, Ends::default()),
             None => self.members.push(Member {
                 key: Bytes::from_static(key.as_bytes()),
                 value,
+                ends: Ends::default(),
             }),
         }
     }

@@ -18,7 +18,7 @@ struct Span {
 
 /// The long values of one text, in the order of their beginnings.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ends(Option<Arc<[Span]>>);
+pub(crate) struct Ends(Option<Arc<[Span]>>);
 
 /// The same, lent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,11 +50,6 @@ impl EndsRef<'_> {
         let found = spans.binary_search_by_key(&at, |span| span.start).ok()?;
         let length = spans.get(found)?.end.checked_sub(at)?;
         (length <= text.len()).then_some(length)
-    }
-
-    /// The notes, to keep beside a slice of their buffer.
-    pub(super) fn keep(self) -> Ends {
-        Ends(self.0.cloned())
     }
 }
 

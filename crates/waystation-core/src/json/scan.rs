@@ -224,14 +224,14 @@ impl Scan<'_, '_> {
 
     fn string(&mut self) -> Result<(), ScanError> {
         let start = self.at;
-        self.to_closing_quote()?;
+        self.closing_quote()?;
         if let Some(notes) = &mut self.notes {
             notes.string(start, self.at);
         }
         Ok(())
     }
 
-    fn to_closing_quote(&mut self) -> Result<(), ScanError> {
+    fn closing_quote(&mut self) -> Result<(), ScanError> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();

@@ -1,19 +1,11 @@
 //! Owned pieces of JSON that share the buffer they were read from.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    hash::{Hash, Hasher},
-};
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::{
-    Json, ScanError,
-    ends::{Ends, EndsRef, Notes},
-    scan,
-};
+use super::{Json, ScanError};
 
 /// Text as it stands between the quotes of a JSON string, escapes included.
 ///
@@ -129,12 +121,8 @@ impl fmt::Debug for JsonText {
 }
 
 /// One JSON value as text, checked when it was made.
-#[derive(Clone)]
-pub struct RawJson {
-    text: Bytes,
-    /// Where its long values end, where that was noted.
-    ends: Ends,
-}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RawJson(Bytes);
 
 // === impl RawJson ===
 
@@ -157,68 +145,25 @@ impl RawJson {
 
     /// `null`.
     #[must_use]
-    pub fn null() -> Self {
+    pub const fn null() -> Self {
         Self::checked(Bytes::from_static(b"null"))
     }
 
     /// Only for bytes that a scan has checked, or that a writer of this crate has made.
-    pub(crate) fn checked(text: Bytes) -> Self {
-        Self {
-            text,
-            ends: Ends::default(),
-        }
-    }
-
-    /// The same, for a slice of the buffer that `ends` was noted of; a copy leaves them behind.
-    pub(super) fn of_buffer(text: Bytes, (here, ends): (&[u8], EndsRef<'_>)) -> Self {
-        let ends = match text.as_ptr() == here.as_ptr() {
-            true => ends.keep(),
-            false => Ends::default(),
-        };
-        Self { text, ends }
-    }
-
-    /// Checks `text` as [`parse`](Self::parse) does, and notes where its long values end: for texts that
-    /// are walked several times.
-    ///
-    /// # Errors
-    /// [`ScanError`] when `text` is not one JSON value.
-    pub fn index(text: &Bytes) -> Result<Self, ScanError> {
-        let mut notes = Notes::default();
-        let value = scan::check(text, scan::MAX_DEPTH, Some(&mut notes))?;
-        Ok(Self {
-            text: shared(text, value),
-            ends: notes.of(text),
-        })
+    pub(crate) const fn checked(text: Bytes) -> Self {
+        Self(text)
     }
 
     /// The value, to look into.
     #[must_use]
     pub fn json(&self) -> Json<'_> {
-        Json {
-            text: &self.text,
-            ends: self.ends.lend(),
-        }
+        Json::plain(&self.0)
     }
 
     /// The value's text, shared.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
-        &self.text
-    }
-}
-
-impl PartialEq for RawJson {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for RawJson {}
-
-impl Hash for RawJson {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        &self.0
     }
 }
 

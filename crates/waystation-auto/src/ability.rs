@@ -2,11 +2,11 @@
 //! guessed from price and age where not, and in any case as the operator says. Guesses are pessimistic,
 //! so that nobody is chosen for being unknown.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    sync::LazyLock,
-};
+mod table;
+
+pub use table::spelled;
+
+use std::fmt;
 
 use waystation_catalog::Model;
 use waystation_core::Trust;
@@ -16,9 +16,6 @@ use crate::{
     arithmetic::{log2, number},
     matches,
 };
-
-/// The measured rows of this build.
-static TABLE: LazyLock<HashMap<String, Row>> = LazyLock::new(table);
 
 /// Of a guess and of a measure so many deviations are taken off.
 const CAUTION: f32 = 0.5;
@@ -66,7 +63,7 @@ pub enum Basis {
     /// The operator says so.
     Operator,
     /// Measured, by this source at this date.
-    Measured(String),
+    Measured(&'static str),
     /// Feedback moved it from there.
     Feedback,
     /// Guessed from price and age.
@@ -89,15 +86,13 @@ pub struct Override {
     pub quality: f32,
 }
 
-/// One measured row.
-#[derive(Clone, Debug, PartialEq)]
-struct Row {
-    /// By field; general is always there.
-    logits: BTreeMap<u8, f32>,
-    /// How unsure they are.
-    deviation: f32,
-    /// Who measured, and when.
-    source: &'static str,
+/// What is known of a model whatever it is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Prior {
+    /// A row of the tables.
+    Row(&'static table::Row),
+    /// A guess.
+    Guess(Ability),
 }
 
 // === impl Field ===
@@ -124,6 +119,20 @@ impl Field {
             task if task.is_code() => Self::Code,
             _ => Self::General,
         }
+    }
+
+    /// The field whose figures stand in for it where it was not measured itself.
+    const fn near(self) -> Option<Self> {
+        match self {
+            Self::Knowledge => Some(Self::Reasoning),
+            Self::Reasoning => Some(Self::Knowledge),
+            Self::General | Self::Code | Self::Math => None,
+        }
+    }
+
+    /// Its place in the order of [`ALL`](Self::ALL).
+    pub(crate) const fn place(self) -> usize {
+        self.column() as usize
     }
 
     /// Its column in the tables, which never changes its meaning: rows are data.
@@ -160,17 +169,31 @@ impl Overrides {
     }
 }
 
+// === impl Prior ===
+
+impl Prior {
+    /// What is known of a model before anything is asked: looked up once for a catalogue.
+    pub(crate) fn of(model: &Model) -> Self {
+        let row = table::row(model.id.as_str());
+        row.map_or_else(|| Self::Guess(Ability::guessed(model)), Self::Row)
+    }
+}
+
 // === impl Ability ===
 
 impl Ability {
-    /// What is known of a model for a task that is `confidence` sure, from 0 to 1.
+    /// What is known of a model for a task that is `confidence` sure, from 0 to 1; `prior` is the model's.
     ///
     /// The operator's word comes first, then a measured row, then the guess. What a row says of the
     /// task's field counts as much as the task is sure: where the kind of prompt is in doubt, models keep
     /// the order of their general abilities. That is the gate: on foreign prompts nobody gets ahead for
     /// what was measured on others.
-    #[must_use]
-    pub fn of(model: &Model, (task, confidence): (Task, f32), overrides: &Overrides) -> Self {
+    pub(crate) fn of(
+        model: &Model,
+        prior: Option<&Prior>,
+        (task, confidence): (Task, f32),
+        overrides: &Overrides,
+    ) -> Self {
         if let Some(quality) = overrides.of(model.id.as_str(), task) {
             return Self {
                 mean: crate::arithmetic::logit(quality),
@@ -178,10 +201,9 @@ impl Ability {
                 basis: Basis::Operator,
             };
         }
-        let name = plain(model.id.as_str());
-        let row = TABLE.get(&name).or_else(|| TABLE.get(undated(&name)));
-        match row {
-            Some(row) => row.ability(Field::of(task), confidence),
+        match prior {
+            Some(Prior::Row(row)) => row.ability(Field::of(task), confidence),
+            Some(Prior::Guess(guess)) => guess.clone(),
             None => Self::guessed(model),
         }
     }
@@ -222,33 +244,6 @@ fn thousandths(nanos: u128) -> f32 {
     (nanos / 1_000) as f32 / 1_000.0
 }
 
-// === impl Row ===
-
-impl Row {
-    /// Between the general column and the one of the field.
-    fn ability(&self, field: Field, confidence: f32) -> Ability {
-        let known = self.logits.get(&field.column());
-        let general = self.logits.get(&Field::General.column());
-        let general = general.copied().unwrap_or_default();
-        let special = known.map_or(0.0, |known| known - general);
-        Ability {
-            mean: general + gate(confidence) * special,
-            // What was measured of something else says less.
-            deviation: if known.is_some() {
-                self.deviation
-            } else {
-                self.deviation + 0.3
-            },
-            basis: Basis::Measured(self.source.to_owned()),
-        }
-    }
-}
-
-/// How much a field counts: nothing up to a confidence of a half, then more and more.
-fn gate(confidence: f32) -> f32 {
-    ((confidence - 0.5) * 2.0).clamp(0.0, 1.0)
-}
-
 impl fmt::Display for Basis {
     /// As explanations print it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,57 +269,6 @@ pub(crate) fn price(model: &Model) -> Option<u128> {
         .map(|(_, price)| price)
 }
 
-/// An id as the tables spell it, so that the spellings of different houses meet: without author and variant, hyphens for dots and low lines.
-pub(crate) fn plain(id: &str) -> String {
-    let slug = id.split_once('/').map_or(id, |(_, slug)| slug);
-    let slug = slug.split_once([':', '@']).map_or(slug, |(slug, _)| slug);
-    slug.to_ascii_lowercase().replace(['.', '_'], "-")
-}
-
-/// The same without a date or a build number at its end.
-pub(crate) fn undated(name: &str) -> &str {
-    let mut rest = name;
-    while let Some((head, tail)) = rest.rsplit_once('-') {
-        let digits = tail.len() >= 2 && tail.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits || (tail.len() == 2 && rest.len() == name.len() && !name.contains("-20")) {
-            break;
-        }
-        rest = head;
-    }
-    rest
-}
-
-/// Reads `data/abilities.txt` and `data/measured.txt`; a row of the first counts more.
-fn table() -> HashMap<String, Row> {
-    let files = [
-        include_str!("../data/measured.txt"),
-        include_str!("../data/abilities.txt"),
-    ];
-    let mut table = HashMap::new();
-    let lines = files.into_iter().flat_map(str::lines);
-    for (name, row) in lines.filter(|line| !line.starts_with('#')).filter_map(row) {
-        let short = undated(&name).to_owned();
-        table.entry(short).or_insert_with(|| row.clone());
-        table.insert(name, row);
-    }
-    table
-}
-
-/// `name | general code math knowledge reasoning | deviation | source`, where `-` is unknown.
-fn row(line: &'static str) -> Option<(String, Row)> {
-    let mut parts = line.split('|').map(str::trim);
-    let (name, logits, deviation, source) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let columns = (0_u8..).zip(logits.split_whitespace());
-    let logits = columns.filter_map(|(at, text)| Some((at, text.parse().ok()?)));
-    let row = Row {
-        logits: logits.collect(),
-        deviation: deviation.parse().ok()?,
-        source,
-    };
-    Some((plain(name), row))
-}
-
 #[cfg(test)]
 mod tests {
     use waystation_catalog::Catalog;
@@ -336,7 +280,9 @@ mod tests {
         let catalog = Catalog::bundled().unwrap();
         let (mut measured, mut all) = (0, 0);
         for model in catalog.models() {
-            let ability = Ability::of(model, (Task::Math, 1.0), &Overrides::default());
+            let prior = Prior::of(model);
+            let task = (Task::Math, 1.0);
+            let ability = Ability::of(model, Some(&prior), task, &Overrides::default());
             assert!(
                 ability.mean.is_finite() && ability.deviation > 0.0,
                 "{}",
@@ -352,23 +298,6 @@ mod tests {
         }
         println!("{measured} of {all} measured");
         assert!(measured > 10, "{measured} of {all}");
-    }
-
-    #[test]
-    fn rows_are_found_with_and_without_a_date() {
-        for name in [
-            "gpt-4o-2024-08-06",
-            "gpt-4o",
-            "claude-3-5-sonnet-20241022",
-            "gpt-4-1106-preview",
-        ] {
-            assert!(TABLE.contains_key(name), "{name}");
-        }
-        assert_eq!(undated("gpt-4o-2024-08-06"), "gpt-4o");
-        assert_eq!(undated("claude-3-5-sonnet-20241022"), "claude-3-5-sonnet");
-        assert_eq!(undated("o1-mini"), "o1-mini");
-        assert_eq!(undated("llama-3-70b"), "llama-3-70b");
-        assert_eq!(plain("acme/Fast_1.5:free"), "fast-1-5");
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod settings;
 mod task;
 mod weights;
 
-pub use ability::{Ability, Basis, Field, Override, Overrides};
+pub use ability::{Ability, Basis, Field, Override, Overrides, spelled};
 pub use decision::{Decision, Scored};
 pub use experience::{Counted, Experience, Learned, Observation, Shifts};
 pub use pattern::matches;
@@ -24,4 +24,4 @@ pub use ranker::RouterSettings;
 pub use replay::{Estimate, Logged, Replay, Verdict, replay};
 pub use settings::{CostTier, Defaults, Router, Settings};
 pub use task::{Features, Task};
-pub use weights::{Blend, Net, Weights, bent, row};
+pub use weights::{Blend, Net, Residual, Weights, bent, row};

@@ -3,7 +3,7 @@
 
 mod pareto;
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
@@ -12,9 +12,12 @@ use waystation_core::{
 };
 
 use crate::{
-    Ability, Basis, Decision, Defaults, Features, Learned, Overrides, Router, Scored, Settings,
-    Shifts, Task,
+    Ability, Basis, Decision, Defaults, Features, Field, Learned, Overrides, Router, Scored,
+    Settings, Shifts, Task, Weights,
+    ability::Prior,
     arithmetic::{log2, logistic, number},
+    spelled,
+    weights::Place,
 };
 use pareto::by_coding;
 
@@ -69,6 +72,10 @@ pub type Usable = Arc<dyn Fn(&ProviderSlug) -> bool + Send + Sync>;
 pub struct AutoRouter {
     /// What there is to choose from.
     catalog: Arc<Catalog>,
+    /// What is known of its models.
+    priors: Arc<HashMap<ModelId, Prior>>,
+    /// Which of them outcomes were learned from, and their places in the weights.
+    learned_as: Arc<HashMap<ModelId, usize>>,
     /// What the operator wants.
     operator: Operator,
     /// What feedback taught; `None` where that is switched off.
@@ -94,8 +101,17 @@ struct Candidate<'a> {
 impl AutoRouter {
     /// Over `catalog`, as the operator wants it.
     #[must_use]
-    pub const fn new(catalog: Arc<Catalog>, operator: Operator) -> Self {
+    pub fn new(catalog: Arc<Catalog>, operator: Operator) -> Self {
+        let priors = catalog
+            .models()
+            .map(|model| (model.id.clone(), Prior::of(model)));
+        let place = |model: &Model| {
+            let name = spelled(model.id.as_str());
+            Some((model.id.clone(), Weights::bundled().residual.model(&name)?))
+        };
         Self {
+            learned_as: Arc::new(catalog.models().filter_map(place).collect()),
+            priors: Arc::new(priors.collect()),
             catalog,
             operator,
             learned: None,
@@ -144,12 +160,13 @@ impl AutoRouter {
         (router, settings): (Router, &Settings),
         pool: &[ModelId],
     ) -> Decision {
-        let features = Features::of(ask, chat);
+        let (features, place) = Features::read(ask, chat);
         let task = match router {
             Router::ParetoCode => (Task::CodeGeneration, 1.0),
             Router::Auto | Router::AutoBeta => (features.task, features.confidence),
         };
         let mut able = self.candidates(ask, settings, task, pool);
+        self.learn_of(&mut able, task.0, &place);
         let ranked = if router == Router::ParetoCode {
             by_coding(&mut able, settings)
         } else {
@@ -188,6 +205,22 @@ impl AutoRouter {
         able.into_iter().map(candidate).collect()
     }
 
+    /// Adds what was learned of single models, as far as prompts like this one were trained on.
+    fn learn_of(&self, able: &mut [Candidate<'_>], task: Task, place: &Place) {
+        let number = |one: &Candidate<'_>| match one.ability.basis {
+            Basis::Measured(_) => self.learned_as.get(&one.model.id).copied(),
+            _ => None,
+        };
+        let known = able.iter_mut().filter_map(|one| Some((number(one)?, one)));
+        let (numbers, known): (Vec<usize>, Vec<_>) = known.unzip();
+        let moved = Weights::bundled()
+            .residual
+            .of(&numbers, place, Field::of(task));
+        for (one, moved) in known.into_iter().zip(moved) {
+            one.ability.mean += moved;
+        }
+    }
+
     /// What is known of one model; the operator's word is never moved by feedback.
     fn candidate<'a>(
         &self,
@@ -196,7 +229,8 @@ impl AutoRouter {
         task: (Task, f32),
         shifts: Option<&Shifts>,
     ) -> Candidate<'a> {
-        let mut ability = Ability::of(model, task, &self.operator.abilities);
+        let prior = self.priors.get(&model.id);
+        let mut ability = Ability::of(model, prior, task, &self.operator.abilities);
         let shift = shifts.filter(|_| ability.basis != Basis::Operator);
         let shift = shift.map_or(0.0, |shifts| shifts.of(task.0, &model.id));
         if shift.abs() > 0.0 {

@@ -8,6 +8,7 @@ use waystation_core::{Ask, ChatRequest, Json, Modality, Parameter, Role, Tokens}
 use crate::{
     Weights,
     prompt::{Figures, Text},
+    weights::Place,
 };
 
 /// From here on a prompt is long, in tokens.
@@ -236,7 +237,12 @@ impl Features {
     /// Takes time in proportion to that text.
     #[must_use]
     pub fn of(ask: &Ask, chat: &ChatRequest) -> Self {
-        let mut features = Self::of_text(&asked(chat));
+        Self::read(ask, chat).0
+    }
+
+    /// The same, and where the prompt lies for judgements of single models.
+    pub(crate) fn read(ask: &Ask, chat: &ChatRequest) -> (Self, Place) {
+        let (mut features, place) = Self::with_place(&asked(chat));
         if let Some(task) = certain(ask, features.task) {
             (features.task, features.confidence) = (task, 1.0);
         } else if chat.wants_json() && features.confidence < DOUBTFUL {
@@ -246,12 +252,17 @@ impl Features {
             // Who asks for much thinking knows why: half of the way to the hardest.
             features.difficulty = 0.5 + features.difficulty / 2.0;
         }
-        features
+        (features, place)
     }
 
     /// Reads a prompt without anything around it.
     #[must_use]
     pub fn of_text(prompt: &str) -> Self {
+        Self::with_place(prompt).0
+    }
+
+    /// The same, and where the prompt lies.
+    fn with_place(prompt: &str) -> (Self, Place) {
         let figures = Figures::of(&Text::of(prompt));
         let judged = Weights::bundled().judge(&figures.values);
         // Where code stands in the prompt, it is about code.
@@ -260,14 +271,15 @@ impl Features {
         let shares = shares.filter(|(task, _)| possible(*task));
         let best = shares.max_by(|(_, a), (_, b)| a.total_cmp(b));
         let (task, confidence) = best.unwrap_or((Task::Chat, 0.0));
-        Self {
+        let features = Self {
             task,
             confidence,
             difficulty: judged.difficulty,
             hardness: judged.hardness,
             demands: figures.demands,
             fingerprint: fingerprint(&figures.values),
-        }
+        };
+        (features, judged.place)
     }
 }
 

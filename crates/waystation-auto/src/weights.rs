@@ -5,12 +5,17 @@
 //! The form of the bytes: a mark, then rows of f32, the lowest byte first, each behind its length; lists
 //! of rows likewise. Whatever does not fit the figures and tasks of this build is refused as a whole.
 
+mod residual;
+
 use std::sync::LazyLock;
 
 use crate::{
     arithmetic::{exp, logistic},
     prompt::FEATURES,
 };
+
+pub(crate) use residual::Place;
+pub use residual::Residual;
 
 /// The weights of this build.
 static BUNDLED: LazyLock<Weights> = LazyLock::new(|| {
@@ -19,7 +24,7 @@ static BUNDLED: LazyLock<Weights> = LazyLock::new(|| {
 });
 
 /// What the bytes begin with; the digit is the version of the form.
-const MAGIC: &[u8; 8] = b"wsauto1\n";
+const MAGIC: &[u8; 8] = b"wsauto2\n";
 /// Standardised figures are bounded to so many deviations.
 const BOUND: f32 = 3.0;
 /// A share of the prompts, from a score that is roughly normal: the logistic function's scale.
@@ -40,6 +45,8 @@ pub struct Weights {
     pub blend: Blend,
     /// One row for each task, in the order of [`Task::LEARNED`](crate::Task::LEARNED).
     pub tasks: Vec<Vec<f32>>,
+    /// What was learned of single models.
+    pub residual: Residual,
 }
 
 /// A network of two layers with two outputs.
@@ -75,6 +82,8 @@ pub(crate) struct Judgement {
     pub(crate) hardness: f32,
     /// The share of each learned task, in the order of the weights.
     pub(crate) tasks: Vec<f32>,
+    /// The prompt as single models are judged at it.
+    pub(crate) place: Place,
 }
 
 // === impl Weights ===
@@ -95,6 +104,7 @@ impl Weights {
             difficulty,
             hardness,
             tasks: shares(&logits),
+            place: self.residual.place(&self.nets, &input, hardness),
         }
     }
 
@@ -146,6 +156,13 @@ impl Weights {
         } = self.blend;
         out.row(&[gap.0, gap.1, length.0, length.1, hardness.0, hardness.1]);
         out.matrix(&self.tasks);
+        let residual = &self.residual;
+        out.text(&residual.names.join("\n"));
+        out.size(residual.outs.len());
+        residual.outs.iter().for_each(|rows| out.matrix(rows));
+        out.matrix(&residual.usual);
+        out.matrix(&residual.centres);
+        out.matrix(&residual.radii);
         out.0
     }
 
@@ -171,6 +188,15 @@ impl Weights {
             hardness: (e, f),
         };
         let tasks = read.matrix()?;
+        let residual = Residual {
+            names: read.text()?.lines().map(Into::into).collect(),
+            outs: (0..read.size()?)
+                .map(|_| read.matrix())
+                .collect::<Option<_>>()?,
+            usual: read.matrix()?,
+            centres: read.matrix()?,
+            radii: read.matrix()?,
+        };
         let weights = Self {
             mean,
             scale,
@@ -178,6 +204,7 @@ impl Weights {
             hardness,
             blend,
             tasks,
+            residual,
         };
         (read.0.is_empty() && weights.fit()).then_some(weights)
     }
@@ -197,6 +224,7 @@ impl Weights {
             && self.tasks.len() == crate::Task::LEARNED.len()
             && wide(&self.tasks, FEATURES)
             && self.nets.iter().all(net)
+            && self.residual.fits(&self.nets, FEATURES)
     }
 }
 
@@ -206,18 +234,18 @@ impl Net {
     /// How much likelier the strong model is right than the weak one.
     #[must_use]
     pub fn gap(&self, input: &[f32]) -> f32 {
-        let hidden: Vec<f32> = self
-            .hidden
-            .iter()
-            .map(|unit| row(unit, input).max(0.0))
-            .collect();
-        let latent: Vec<f32> = self
-            .latent
-            .iter()
-            .map(|unit| bent(row(unit, &hidden)))
-            .collect();
+        let latent = self.latent(input);
         let mut out = self.out.iter().map(|unit| logistic(row(unit, &latent)));
         out.next().unwrap_or_default() - out.next().unwrap_or_default()
+    }
+
+    /// The second layer.
+    #[must_use]
+    pub fn latent(&self, input: &[f32]) -> Vec<f32> {
+        let hidden = self.hidden.iter().map(|unit| row(unit, input).max(0.0));
+        let hidden: Vec<f32> = hidden.collect();
+        let latent = self.latent.iter().map(|unit| bent(row(unit, &hidden)));
+        latent.collect()
     }
 }
 
@@ -268,6 +296,12 @@ impl Writer {
             .extend(row.iter().flat_map(|value| value.to_le_bytes()));
     }
 
+    /// A text behind its length.
+    fn text(&mut self, text: &str) {
+        self.size(text.len());
+        self.0.extend(text.bytes());
+    }
+
     /// Rows behind their count.
     fn matrix(&mut self, rows: &[Vec<f32>]) {
         self.size(rows.len());
@@ -302,6 +336,14 @@ impl Reader<'_> {
         )
     }
 
+    /// A text.
+    fn text(&mut self) -> Option<String> {
+        let length = self.size()?;
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
     /// Rows.
     fn matrix(&mut self) -> Option<Vec<Vec<f32>>> {
         (0..self.size()?).map(|_| self.row()).collect()
@@ -326,7 +368,7 @@ mod tests {
         let bytes = include_bytes!("../data/weights.bin");
         for wrong in [
             &b""[..],
-            b"wsauto1\n",
+            b"wsauto2\n",
             &bytes[1..],
             &bytes[..bytes.len() - 1],
         ] {

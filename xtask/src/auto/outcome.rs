@@ -23,7 +23,7 @@ struct Count {
 }
 
 /// The field that a benchmark is about.
-fn field_of(bench: &str) -> Field {
+pub(crate) fn field_of(bench: &str) -> Field {
     match bench {
         "mmlu" | "mmlu-pro" | "natural_qa" => Field::Knowledge,
         "arc-c" | "openbook_qa" | "agentverse-logicgrid" => Field::Reasoning,

@@ -1,0 +1,237 @@
+//! The rows of abilities that this build knows: from outcomes, from a public list of puzzles, and from what
+//! makers and leaderboards publish. It says what stands there; what is made of it is `ability.rs`'s.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
+
+use super::{Ability, Basis, Field};
+use crate::arithmetic::logit;
+
+/// The rows of this build.
+static TABLE: LazyLock<HashMap<String, Row>> = LazyLock::new(table);
+
+/// What is measured in another field than the task's says less: so much more deviation, in logits.
+const ELSEWHERE: f32 = 0.3;
+/// The deviation of an ability that is made of published shares.
+const PUBLISHED: f32 = 0.4;
+/// Who guesses gets this share of GPQA's questions right.
+const GUESSED_RIGHT: f32 = 0.25;
+
+/// One measured row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    /// By field; general is always there.
+    logits: BTreeMap<u8, f32>,
+    /// How unsure they are.
+    deviation: f32,
+    /// Who measured, and when.
+    source: &'static str,
+}
+
+/// From a published share to a logit on the scale of `measured.txt`: a constant, and a factor for the share's
+/// own logit. Set by hand so that models which both know agree, on the whole.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    constant: f32,
+    factor: f32,
+}
+
+/// GPQA Diamond, less what guessing gives; AIME 2025; SWE-bench Verified.
+const SCIENCE: Scale = Scale {
+    constant: 2.6,
+    factor: 0.8,
+};
+const CONTEST: Scale = Scale {
+    constant: 2.6,
+    factor: 0.6,
+};
+const REPAIR: Scale = Scale {
+    constant: 2.8,
+    factor: 1.0,
+};
+
+/// What is known of the model with this id.
+pub(super) fn row(id: &str) -> Option<&'static Row> {
+    let name = spelled(id);
+    TABLE.get(&name).or_else(|| TABLE.get(undated(&name)))
+}
+
+// === impl Scale ===
+
+impl Scale {
+    /// The logit of a share. Shares near 0 and 1 say little more than less extreme ones.
+    fn logit(self, share: f32) -> f32 {
+        self.constant + self.factor * logit(share.clamp(0.03, 0.97))
+    }
+}
+
+// === impl Row ===
+
+impl Row {
+    /// Between the general column and the one of the field, or of the nearest field that was measured: knowing
+    /// and working out go together, and neither says much of code.
+    pub(super) fn ability(&self, field: Field, confidence: f32) -> Ability {
+        let of = |field: Field| self.logits.get(&field.column()).copied();
+        let general = of(Field::General).unwrap_or_default();
+        let own = of(field);
+        let near = || field.near().and_then(of);
+        let special = own.or_else(near).map_or(0.0, |known| known - general);
+        Ability {
+            mean: general + gate(confidence) * special,
+            deviation: self.deviation + if own.is_some() { 0.0 } else { ELSEWHERE },
+            basis: Basis::Measured(self.source),
+        }
+    }
+}
+
+/// How much a field counts: nothing up to a confidence of a half, then more and more.
+fn gate(confidence: f32) -> f32 {
+    ((confidence - 0.5) * 2.0).clamp(0.0, 1.0)
+}
+
+/// An id as the tables spell it, so that the spellings of different houses meet: without author and
+/// variant, hyphens for dots and low lines.
+#[must_use]
+pub fn spelled(id: &str) -> String {
+    let slug = id.split_once('/').map_or(id, |(_, slug)| slug);
+    let slug = slug.split_once([':', '@']).map_or(slug, |(slug, _)| slug);
+    slug.to_ascii_lowercase().replace(['.', '_'], "-")
+}
+
+/// The same without a date or a build number at its end.
+fn undated(name: &str) -> &str {
+    let mut rest = name;
+    while let Some((head, tail)) = rest.rsplit_once('-') {
+        let digits = tail.len() >= 2 && tail.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || (tail.len() == 2 && rest.len() == name.len() && !name.contains("-20")) {
+            break;
+        }
+        rest = head;
+    }
+    rest
+}
+
+/// Reads the files of `data`; a row of a later one counts more.
+fn table() -> HashMap<String, Row> {
+    let outcomes = lines(include_str!("../../data/measured.txt")).filter_map(measured);
+    let puzzles = lines(include_str!("../../data/abilities.txt")).filter_map(measured);
+    let shares = lines(include_str!("../../data/published.txt")).filter_map(published);
+    let mut table = HashMap::new();
+    for (name, row) in outcomes.chain(puzzles).chain(shares) {
+        let short = undated(&name).to_owned();
+        table.entry(short).or_insert_with(|| row.clone());
+        table.insert(name, row);
+    }
+    table
+}
+
+/// The lines of a file that are no remarks.
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// `name | general code math knowledge reasoning | deviation | source`, where `-` is unknown.
+fn measured(line: &'static str) -> Option<(String, Row)> {
+    let mut parts = line.split('|').map(str::trim);
+    let (name, logits, deviation, source) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let columns = (0_u8..).zip(logits.split_whitespace());
+    let logits = columns.filter_map(|(at, text)| Some((at, text.parse().ok()?)));
+    let row = Row {
+        logits: logits.collect(),
+        deviation: deviation.parse().ok()?,
+        source,
+    };
+    Some((spelled(name), row))
+}
+
+/// `name | GPQA Diamond, AIME 2025, SWE-bench Verified | source`, shares in percent, where `-` is unknown.
+fn published(line: &'static str) -> Option<(String, Row)> {
+    let mut parts = line.split('|').map(str::trim);
+    let (name, shares, source) = (parts.next()?, parts.next()?, parts.next()?);
+    let mut shares = shares
+        .split_whitespace()
+        .map(|text| Some(text.parse::<f32>().ok()? / 100.0));
+    let [science, contest, repair] = [(); 3].map(|()| shares.next().flatten());
+    let beyond = |share: f32| (share - GUESSED_RIGHT) / (1.0 - GUESSED_RIGHT);
+    let science = science.map(|share| SCIENCE.logit(beyond(share)));
+    let contest = contest.map(|share| CONTEST.logit(share));
+    let repair = repair.map(|share| REPAIR.logit(share));
+    // Questions of science count twice: they are nearest to anything.
+    let known = [science, science, contest, repair].into_iter().flatten();
+    let (sum, count) = known.fold((0.0, 0.0), |(sum, count), one| (sum + one, count + 1.0));
+    let fields = [
+        (Field::General, (count > 0.0).then(|| sum / count)),
+        (Field::Code, repair),
+        (Field::Math, contest),
+        (Field::Knowledge, science),
+        (Field::Reasoning, science),
+    ];
+    let logits = fields.into_iter();
+    let row = Row {
+        logits: logits
+            .filter_map(|(field, logit)| Some((field.column(), logit?)))
+            .collect(),
+        deviation: PUBLISHED,
+        source,
+    };
+    (count > 0.0).then(|| (spelled(name), row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_with_and_without_a_date() {
+        for name in [
+            "gpt-4o-2024-08-06",
+            "gpt-4o",
+            "claude-3-5-sonnet-20241022",
+            "gpt-4-1106-preview",
+            "claude-opus-4-6",
+        ] {
+            assert!(TABLE.contains_key(name), "{name}");
+        }
+        assert_eq!(undated("gpt-4o-2024-08-06"), "gpt-4o");
+        assert_eq!(undated("claude-3-5-sonnet-20241022"), "claude-3-5-sonnet");
+        assert_eq!(undated("o1-mini"), "o1-mini");
+        assert_eq!(undated("llama-3-70b"), "llama-3-70b");
+        assert_eq!(spelled("acme/Fast_1.5:free"), "fast-1-5");
+    }
+
+    #[test]
+    fn every_line_of_the_files_is_a_row_with_its_source_and_date() {
+        let text = [
+            include_str!("../../data/measured.txt"),
+            include_str!("../../data/abilities.txt"),
+            include_str!("../../data/published.txt"),
+        ];
+        let all = text.into_iter().flat_map(lines).count();
+        assert!(all > 150, "{all}");
+        for line in text.into_iter().flat_map(lines) {
+            let id = line.split('|').next().unwrap().trim();
+            let row = row(&format!("any/{id}")).unwrap_or_else(|| panic!("{line}"));
+            assert!(row.source.contains(", 202"), "{line}");
+            let general = row.logits[&Field::General.column()];
+            assert!((-2.0..5.0).contains(&general), "{line}: {general}");
+        }
+    }
+
+    #[test]
+    fn published_shares_keep_their_order_on_the_one_scale() {
+        let general = |name: &str| row(name).unwrap().ability(Field::Reasoning, 1.0).mean;
+        let order = [
+            "llama-3.1-8b-instruct",
+            "gpt-4.1",
+            "claude-sonnet-4",
+            "gpt-5",
+            "claude-opus-4.7",
+        ];
+        for pair in order.windows(2) {
+            assert!(general(pair[0]) < general(pair[1]), "{pair:?}");
+        }
+    }
+}

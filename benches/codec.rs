@@ -1,15 +1,18 @@
 //! The openai-chat codec: a request encoded, a whole reply and a stream decoded; and a stream of every
-//! dialect, as the simulator sends it, decoded event by event.
+//! dialect, as the simulator sends it, decoded and encoded event by event, with its allocations.
 //!
-//! Goals: at most 1 us for each event of a stream, read from bytes to events; encoding at memory
-//! speed, since untouched members leave as they came.
+//! Goals: at most 1 us for each event of a stream, read from the upstream's bytes and written as a chunk
+//! for the client, and at most two allocations; encoding requests at memory speed, since untouched
+//! members leave as they came.
+
+use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use waystation_benches::{Host, chat, codec, stream_reply, whole_reply};
+use waystation_benches::{Host, Recoding, chat, codec, stream_reply, whole_reply};
 use waystation_core::{Call, ChatRequest, ReplyHead};
-use waystation_sim::{Pacing, Simulator, fixtures::M};
+use waystation_sim::fixtures::M;
 
 fn encode(c: &mut Criterion) {
     let host = Host::new();
@@ -86,26 +89,22 @@ fn decode(c: &mut Criterion) {
     group.finish();
 }
 
-/// A stream of each dialect: the simulator's answer to what its own codec sends.
+/// A stream of each dialect: the simulator's answer to what its own codec sends. An event is read, and
+/// written as a chunk for the client.
 fn dialects(c: &mut Criterion) {
-    let mut group = c.benchmark_group("decode a stream of");
-    for (name, codec) in waystation_providers::DIALECTS {
-        let host = Host::new().speaking(name);
-        let ask = chat(M, 2_000, json!({"stream": true, "max_tokens": 2_000}));
-        let ask = ChatRequest::parse(&ask).unwrap();
-        let sent = codec.encode(&ask, &host.target()).unwrap().request;
-        let reply = Simulator::new(1).with_pacing(Pacing::Instant).handle(&sent);
-        assert!(reply.head.status.is_success(), "{name}");
-        let pieces: Vec<Bytes> = reply
-            .pieces
-            .iter()
-            .map(|(_, piece)| piece.clone())
-            .collect();
-        group.throughput(Throughput::Elements(pieces.len() as u64));
-        group.bench_function(format!("{name}, {} events", pieces.len()), |b| {
+    let mut group = c.benchmark_group("decode and encode a stream of");
+    for (name, _) in waystation_providers::DIALECTS {
+        let stream = Recoding::of(name);
+        let allocations = allocation_counter::measure(|| {
+            black_box(stream.run(stream.call()));
+        });
+        let each = allocations.count_total as f64 / stream.events() as f64;
+        println!("{name}: {each:.2} allocations an event");
+        group.throughput(Throughput::Elements(stream.events() as u64));
+        group.bench_function(format!("{name}, {} events", stream.events()), |b| {
             b.iter_batched(
-                || codec.encode(&ask, &host.target()).unwrap(),
-                |call| read(call, &reply.head, &pieces),
+                || stream.call(),
+                |call| stream.run(call),
                 BatchSize::SmallInput,
             );
         });

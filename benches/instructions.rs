@@ -9,7 +9,9 @@ use std::hint::black_box;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
-use waystation_benches::{Host, Load, chat, codec, load, runtime, stream_reply, whole_reply};
+use waystation_benches::{
+    Host, Load, Recoding, chat, codec, load, runtime, stream_reply, whole_reply,
+};
 use waystation_catalog::Catalog;
 use waystation_core::{ChatRequest, DialectId, Now, ReplyHead, Seed};
 use waystation_router::{HealthView, RoutingPolicy, World, ask, plan};
@@ -18,11 +20,23 @@ use waystation_tokens::ByteBounds;
 
 type Path = fn(u64);
 
-const PATHS: [(&str, Path); 6] = [
+const PATHS: [(&str, Path); 12] = [
     ("parse", parse),
     ("plan", planned),
     ("encode", encode),
     ("decode-stream", decode),
+    ("stream-openai-chat", |times| recoded("openai-chat", times)),
+    ("stream-openai-responses", |times| {
+        recoded("openai-responses", times)
+    }),
+    ("stream-anthropic-messages", |times| {
+        recoded("anthropic-messages", times)
+    }),
+    ("stream-gemini", |times| recoded("gemini", times)),
+    ("stream-bedrock-converse", |times| {
+        recoded("bedrock-converse", times)
+    }),
+    ("stream-cohere-chat", |times| recoded("cohere-chat", times)),
     ("whole-plain", whole_plain),
     ("whole-stream", whole_stream),
 ];
@@ -94,6 +108,14 @@ fn decode(times: u64) {
         call.reader.push(black_box(&stream), &mut events).unwrap();
         call.reader.finish(&mut events).unwrap();
         black_box(events);
+    }
+}
+
+/// A stream of this dialect, read and written again; what encoding the request costs is in it.
+fn recoded(dialect: &str, times: u64) {
+    let stream = Recoding::of(dialect);
+    for _ in 0..times {
+        black_box(stream.run(black_box(&stream).call()));
     }
 }
 

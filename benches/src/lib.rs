@@ -2,9 +2,11 @@
 
 mod gateway;
 mod host;
+mod recoding;
 
 pub use gateway::{Load, load, runtime};
 pub use host::{Host, codec};
+pub use recoding::Recoding;
 
 use bytes::Bytes;
 use serde_json::{Value, json};

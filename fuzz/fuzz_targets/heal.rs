@@ -1,11 +1,8 @@
 //! `heal` under libFuzzer. What it is held to is in `target`.
 #![no_main]
 
-#[path = "../../xtask/src/fuzz/target.rs"]
-mod target;
-
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Err(law) = target::run("heal", input) {
+    if let Err(law) = waystation_fuzz::target::run("heal", input) {
         panic!("{law}");
     }
 });

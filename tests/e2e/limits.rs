@@ -1,9 +1,11 @@
 //! Bad input: whatever a client sends, it gets a 4xx that names the field, and the gateway goes on.
 
+use std::{fs, path::Path};
+
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 use waystation_sim::{ReplayTransport, fixtures};
-use waystation_tests::{Setup, Station, ask};
+use waystation_tests::{Setup, Station, ask, hostile};
 
 fn station() -> Station {
     Setup::mocks().start(ReplayTransport::answering(|_, _| {
@@ -402,4 +404,25 @@ fn no_mutation_of_a_body_makes_the_gateway_fail() {
         Ok(())
     });
     checked.unwrap();
+}
+
+/// The seeds of the fuzz targets that need the whole gateway; `cargo fuzz` in `fuzz/` goes on from them.
+#[test]
+fn heads_and_configurations_of_the_fuzz_seeds_hold_their_laws() {
+    for (name, law) in [
+        ("headers", hostile::headers as fn(&[u8]) -> _),
+        ("config", hostile::config),
+    ] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../fuzz/seeds")
+            .join(name);
+        let mut seeds = 0;
+        for file in fs::read_dir(&folder).unwrap() {
+            let path = file.unwrap().path();
+            law(&fs::read(&path).unwrap())
+                .unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            seeds += 1;
+        }
+        assert!(seeds > 1, "{name}");
+    }
 }

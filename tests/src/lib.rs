@@ -9,6 +9,7 @@
 //!       Whole, Streamed ◄──────────────────────────────────── scripted bytes
 //! ```
 
+pub mod hostile;
 mod reading;
 mod recorded;
 mod setup;

@@ -5,7 +5,9 @@
 //! differences: an event that ends with the stream instead of a blank line is given out by
 //! [`SseParser::finish`], since several hosts end that way, and `id` and `retry` are ignored.
 
-use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 
 /// The largest event, in bytes, that a parser accepts unless it is told otherwise: 8 MiB, above any
@@ -131,16 +133,31 @@ impl SseParser {
     /// # Errors
     /// [`SseError`] when an event is larger than the limit; the parser is spent then.
     pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseError> {
-        while let Some(line) = self.next_line()? {
-            if line.is_empty() {
-                if let Some(event) = self.take() {
-                    return Ok(Some(event));
-                }
-            } else {
-                self.field(&line)?;
+        // Lines are looked at where they lie; only what an event keeps shares the memory.
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let mut at = 0;
+        loop {
+            if self.after_cr && at < ahead.len() {
+                self.after_cr = false;
+                at += usize::from(ahead.get(at) == Some(&b'\n'));
+            }
+            let rest = ahead.get(at..).unwrap_or_default();
+            let Some(length) = memchr2(b'\n', b'\r', rest) else {
+                self.within(self.line.len() + rest.len())?;
+                self.line.extend_from_slice(rest);
+                return Ok(None);
+            };
+            let tail = at..at + length;
+            self.after_cr = rest.get(length) == Some(&b'\r');
+            at = tail.end + 1;
+            if self.line(&ahead, tail)?
+                && let Some(event) = self.take()
+            {
+                ahead.advance(at);
+                self.ahead = ahead;
+                return Ok(Some(event));
             }
         }
-        Ok(None)
     }
 
     /// The stream is over: what stands there without a blank line behind it. A line that was cut in
@@ -160,67 +177,46 @@ impl SseParser {
     /// [`SseError`] when that is larger than the limit.
     pub fn finish(&mut self) -> Result<Option<SseEvent>, SseError> {
         if !self.line.is_empty() {
-            let line = self.whole_line(Bytes::new());
-            self.field(&line)?;
+            self.line(&Bytes::new(), 0..0)?;
         }
         Ok(self.take())
     }
 
-    /// The next complete line, without its end.
-    fn next_line(&mut self) -> Result<Option<Bytes>, SseError> {
-        if self.after_cr && !self.ahead.is_empty() {
-            self.after_cr = false;
-            if self.ahead.first() == Some(&b'\n') {
-                self.ahead = self.ahead.slice(1..);
-            }
-        }
-        let Some(end) = memchr2(b'\n', b'\r', &self.ahead) else {
-            self.within(self.line.len() + self.ahead.len())?;
-            self.line.extend_from_slice(&self.ahead);
-            self.ahead = Bytes::new();
-            return Ok(None);
-        };
-        let tail = self.ahead.split_to(end);
-        self.after_cr = self.ahead.first() == Some(&b'\r');
-        self.ahead = self.ahead.slice(1..);
+    /// Takes the line that ends in `tail` of `whole`; says whether it is blank.
+    fn line(&mut self, whole: &Bytes, tail: Range<usize>) -> Result<bool, SseError> {
         self.within(self.line.len() + tail.len())?;
-        Ok(Some(self.whole_line(tail)))
+        if self.line.is_empty() {
+            return self.plain_line(whole, tail);
+        }
+        self.line
+            .extend_from_slice(whole.get(tail).unwrap_or_default());
+        let joined = self.line.split().freeze();
+        let all = 0..joined.len();
+        self.plain_line(&joined, all)
     }
 
-    /// The line that ends in `tail`.
-    fn whole_line(&mut self, tail: Bytes) -> Bytes {
-        let mut line = if self.line.is_empty() {
-            tail
-        } else {
-            self.line.extend_from_slice(&tail);
-            self.line.split().freeze()
-        };
-        if std::mem::take(&mut self.first_line) && line.starts_with(b"\xEF\xBB\xBF") {
-            line = line.slice(3..);
+    /// The same of a line that lies in one piece.
+    fn plain_line(&mut self, whole: &Bytes, mut line: Range<usize>) -> Result<bool, SseError> {
+        let mut text = whole.get(line.clone()).unwrap_or_default();
+        if std::mem::take(&mut self.first_line)
+            && let Some(rest) = text.strip_prefix(b"\xEF\xBB\xBF")
+        {
+            line.start += text.len() - rest.len();
+            text = rest;
         }
-        line
-    }
-
-    /// Takes one line that is not blank.
-    fn field(&mut self, line: &Bytes) -> Result<(), SseError> {
-        let colon = memchr(b':', line);
-        let (name, value) = match colon {
-            Some(0) => return Ok(()),
-            Some(at) => (line.slice(..at), line.slice(at + 1..)),
-            None => (line.clone(), Bytes::new()),
-        };
-        let value = match value.first() {
-            Some(b' ') => value.slice(1..),
-            _ => value,
-        };
-        match &*name {
-            b"data" => self.data_line(value),
-            b"event" => {
-                self.name = Some(value);
-                Ok(())
-            }
-            _ => Ok(()),
+        if text.is_empty() {
+            return Ok(true);
         }
+        let colon = memchr(b':', text).unwrap_or(text.len());
+        let (name, value) = text.split_at(colon);
+        let value = value.strip_prefix(b":").unwrap_or(value);
+        let value = line.end - value.strip_prefix(b" ").unwrap_or(value).len()..line.end;
+        match name {
+            b"data" => self.data_line(whole.slice(value))?,
+            b"event" => self.name = Some(whole.slice(value)),
+            _ => {}
+        }
+        Ok(false)
     }
 
     /// Takes one `data` field. The first is kept as a slice; only a second one makes a copy.

@@ -6,29 +6,32 @@
 //! it is lines of an event's type and its payload, which are framed here, for no mutation finds the
 //! checksums.
 
+#[path = "target/function.rs"]
+mod function;
+#[path = "target/host.rs"]
+mod host;
+#[path = "target/request.rs"]
+mod request;
+
 use std::{collections::BTreeSet, fmt::Debug};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
-use waystation_core::{
-    AuthScheme, ChatEvent, ChatRequest, DataPolicy, Endpoint, EndpointId, Json, Lease, Modalities,
-    ModelId, ParameterSet, Price, ProviderSlug, Quirks, ReplyHead, Secret, Settings, Target,
-    Tokens, Trust, UnixMs, Upstream, UpstreamError,
-};
-use waystation_plugins::{Engine, FileKind, Outcome, Room, compress, heal, read_document};
+use waystation_core::{ChatEvent, ChatRequest, ReplyHead, UpstreamError};
 use waystation_providers::{FrameParser, SseParser, codec};
-use waystation_tokens::ByteBounds;
+
+use host::Host;
 
 /// The parsers below the dialects.
 const PARSERS: [&str; 2] = ["sse", "eventstream"];
 
-/// The plain functions of the plugins.
-const FUNCTIONS: [&str; 3] = ["heal", "compress", "read"];
+/// Bodies of requests, and the plain functions of the plugins.
+const FUNCTIONS: [&str; 6] = ["request", "heal", "compress", "read", "rtf", "office"];
 
 /// How a reply ended, and what it said until then.
 type Heard = (Vec<ChatEvent>, Result<(), UpstreamError>);
 
-/// Every target: the parsers, the functions of plugins, and the reader of every dialect.
+/// Every target: the parsers, requests, the functions of plugins, and the reader of every dialect.
 pub fn names() -> Vec<&'static str> {
     let dialects = waystation_providers::DIALECTS.iter().map(|(name, _)| *name);
     let own = PARSERS.into_iter().chain(FUNCTIONS);
@@ -40,71 +43,14 @@ pub fn run(name: &str, input: &[u8]) -> Result<(), String> {
     match name {
         "sse" => same("sse", |size| events(input, size)),
         "eventstream" => same("eventstream", |size| frames(input, size)),
-        "heal" => healed(input),
-        "compress" => compressed(input),
-        "read" => written(input),
+        "request" => request::request(input),
+        "heal" => function::healed(input),
+        "compress" => function::compressed(input),
+        "read" => function::read(input),
+        "rtf" => function::rtf(input),
+        "office" => function::office(input),
         dialect => reader(dialect, input),
     }
-}
-
-/// A schema that asks for most of what schemas can ask for.
-const SCHEMA: &[u8] = br##"{"type": "object", "additionalProperties": false, "required": ["a"],
-    "$defs": {"n": {"type": ["integer", "null"], "minimum": 0}},
-    "properties": {"a": {"$ref": "#/$defs/n"}, "kind": {"enum": ["bug", "wish"]},
-    "list": {"type": "array", "items": {"anyOf": [{"type": "string", "maxLength": 9}, {"type": "boolean"}]}}}}"##;
-
-/// Healing: what is mended is JSON, and needs no mending again; what is not is the same.
-fn healed(input: &[u8]) -> Result<(), String> {
-    let text = String::from_utf8_lossy(input);
-    for schema in [None, Json::parse(SCHEMA).ok()] {
-        let healed = heal(&text, schema);
-        if healed.outcome != Outcome::Mended {
-            if healed.text != text {
-                return Err(format!("not mended, and changed: {healed:?}"));
-            }
-            continue;
-        }
-        let again = heal(&healed.text, schema);
-        if again.outcome != Outcome::Untouched {
-            return Err(format!("mended twice: {healed:?}, then {again:?}"));
-        }
-    }
-    Ok(())
-}
-
-/// Compression: what comes of a list of messages fits, and is left alone the second time.
-fn compressed(input: &[u8]) -> Result<(), String> {
-    let Ok(messages) = Json::parse(input) else {
-        return Ok(());
-    };
-    for (engine, tokens) in [(Engine::MiddleOut, 60), (Engine::Extract, 90)] {
-        let room = Room {
-            tokens: Tokens::new(tokens),
-            messages: Some(9),
-        };
-        let Ok(Some(fits)) = compress(messages, room, engine, &ByteBounds) else {
-            continue;
-        };
-        let again = compress(fits.messages.json(), room, engine, &ByteBounds);
-        if fits.tokens_after > room.tokens || again != Ok(None) {
-            return Err(format!("{fits:?}, then {again:?}"));
-        }
-    }
-    Ok(())
-}
-
-/// Reading: an answer or a refusal, whatever the file is called.
-fn written(input: &[u8]) -> Result<(), String> {
-    for name in ["a.txt", "a.html", "a.csv"] {
-        let kind = FileKind::of(input, name, "");
-        let Ok(read) = read_document(input, kind) else {
-            continue;
-        };
-        if read.text.trim().is_empty() {
-            return Err(format!("an empty success: {name}"));
-        }
-    }
-    Ok(())
 }
 
 /// Cutting: any partition of the bytes comes to the same.
@@ -288,71 +234,4 @@ fn frame(name: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
     let all = crc32fast::hash(out.get(start..).unwrap_or_default());
     out.extend_from_slice(&all.to_be_bytes());
-}
-
-/// Everything that a target borrows.
-struct Host {
-    upstream: Upstream,
-    endpoint: Endpoint,
-    lease: Lease,
-}
-
-impl Host {
-    fn of(dialect: &str) -> Result<Self, String> {
-        let text = |error: waystation_core::ParseNameError| error.to_string();
-        let slug: ProviderSlug = "acme".parse().map_err(text)?;
-        let model: ModelId = "acme/fast".parse().map_err(|_| "a model id".to_owned())?;
-        let tag = "acme".parse().map_err(text)?;
-        Ok(Self {
-            upstream: Upstream {
-                slug: slug.clone(),
-                name: "Acme".into(),
-                base_url: "https://api.example.com".into(),
-                auth: AuthScheme::Bearer,
-                quirks: Quirks {
-                    think_tags: true,
-                    ..Quirks::default()
-                },
-                settings: Settings {
-                    region: Some("eu-west-1".into()),
-                    ..Settings::default()
-                },
-            },
-            endpoint: Endpoint {
-                id: EndpointId::new(&model, &tag),
-                model,
-                provider: slug,
-                tag,
-                dialect: dialect.parse().map_err(text)?,
-                upstream_model: "fast".into(),
-                price: Price::default(),
-                context_length: None,
-                max_output: None,
-                parameters: ParameterSet::ALL,
-                input: Modalities::TEXT,
-                output: Modalities::TEXT,
-                quantization: None,
-                trust: Trust::Firm,
-                policy: DataPolicy::default(),
-                variant: None,
-                service_tier: None,
-                billed_by_upstream: false,
-                search: None,
-            },
-            lease: Lease {
-                credential: "fuzz".parse().map_err(text)?,
-                secret: Some(Secret::new("sk-fuzz")),
-                scheme: None,
-            },
-        })
-    }
-
-    const fn target(&self) -> Target<'_> {
-        Target {
-            upstream: &self.upstream,
-            endpoint: &self.endpoint,
-            lease: &self.lease,
-            now: UnixMs::new(0),
-        }
-    }
 }

@@ -9,6 +9,12 @@
 //! | `enable_search` | `enable_search: true` |
 //! | `tool` | a tool of the type `web_search` with its options in a member of that name |
 //!
+//! Checked against the vendors' pages: a switch with no domains and no sources in the reply
+//! (<https://docs.qwencloud.com/developer-guides/text-generation/web-search>, 2026-11), a list of up to 20
+//! domains in one direction (<https://docs.perplexity.ai/guides/search-domain-filters>, 2026-11), and a
+//! tool whose engine is `search-prime`, and whose `search_domain_filter` is one domain
+//! (<https://docs.z.ai/api-reference/tools/web-search>, 2026-11).
+//!
 //! A host that is a gateway itself gets the tool as the client wrote it. What a spelling cannot say
 //! is left out with a note.
 

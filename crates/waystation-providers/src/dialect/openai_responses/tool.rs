@@ -115,7 +115,8 @@ fn custom(inner: Json<'_>, out: &mut Vec<u8>) {
 }
 
 /// The host's own search, sized and placed as the client wants it. `excludes` says whether it takes
-/// domains to leave out, which then excludes those to search.
+/// domains to leave out, which then excludes those to search; both stand in `filters`. Source of the
+/// hosts that do: <https://docs.x.ai/docs/guides/tools/search-tools> (2026-11).
 fn web_search(
     search: &Search<'_>,
     excludes: bool,

@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 use waystation_core::{HttpRequest, Phase, PoolKey, SendLimits, Sent, Transport, TransportError};
-use waystation_server::{app::App, mock, routes, serve};
+use waystation_server::{app::App, connection::Patience, mock, routes, serve};
 use waystation_sim::{Pacing, Simulator, fixtures};
 use waystation_tests::Setup;
 use waystation_transport::UpstreamTransport;
@@ -35,7 +35,7 @@ async fn upstream(tasks: &mut JoinSet<()>) -> SocketAddr {
     let router = mock::router(Simulator::new(1).with_pacing(Pacing::Instant));
     tasks.spawn(async move {
         let _kept = stop;
-        serve::serve(listener, router, stopped).await;
+        serve::serve(listener, router, Patience::USUAL, stopped).await;
     });
     address
 }
@@ -164,7 +164,7 @@ async fn gateway(tasks: &mut JoinSet<()>) -> (SocketAddr, SocketAddr) {
     let router = routes::router(&app);
     tasks.spawn(async move {
         let _kept = stop;
-        serve::serve(listener, router, stopped).await;
+        serve::serve(listener, router, Patience::USUAL, stopped).await;
     });
     (address, upstream)
 }

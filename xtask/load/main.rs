@@ -19,7 +19,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const HELP: &str = "\
 load [--binary FILE] streams [--count N]     N streams open at once; default 10000
-load [--binary FILE] soak [--minutes N]      N minutes of faults; memory must not grow; default 30
+load [--binary FILE] soak [--minutes N] [--rate N]
+                                             N minutes (30) of faults at N requests a second (200);
+                                             memory must not grow
 ";
 
 fn main() -> ExitCode {
@@ -38,10 +40,17 @@ fn main() -> ExitCode {
         match words.as_slice() {
             ["streams"] => runtime.block_on(streams::run(binary, 10_000)),
             ["streams", "--count", count] => runtime.block_on(streams::run(binary, number(count)?)),
-            ["soak"] => runtime.block_on(soak::run(binary, Duration::from_secs(30 * 60))),
-            ["soak", "--minutes", minutes] => {
-                let time = Duration::from_secs(60) * number(minutes)?;
-                runtime.block_on(soak::run(binary, time))
+            ["soak", options @ ..] => {
+                let (mut minutes, mut rate) = (30, 200);
+                for option in options.chunks(2) {
+                    match option {
+                        ["--minutes", given] => minutes = number(given)?,
+                        ["--rate", given] => rate = number(given)?,
+                        _ => return Err(HELP.into()),
+                    }
+                }
+                let time = Duration::from_secs(60) * minutes;
+                runtime.block_on(soak::run(binary, time, rate))
             }
             _ => Err(HELP.into()),
         }

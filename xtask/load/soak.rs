@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
@@ -22,11 +22,10 @@ use crate::{
     station::Station,
 };
 
-/// Clients at work, and how long each waits between its requests.
-const CLIENTS: u64 = 32;
-const PAUSE: Duration = Duration::from_millis(50);
+/// Clients at work.
+const CLIENTS: u32 = 32;
 /// What fills the ledger, whose 10,000 records are memory that is meant to be held.
-const FILLED: u64 = 15_000;
+const FILLED: u64 = 12_000;
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// More is growth, in MiB a minute.
@@ -70,14 +69,21 @@ struct Counts {
     all: AtomicU64,
 }
 
-/// Runs for `time`.
-pub(crate) async fn run(binary: &str, time: Duration) -> Result<(), Failure> {
+/// Runs for `time`, with `rate` requests a second at most: each client begins one in its turn, unless
+/// its last one is still under way.
+pub(crate) async fn run(binary: &str, time: Duration, rate: u32) -> Result<(), Failure> {
+    let pace = Duration::from_secs(1) * CLIENTS / rate.max(1);
     let station = Station::start(binary, FAULTS, LIMITS).await?;
     let counts = Arc::new(Counts::default());
     let (begin, mut clients) = (Instant::now(), JoinSet::new());
     for number in 0..CLIENTS {
         let (authority, counts) = (station.authority.clone(), Arc::clone(&counts));
-        clients.spawn(client(authority, number, begin + time, counts));
+        clients.spawn(client(
+            authority,
+            number.into(),
+            (begin + time, pace),
+            counts,
+        ));
     }
     let mut look = interval(LOOK);
     let (mut full, mut seen) = (None, Vec::new());
@@ -101,13 +107,16 @@ pub(crate) async fn run(binary: &str, time: Duration) -> Result<(), Failure> {
 async fn client(
     authority: String,
     number: u64,
-    until: Instant,
+    (until, pace): (Instant, Duration),
     counts: Arc<Counts>,
 ) -> Result<(), Failure> {
     let connection = Client::open(&authority).await?;
     let large = "word ".repeat(40_000);
     let mut turn = number;
+    let mut paced = interval(pace);
+    paced.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while Instant::now() < until {
+        paced.tick().await;
         turn += 1;
         let what = match turn % 20 {
             0 => {
@@ -141,7 +150,6 @@ async fn client(
             }
         };
         counts.add(what);
-        sleep(PAUSE).await;
     }
     Ok(())
 }

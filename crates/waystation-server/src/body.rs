@@ -1,11 +1,14 @@
 //! Request bodies, read whole within a limit of their own and one for all that are under way.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until},
+};
 
 /// Why a body could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +22,9 @@ pub enum BodyError {
     /// The bodies of other requests fill the memory that there is for them.
     #[error("too many bytes of request bodies are under way; see [server] max_buffered_bytes")]
     Full,
+    /// The client sends too slowly.
+    #[error("the body did not come in time; see [server] body_ms")]
+    Slow,
     /// The client stopped sending.
     #[error("the body ended early")]
     Broken,
@@ -32,12 +38,35 @@ pub struct Room(Arc<Semaphore>);
 #[derive(Debug, Default)]
 pub struct Taken(Option<OwnedSemaphorePermit>);
 
+/// What one body may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most bytes.
+    pub bytes: usize,
+    /// The longest wait for the next ones; in all a body has as long, and a second more for every
+    /// [`SLOWEST`] bytes that have come.
+    pub wait: Duration,
+}
+
+/// Bytes a second. Source of the rule: Apache's `mod_reqtimeout`, `MinRate`, 500 there.
+pub const SLOWEST: u64 = 1024;
+
 /// Room is counted in pieces of this many bytes.
 const PIECE: usize = 1024;
 
 /// How much of a body that is too large is still read, and thrown away, before it is refused: a
 /// client that is cut off while it sends never sees the reason.
 const PATIENCE: usize = 2;
+
+// === impl Bounds ===
+
+impl Bounds {
+    /// Until when the next bytes must come, where `seen` have come since `begin`, the latest at `last`.
+    fn deadline(self, (begin, last): (Instant, Instant), seen: usize) -> Instant {
+        let more = seen as u64 * 1_000 / SLOWEST;
+        (begin + self.wait + Duration::from_millis(more)).min(last + self.wait)
+    }
+}
 
 // === impl Room ===
 
@@ -69,17 +98,39 @@ impl Room {
     }
 }
 
-/// Reads a body of at most `limit` bytes. One that arrives in one piece is not copied. What it takes of
+/// Reads a body within `bounds`. One that arrives in one piece is not copied. What it takes of
 /// the room is to be kept as long as the body is.
 ///
 /// # Errors
-/// [`BodyError`] when it is larger, breaks off, or finds no room.
-pub async fn read(mut body: Body, limit: usize, room: &Room) -> Result<(Bytes, Taken), BodyError> {
+/// [`BodyError`] when it is larger, breaks off, comes too slowly, or finds no room.
+pub async fn read(
+    mut body: Body,
+    bounds: Bounds,
+    room: &Room,
+) -> Result<(Bytes, Taken), BodyError> {
+    let limit = bounds.bytes;
+    let begin = Instant::now();
+    let mut last = begin;
+    let mut alarm = pin!(sleep_until(begin + bounds.wait));
     let mut taken = Taken::default();
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     let mut seen = 0_usize;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = &mut alarm => {
+                let deadline = bounds.deadline((begin, last), seen);
+                if deadline <= Instant::now() {
+                    return Err(BodyError::Slow);
+                }
+                alarm.as_mut().reset(deadline);
+                continue;
+            }
+        };
+        let Some(frame) = frame else { break };
+        last = Instant::now();
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
             continue;
         };
@@ -111,6 +162,8 @@ pub async fn read(mut body: Body, limit: usize, room: &Room) -> Result<(Bytes, T
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt as _;
+
     use super::*;
 
     fn pieces(sizes: &[usize]) -> Body {
@@ -121,8 +174,15 @@ mod tests {
         Body::from_stream(futures_util::stream::iter(pieces))
     }
 
+    const fn bounds(bytes: usize) -> Bounds {
+        Bounds {
+            bytes,
+            wait: Duration::from_secs(30),
+        }
+    }
+
     async fn read_10(sizes: &[usize]) -> Result<usize, BodyError> {
-        let read = read(pieces(sizes), 10, &Room::of(1 << 20)).await;
+        let read = read(pieces(sizes), bounds(10), &Room::of(1 << 20)).await;
         read.map(|(bytes, _)| bytes.len())
     }
 
@@ -139,11 +199,47 @@ mod tests {
     #[tokio::test]
     async fn bodies_share_their_room_and_give_it_back() {
         let room = Room::of(4 * 1024);
-        let one = read(pieces(&[1000, 2000]), 9_000, &room).await.unwrap();
-        let full = read(pieces(&[1024, 1024]), 9_000, &room).await;
+        let one = read(pieces(&[1000, 2000]), bounds(9_000), &room)
+            .await
+            .unwrap();
+        let full = read(pieces(&[1024, 1024]), bounds(9_000), &room).await;
         assert_eq!(full.map(|_| ()), Err(BodyError::Full));
-        read(pieces(&[1024]), 9_000, &room).await.unwrap();
+        read(pieces(&[1024]), bounds(9_000), &room).await.unwrap();
         drop(one);
-        read(pieces(&[4096]), 9_000, &room).await.unwrap();
+        read(pieces(&[4096]), bounds(9_000), &room).await.unwrap();
+    }
+
+    /// The time until `sizes`, each after so many seconds, are refused; `None` where they are read.
+    async fn refused_after(sizes: &[(u64, usize)]) -> Option<u64> {
+        let begin = Instant::now();
+        let pieces = sizes.to_vec();
+        let pieces = futures_util::stream::iter(pieces).then(|(seconds, size)| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok::<Bytes, std::convert::Infallible>(vec![b'x'; size].into())
+        });
+        let read = read(
+            Body::from_stream(pieces),
+            bounds(1 << 20),
+            &Room::of(1 << 20),
+        )
+        .await;
+        match read {
+            Ok(_) => None,
+            Err(error) => {
+                assert_eq!(error, BodyError::Slow);
+                Some(begin.elapsed().as_secs())
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_comes_too_slowly_is_refused() {
+        assert_eq!(refused_after(&[(31, 1)]).await, Some(30));
+        assert_eq!(refused_after(&[(29, 100_000), (31, 1)]).await, Some(59));
+        // A byte now and then is no progress.
+        let trickle: Vec<_> = (0..100).map(|_| (5, 1)).collect();
+        assert_eq!(refused_after(&trickle).await, Some(30));
+        let steady: Vec<_> = (0..100).map(|_| (5, 8_192)).collect();
+        assert_eq!(refused_after(&steady).await, None);
     }
 }

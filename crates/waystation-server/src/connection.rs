@@ -14,10 +14,9 @@ use std::{
 
 use axum::{Router, body::Body};
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
 use tokio::{
@@ -37,9 +36,7 @@ pub struct Patience {
     pub idle: Duration,
     /// Until something of what is written is taken.
     pub write: Duration,
-    /// The most headers of a request.
-    pub max_headers: usize,
-    /// The largest head, in bytes.
+    /// The largest head, in bytes. Beyond it 431.
     pub max_head_bytes: usize,
 }
 
@@ -74,19 +71,20 @@ pub async fn serve<Io>(
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
         // Every wait is bounded in `watched.rs`, which tells the client.
         .header_read_timeout(None)
-        .max_headers(patience.max_headers)
         .max_buf_size(patience.max_head_bytes);
     builder
         .http2()
         .max_header_list_size(u32::try_from(patience.max_head_bytes).unwrap_or(u32::MAX));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    let stop = async {
+        // A sender that is gone has nothing more to say.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        // A sender that is gone has nothing more to say.
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        () = stop => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -94,6 +92,18 @@ pub async fn serve<Io>(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+// === impl Patience ===
+
+impl Patience {
+    /// What a gateway has whose configuration says nothing else.
+    pub const USUAL: Self = Self {
+        head: Duration::from_secs(30),
+        idle: Duration::from_secs(120),
+        write: Duration::from_secs(300),
+        max_head_bytes: 64 * 1024,
+    };
 }
 
 // === impl Answering ===

@@ -49,6 +49,11 @@ pub fn too_many_requests() -> Response {
 pub fn body(error: &BodyError) -> Response {
     match error {
         BodyError::Full => overloaded(&error.to_string()),
+        BodyError::Slow => plain_status(
+            StatusCode::REQUEST_TIMEOUT,
+            ErrorType::InvalidRequest,
+            &error.to_string(),
+        ),
         _ => plain(ErrorType::PayloadTooLarge, &error.to_string()),
     }
 }

@@ -13,6 +13,7 @@ pub mod banner;
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod connection;
 pub mod credentials;
 pub mod error;
 pub mod explanation;

@@ -3,7 +3,7 @@
 
 mod at_once;
 
-use std::{io::Write as _, net::SocketAddr, path::Path, sync::Arc};
+use std::{io::Write as _, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,13 +17,17 @@ use waystation_core::HttpRequest;
 use waystation_sim::{Pacing, Simulator, faults::Script};
 
 use crate::{
-    body::{self, Room},
+    body::{self, Bounds, Room},
     config::Listen,
+    connection::Patience,
     serve::{self, ServeError},
 };
 
-/// The largest request that the mock reads, in bytes.
-const MAX_BODY: usize = 64 * 1024 * 1024;
+/// What the mock reads of a request.
+const BOUNDS: Bounds = Bounds {
+    bytes: 64 * 1024 * 1024,
+    wait: Duration::from_secs(60),
+};
 /// The most bytes of requests that it keeps at once.
 const ROOM: u64 = 1 << 30;
 /// Replies are the same from start to start.
@@ -71,7 +75,7 @@ pub async fn run(listen: &Listen, script: Option<&Path>, pacing: Pacing) -> Resu
     }
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
-        () = serve::serve(listener, router(simulator), stopped) => {}
+        () = serve::serve(listener, router(simulator), Patience::USUAL, stopped) => {}
         _ = serve::stop_signal() => {}
     }
     Ok(())
@@ -123,7 +127,7 @@ fn announce(address: SocketAddr) {
 
 async fn answer(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Ok((body, _room)) = body::read(body, MAX_BODY, &mock.room).await else {
+    let Ok((body, _room)) = body::read(body, BOUNDS, &mock.room).await else {
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let path = head

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,6 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::{JoinError, JoinSet},
     time::{MissedTickBehavior, interval, timeout},
 };
 use waystation_core::Transport;
@@ -23,6 +25,7 @@ use crate::{
     app::App,
     banner,
     config::{self, Environment, Flags, Listen, Resolved},
+    connection::{self, Patience},
     routes,
     workers::Workers,
 };
@@ -95,14 +98,14 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         None => None,
     };
     let (stop, stopped) = watch::channel(false);
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     if let Some(listener) = admin_listener {
         let router = admin::router(&app);
-        tasks.spawn(serve(listener, router, stopped.clone()));
+        tasks.spawn(serve(listener, router, server.patience(), stopped.clone()));
     }
     let address = listener.local_addr().ok();
-    let mut workers =
-        Workers::start(&routes::router(&app), &stopped).map_err(ServeError::Workers)?;
+    let mut workers = Workers::start(&routes::router(&app), server.patience(), &stopped)
+        .map_err(ServeError::Workers)?;
     banner::print(&facts, &app, address);
     let reloading = reloads(Arc::clone(&app), flags, environment, file);
     tokio::select! {
@@ -187,28 +190,50 @@ pub async fn listen(address: &Listen) -> Result<TcpListener, ServeError> {
 }
 
 /// Serves one listener until told to stop, then until its last request is answered.
-pub async fn serve(listener: TcpListener, router: axum::Router, stopped: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    patience: Patience,
+    stopped: watch::Receiver<bool>,
+) {
     let listener = listener.tap_io(|stream| no_delay(stream));
-    serve_on(listener, router, stopped).await;
+    serve_on(listener, router, patience, stopped).await;
 }
 
 /// The same for connections from anywhere.
 pub(crate) async fn serve_on<L>(
-    listener: L,
+    mut listener: L,
     router: axum::Router,
+    patience: Patience,
     mut stopped: watch::Receiver<bool>,
 ) where
-    L: Listener<Addr: std::fmt::Debug>,
+    L: Listener,
 {
-    let stop = async move {
+    let mut connections = JoinSet::new();
+    let until = stopped.clone();
+    let mut stop = pin!(async move {
         // A sender that is gone has nothing more to say.
         let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    if let Err(error) = axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
-    {
-        tracing::error!(%error, "the listener failed");
+    });
+    loop {
+        tokio::select! {
+            (io, _) = listener.accept() => {
+                connections.spawn(connection::serve(io, router.clone(), patience, until.clone()));
+            }
+            Some(ended) = connections.join_next() => report(ended),
+            () = &mut stop => break,
+        }
+    }
+    drop(listener);
+    while let Some(ended) = connections.join_next().await {
+        report(ended);
+    }
+}
+
+/// A panic ends its own connection, and is told.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection failed");
     }
 }
 

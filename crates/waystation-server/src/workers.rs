@@ -21,7 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use crate::serve;
+use crate::{connection::Patience, serve};
 
 /// The threads that serve.
 #[derive(Debug)]
@@ -60,7 +60,11 @@ impl Workers {
     ///
     /// # Errors
     /// What the system says when a thread or its runtime cannot be had.
-    pub(crate) fn start(router: &Router, stopped: &watch::Receiver<bool>) -> io::Result<Self> {
+    pub(crate) fn start(
+        router: &Router,
+        patience: Patience,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let (idle, busy) = mpsc::channel(1);
         let (cut, cutting) = watch::channel(false);
@@ -81,7 +85,7 @@ impl Workers {
                 let _until_done = idle;
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve::serve_on(handed, router, stopped) => {}
+                        () = serve::serve_on(handed, router, patience, stopped) => {}
                         _ = cutting.wait_for(|cut| *cut) => {}
                     }
                 });

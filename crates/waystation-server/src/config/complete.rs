@@ -238,6 +238,16 @@ fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {
         drain: cx.millis("server.drain_ms", raw.drain_ms, 30_000, 0),
         keepalive_first: cx.millis(keepalive.0, raw.keepalive_first_ms, 10_000, 1),
         keepalive: cx.millis(keepalive.1, raw.keepalive_ms, 15_000, 1),
+        head: cx.millis("server.head_ms", raw.head_ms, 30_000, 1),
+        idle: cx.millis("server.idle_ms", raw.idle_ms, 120_000, 1),
+        body: cx.millis("server.body_ms", raw.body_ms, 30_000, 1),
+        write: cx.millis("server.write_ms", raw.write_ms, 300_000, 1),
+        max_head_bytes: cx.number(
+            "server.max_head_bytes",
+            raw.max_head_bytes,
+            65_536,
+            8_192..=16_777_216,
+        ),
         max_streams: cx.number(
             "server.max_streams",
             raw.max_streams,

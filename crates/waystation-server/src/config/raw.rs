@@ -78,6 +78,16 @@ pub(in crate::config) struct RawServer {
     pub(in crate::config) keepalive_first_ms: Option<u64>,
     /// Time between further keep-alive comments, in milliseconds.
     pub(in crate::config) keepalive_ms: Option<u64>,
+    /// Time for the head of a request, in milliseconds; beyond, 408.
+    pub(in crate::config) head_ms: Option<u64>,
+    /// How long a connection may wait for its next request, in milliseconds.
+    pub(in crate::config) idle_ms: Option<u64>,
+    /// Time between two pieces of a request's body, in milliseconds; beyond, 408.
+    pub(in crate::config) body_ms: Option<u64>,
+    /// How long a client may take nothing of what is written, in milliseconds.
+    pub(in crate::config) write_ms: Option<u64>,
+    /// The largest head of a request, in bytes; beyond, 431.
+    pub(in crate::config) max_head_bytes: Option<u64>,
     /// The most chat requests at once, streamed or whole; beyond, 503 with `Retry-After`.
     pub(in crate::config) max_streams: Option<u64>,
     /// The most bytes of request bodies at once; beyond, 503 with `Retry-After`.

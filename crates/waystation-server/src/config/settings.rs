@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeSeq as _};
 use waystation_core::{MaxPrice, ModelId, PluginId, PresetSlug, RawJson, Secret, Usd};
 
 use super::listen::Listen;
+use crate::{body::Bounds, connection::Patience};
 
 /// What secrets look like wherever a configuration is printed.
 pub const HIDDEN: &str = "(hidden)";
@@ -64,12 +65,48 @@ pub struct Server {
     /// Time between further keep-alive comments.
     #[serde(rename = "keepalive_ms", serialize_with = "as_ms")]
     pub keepalive: Duration,
+    /// From a connection's beginning, or the first byte of a later head, to the head's end.
+    #[serde(rename = "head_ms", serialize_with = "as_ms")]
+    pub head: Duration,
+    /// From the end of one request to the beginning of the next on the same connection.
+    #[serde(rename = "idle_ms", serialize_with = "as_ms")]
+    pub idle: Duration,
+    /// Between two pieces of a request's body.
+    #[serde(rename = "body_ms", serialize_with = "as_ms")]
+    pub body: Duration,
+    /// Until something of what is written is taken.
+    #[serde(rename = "write_ms", serialize_with = "as_ms")]
+    pub write: Duration,
+    /// The largest head of a request, in bytes.
+    pub max_head_bytes: u64,
     /// The most chat requests at once, streamed or whole.
     pub max_streams: u64,
     /// The most bytes of request bodies at once.
     pub max_buffered_bytes: u64,
     /// Origins whose pages may call the gateway; `*` is every one.
     pub cors_origins: Vec<String>,
+}
+
+impl Server {
+    /// What a request's body may cost.
+    #[must_use]
+    pub fn body_bounds(&self) -> Bounds {
+        Bounds {
+            bytes: usize::try_from(self.max_body_bytes).unwrap_or(usize::MAX),
+            wait: self.body,
+        }
+    }
+
+    /// How long a client may let the gateway wait.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience {
+            head: self.head,
+            idle: self.idle,
+            write: self.write,
+            max_head_bytes: usize::try_from(self.max_head_bytes).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 /// Clients' keys.

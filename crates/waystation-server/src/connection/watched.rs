@@ -71,7 +71,8 @@ enum Protocol {
 const PREFACE: &[u8] = b"PRI ";
 
 /// What a late head gets.
-const TOO_LATE: &str = "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\n";
+const TOO_LATE: &str =
+    "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\n";
 const REASON: &str = r#"{"error":{"code":408,"message":"the head of the request did not come in time; see [server] head_ms","metadata":{"error_type":"invalid_request"}}}"#;
 
 // === impl Requests ===
@@ -117,7 +118,11 @@ impl Reading {
     fn came(&mut self, bytes: &[u8], requests: &Requests) {
         if self.protocol == Protocol::Unknown && !bytes.is_empty() {
             let same = bytes.iter().zip(PREFACE).all(|(came, known)| came == known);
-            self.protocol = if same { Protocol::Http2 } else { Protocol::Http1 };
+            self.protocol = if same {
+                Protocol::Http2
+            } else {
+                Protocol::Http1
+            };
         }
         let between = requests.under_way.load(Ordering::Relaxed) == 0;
         if between && self.protocol == Protocol::Http1 && self.head.is_none() && !bytes.is_empty() {
@@ -166,7 +171,11 @@ impl<Io> Watched<Io> {
     }
 
     /// A write went on, or waits.
-    fn written<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wrote: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.stalled = None;
             return wrote;

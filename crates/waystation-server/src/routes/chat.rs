@@ -36,12 +36,12 @@ pub async fn completions(
 ) -> Response {
     let live = app.live();
     let (head, body) = request.into_parts();
-    let limit = usize::try_from(live.config.server.max_body_bytes).unwrap_or(usize::MAX);
+    let bounds = live.config.server.body_bounds();
     // Before the body is read: what cannot be served is not to cost memory.
     let Some(place) = app.admit() else {
         return error::too_many_requests();
     };
-    let (bytes, room) = match body::read(body, limit, app.room()).await {
+    let (bytes, room) = match body::read(body, bounds, app.room()).await {
         Ok(read) => read,
         Err(error) => return error::body(&error),
     };

@@ -18,8 +18,8 @@ use crate::{
 /// Explains the plan that a chat request would get now. Nothing to try: the status and the error
 /// that the chat request would get, with `dropped` filled in.
 pub async fn explain(State(app): State<Arc<App>>, request: Request) -> Response {
-    let limit = usize::try_from(app.live().config.server.max_body_bytes).unwrap_or(usize::MAX);
-    let (bytes, _room) = match body::read(request.into_body(), limit, app.room()).await {
+    let bounds = app.live().config.server.body_bounds();
+    let (bytes, _room) = match body::read(request.into_body(), bounds, app.room()).await {
         Ok(read) => read,
         Err(error) => return error::body(&error),
     };

@@ -7,13 +7,20 @@ fn an_empty_file_gives_the_documented_defaults() {
     let config = good("").config;
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(
-        config.server.admin_listen.unwrap().to_string(),
+        config.server.admin_listen.as_ref().unwrap().to_string(),
         "127.0.0.1:8081"
     );
     assert_eq!(config.server.max_body_bytes, 52_428_800);
     assert_eq!(config.server.drain.as_millis(), 30_000);
     assert_eq!(config.server.keepalive_first.as_millis(), 10_000);
     assert_eq!(config.server.keepalive.as_millis(), 15_000);
+    let server = &config.server;
+    let waits = [server.head, server.idle, server.body, server.write];
+    assert_eq!(
+        waits.map(|wait| wait.as_millis()),
+        [30_000, 120_000, 30_000, 300_000]
+    );
+    assert_eq!(config.server.max_head_bytes, 65_536);
     assert_eq!(config.server.max_streams, 20_000);
     assert_eq!(config.server.max_buffered_bytes, 1_073_741_824);
     assert_eq!(config.timeouts.connect.as_millis(), 3_000);

@@ -42,8 +42,8 @@ pub async fn give(
     request: Request,
 ) -> Response {
     let live = app.live();
-    let limit = usize::try_from(live.config.server.max_body_bytes).unwrap_or(usize::MAX);
-    let (bytes, _room) = match body::read(request.into_body(), limit, app.room()).await {
+    let bounds = live.config.server.body_bounds();
+    let (bytes, _room) = match body::read(request.into_body(), bounds, app.room()).await {
         Ok(read) => read,
         Err(error) => return error::body(&error),
     };

@@ -130,3 +130,6 @@ impl fmt::Debug for Http1Transport {
 
 /// How long an idle connection is kept: below the 60 s at which common load balancers close theirs.
 pub(crate) const POOL_IDLE: Duration = Duration::from_secs(50);
+
+#[cfg(test)]
+mod tests;

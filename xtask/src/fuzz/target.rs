@@ -6,10 +6,17 @@
 //! it is lines of an event's type and its payload, which are framed here, for no mutation finds the
 //! checksums.
 
+// The transport's own files: a dependency would bring its clients and TLS along.
+#[path = "../../../crates/waystation-transport/src/http1/framing.rs"]
+mod framing;
 #[path = "target/function.rs"]
 mod function;
+#[path = "../../../crates/waystation-transport/src/http1/head.rs"]
+mod head;
 #[path = "target/host.rs"]
 mod host;
+#[path = "target/reply.rs"]
+mod reply;
 #[path = "target/request.rs"]
 mod request;
 
@@ -23,7 +30,7 @@ use waystation_providers::{FrameParser, SseParser, codec};
 use host::Host;
 
 /// The parsers below the dialects.
-const PARSERS: [&str; 2] = ["sse", "eventstream"];
+const PARSERS: [&str; 3] = ["sse", "eventstream", "http1-reply"];
 
 /// Bodies of requests, and the plain functions of the plugins.
 const FUNCTIONS: [&str; 6] = ["request", "heal", "compress", "read", "rtf", "office"];
@@ -49,6 +56,10 @@ pub fn run(name: &str, input: &[u8]) -> Result<(), String> {
         "read" => function::read(input),
         "rtf" => function::rtf(input),
         "office" => function::office(input),
+        "http1-reply" => reply::held(input),
+        "heal" => healed(input),
+        "compress" => compressed(input),
+        "read" => written(input),
         dialect => reader(dialect, input),
     }
 }

@@ -53,7 +53,7 @@ pub(super) enum FramingError {
 }
 
 /// The longest line between chunks, and the most trailers, in bytes.
-const MAX_LINE: usize = 8 * 1024;
+pub(super) const MAX_LINE: usize = 8 * 1024;
 
 // === impl Framing ===
 
@@ -258,6 +258,3 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, FramingError> {
     }
     Ok(found)
 }
-
-#[cfg(test)]
-mod tests;

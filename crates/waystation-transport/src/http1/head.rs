@@ -1,4 +1,4 @@
-//! The head of a response out of the bytes that have arrived. Pure.
+//! The head of a response out of the bytes that have arrived. Pure, and fuzzed (`xtask/src/fuzz`).
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -34,8 +34,10 @@ pub(super) enum HeadError {
     Switch,
 }
 
-const MAX_HEAD: usize = 128 * 1024;
-const MAX_HEADERS: usize = 128;
+/// The largest head, in bytes.
+pub(super) const MAX_HEAD: usize = 128 * 1024;
+/// The most headers.
+pub(super) const MAX_HEADERS: usize = 128;
 
 // === impl Head ===
 
@@ -112,6 +114,3 @@ fn closes(headers: &HeaderMap) -> bool {
         options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::http1::framing::*;
 
 fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut map = HeaderMap::new();

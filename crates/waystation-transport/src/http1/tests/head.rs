@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use bytes::BytesMut;
+
+use crate::http1::{framing::Framing, head::*};
 
 fn take(text: &str) -> Result<Option<Head>, HeadError> {
     Head::take(&mut BytesMut::from(text))

@@ -393,4 +393,5 @@ def main():
     check.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

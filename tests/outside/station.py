@@ -30,17 +30,18 @@ def wait_for(port, within=10):
 
 
 class Station:
-    """One running gateway. `config` is TOML text or None; `env` replaces the environment."""
+    """One running gateway. `config` is TOML text or None; `env` replaces the environment. The admin plane is off unless
+    it is given a port."""
 
-    def __init__(self, binary, config=None, args=(), env=None):
-        self.port = free_port()
+    def __init__(self, binary, config=None, args=(), env=None, admin=None):
+        self.port, self.admin = free_port(), admin
         self.home = tempfile.TemporaryDirectory()
-        command = [os.path.realpath(binary), "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen", "off", *args]
+        command = [os.path.realpath(binary), "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
+                   "off" if admin is None else f"127.0.0.1:{admin}", *args]
         if config is not None:
-            path = os.path.join(self.home.name, "waystation.toml")
-            with open(path, "w", encoding="utf-8") as out:
-                out.write(config)
-            command += ["--config", path]
+            self.file = os.path.join(self.home.name, "waystation.toml")
+            self.configure(config)
+            command += ["--config", self.file]
         clean = {"PATH": os.environ["PATH"], "HOME": self.home.name}
         self.process = subprocess.Popen(
             command, cwd=self.home.name, env={**clean, **(env or {})},
@@ -48,6 +49,11 @@ class Station:
         self.lines = []
         threading.Thread(target=self._read, daemon=True).start()
         self._await()
+
+    def configure(self, config):
+        """Writes the config file anew; SIGHUP, or two seconds, make it count."""
+        with open(self.file, "w", encoding="utf-8") as out:
+            out.write(config)
 
     def _read(self):
         for line in self.process.stdout:

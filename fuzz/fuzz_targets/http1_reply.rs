@@ -1,11 +1,8 @@
 //! `http1-reply` under libFuzzer. What it is held to is in `target`.
 #![no_main]
 
-#[path = "../../xtask/src/fuzz/target.rs"]
-mod target;
-
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Err(law) = target::run("http1-reply", input) {
+    if let Err(law) = waystation_fuzz::target::run("http1-reply", input) {
         panic!("{law}");
     }
 });

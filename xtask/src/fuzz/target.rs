@@ -57,9 +57,6 @@ pub fn run(name: &str, input: &[u8]) -> Result<(), String> {
         "rtf" => function::rtf(input),
         "office" => function::office(input),
         "http1-reply" => reply::held(input),
-        "heal" => healed(input),
-        "compress" => compressed(input),
-        "read" => written(input),
         dialect => reader(dialect, input),
     }
 }

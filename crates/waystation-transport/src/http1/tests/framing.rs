@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::http1::framing::*;

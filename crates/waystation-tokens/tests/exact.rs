@@ -146,3 +146,49 @@ proptest! {
         }
     }
 }
+
+/// The counts are those of the published tokenizers, as another implementation has them.
+fn same_counts(text: &str) -> Result<(), TestCaseError> {
+    let theirs = [bpe_openai::cl100k_base(), bpe_openai::o200k_base()];
+    for (vocabulary, theirs) in BOTH.into_iter().zip(theirs) {
+        let count = u64::try_from(theirs.count(text)).unwrap();
+        prop_assert_eq!(
+            exact(vocabulary, text),
+            count,
+            "{:?}: {:?}",
+            vocabulary,
+            text
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn counts_are_those_of_another_implementation(
+        text in "\\PC{0,120}|[ a-zA-Z0-9\\n=.']{0,200}|[ \\t\\n\\r\u{a0}\u{3000}]{0,60}[a-z]|(ab|a|aab|ba){0,80}\
+            |[\u{4e00}-\u{9fff}ぁ-ん가-힣]{0,80}|([A-Z][a-z]{0,6}'(s|LL|d|ſ) ?){0,20}|[\u{1f300}-\u{1faff}\u{200d}\u{fe0f}]{0,40}\
+            |([{}\\[\\]\",:/]|[a-z_]{1,9}|[0-9]{1,9}| ){0,80}",
+    ) {
+        same_counts(&text)?;
+    }
+}
+
+#[test]
+fn long_runs_are_counted_like_anything_else() {
+    for text in [
+        "a".repeat(60_000),
+        "ab".repeat(15_000),
+        " ".repeat(30_000),
+        "\n \t".repeat(5_000),
+        "今".repeat(8_000),
+        "👩‍👩‍👧‍👦".repeat(2_000),
+        "AbstractSingletonProxyFactoryBean".repeat(3_000),
+        "=".repeat(20_000),
+        "0123456789".repeat(3_000),
+    ] {
+        same_counts(&text).unwrap();
+    }
+}

@@ -1,10 +1,11 @@
 //! Facts that the operator or the catalogue states, as clients meet them over HTTP: caps on flat fees,
 //! percentiles of what was measured, speeds that stand in for it, and licences.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use serde_json::{Value, json};
+use waystation_core::Transport;
 use waystation_sim::{ReplayTransport, fixtures};
 use waystation_tests::{Setup, Station, asking};
 
@@ -258,4 +259,19 @@ async fn what_nothing_serves_is_explained_with_its_strategy() {
             "{told}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reloaded_configuration_brings_its_own_speeds() {
+    let saying = |a: u32, b: u32| {
+        let said = |tps: u32| format!("{}\nspeed = {{ throughput_tps = {tps} }}", priced("1"));
+        shop(&[("a", &said(a)), ("b", &said(b))])
+    };
+    let upstream = Arc::new(hello());
+    let app = saying(30, 60).app(Arc::clone(&upstream) as Arc<dyn Transport>);
+    let station = Station::new(Arc::clone(&app), upstream);
+    let nitro = || order(&station, "acme/m:nitro", json!({}));
+    assert_eq!(nitro().await, ["b", "a"]);
+    app.reload(saying(60, 30).resolve().unwrap());
+    assert_eq!(nitro().await, ["a", "b"]);
 }

@@ -128,10 +128,13 @@ async fn a_limit_on_output_is_lowered_to_what_the_prompt_leaves_of_the_context()
     assert_eq!(station.bodies()[1]["max_tokens"], 600);
 }
 
-/// M at A and, as tiers of it, `a/flex` at half the price and `a/priority` at the double.
+/// M at A and, as tiers of it, `a/flex` at half the price and `a/priority` at the double. Nothing is
+/// explored, which in one of forty requests would start at the other endpoint.
 fn tiers() -> Setup {
     Setup::mocks().config(
         r#"
+        [routing]
+        explore = 0
         [[models]]
         id = "acme/t"
         [[models.endpoints]]

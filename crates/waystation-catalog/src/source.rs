@@ -114,6 +114,9 @@ pub struct ModelRow<'a> {
     /// Its reasoning cannot be switched off, by its author's documentation.
     #[serde(skip_serializing_if = "is_false")]
     pub reasoning_mandatory: bool,
+    /// Where that was read; absent, nobody has checked it. Not embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_source: Option<Text<'a>>,
     /// Request parameters that it takes.
     #[serde(borrow)]
     pub parameters: Vec<Text<'a>>,
@@ -426,6 +429,7 @@ impl ModelRow<'_> {
     fn compact(&mut self) {
         self.context_length_sources = None;
         self.license_source = None;
+        self.reasoning_source = None;
         self.parameters_derived = false;
         self.pinned.clear();
         for endpoint in &mut self.endpoint {

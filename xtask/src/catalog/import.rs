@@ -315,6 +315,7 @@ fn keep(row: &mut ModelRow<'static>, before: &ModelRow<'static>) {
     row.description.clone_from(&before.description);
     row.canonical_slug.clone_from(&before.canonical_slug);
     row.reasoning_mandatory = before.reasoning_mandatory;
+    row.reasoning_source.clone_from(&before.reasoning_source);
     row.license.clone_from(&before.license);
     row.license_source.clone_from(&before.license_source);
     row.pinned.clone_from(&before.pinned);

@@ -57,6 +57,7 @@ fn model(out: &mut Lines, row: &ModelRow<'_>) {
     out.text("tokenizer", row.tokenizer.as_ref());
     out.flag("reasoning", row.reasoning);
     out.flag("reasoning_mandatory", row.reasoning_mandatory);
+    out.text("reasoning_source", row.reasoning_source.as_ref());
     out.list("parameters", &row.parameters);
     out.flag("parameters_derived", row.parameters_derived);
     out.text("knowledge_cutoff", row.knowledge_cutoff.as_ref());

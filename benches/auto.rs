@@ -66,6 +66,10 @@ impl Case {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the clock itself"
+)]
 fn decisions(c: &mut Criterion) {
     for (name, bytes) in [("2 kB", 2_000), ("8,000 tokens", 32_000)] {
         let case = Case::of(bytes);

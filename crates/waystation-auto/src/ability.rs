@@ -184,7 +184,8 @@ impl Prior {
 impl Ability {
     /// What is known of a model for a task that is `confidence` sure, from 0 to 1; `prior` is the model's.
     ///
-    /// The operator's word comes first, then a measured row, then the guess. What a row says of the
+    /// The operator's word (`overrides`) comes first, then a measured row, then the guess. A level that the operator gives
+    /// (`levels`) takes the place of the general ability, and what was measured by field is added to it. What a row says of the
     /// task's field counts as much as the task is sure: where the kind of prompt is in doubt, models keep
     /// the order of their general abilities. That is the gate: on foreign prompts nobody gets ahead for
     /// what was measured on others.
@@ -192,7 +193,7 @@ impl Ability {
         model: &Model,
         prior: Option<&Prior>,
         (task, confidence): (Task, f32),
-        overrides: &Overrides,
+        (overrides, levels): (&Overrides, &Overrides),
     ) -> Self {
         if let Some(quality) = overrides.of(model.id.as_str(), task) {
             return Self {
@@ -201,11 +202,22 @@ impl Ability {
                 basis: Basis::Operator,
             };
         }
-        match prior {
-            Some(Prior::Row(row)) => row.ability(Field::of(task), confidence),
-            Some(Prior::Guess(guess)) => guess.clone(),
-            None => Self::guessed(model),
+        let (mut known, general) = match prior {
+            Some(Prior::Row(row)) => (row.ability(Field::of(task), confidence), row.general()),
+            Some(Prior::Guess(guess)) => (guess.clone(), guess.mean),
+            None => (Self::guessed(model), 0.0),
+        };
+        if let Some(level) = levels.of(model.id.as_str(), task) {
+            let special = if matches!(prior, Some(Prior::Row(_))) {
+                known.mean - general
+            } else {
+                0.0
+            };
+            known.mean = crate::arithmetic::logit(level) + special;
+            known.deviation = 0.0;
+            known.basis = Basis::Operator;
         }
+        known
     }
 
     /// The estimate with caution: what may be counted on.
@@ -282,7 +294,8 @@ mod tests {
         for model in catalog.models() {
             let prior = Prior::of(model);
             let task = (Task::Math, 1.0);
-            let ability = Ability::of(model, Some(&prior), task, &Overrides::default());
+            let none = Overrides::default();
+            let ability = Ability::of(model, Some(&prior), task, (&none, &none));
             assert!(
                 ability.mean.is_finite() && ability.deviation > 0.0,
                 "{}",
@@ -298,6 +311,28 @@ mod tests {
         }
         println!("{measured} of {all} measured");
         assert!(measured > 10, "{measured} of {all}");
+    }
+
+    #[test]
+    fn a_level_takes_the_place_of_the_general_ability_and_fields_stand_on_it() {
+        let catalog = Catalog::bundled().unwrap();
+        let model = catalog.model("openai/gpt-4o-mini").unwrap();
+        let prior = Prior::of(model);
+        let none = Overrides::default();
+        let of = |levels: &Overrides, task| {
+            Ability::of(model, Some(&prior), (task, 1.0), (&none, levels)).mean
+        };
+        let level = |quality| {
+            Overrides::new(vec![Override {
+                pattern: "*".into(),
+                task: None,
+                quality,
+            }])
+        };
+        let special = |levels: &Overrides| of(levels, Task::CodeSql) - of(levels, Task::Chat);
+        assert!((special(&level(0.5)) - special(&none)).abs() < 1e-5);
+        assert!(special(&none).abs() > 0.01);
+        assert!((of(&level(0.5), Task::Chat)).abs() < 1e-2);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Operator {
     pub pareto: Defaults,
     /// Abilities.
     pub abilities: Overrides,
+    /// How well models do on a usual prompt: a prior, to which it is added what was measured of a model by field.
+    pub levels: Overrides,
     /// The share of requests, in parts per million, that try a candidate which is nearly as good as the
     /// best. What feedback says of models can be judged only where some chance was in the choice.
     pub explore_ppm: u32,
@@ -72,10 +74,8 @@ pub type Usable = Arc<dyn Fn(&ProviderSlug) -> bool + Send + Sync>;
 pub struct AutoRouter {
     /// What there is to choose from.
     catalog: Arc<Catalog>,
-    /// What is known of its models.
-    priors: Arc<HashMap<ModelId, Prior>>,
-    /// Which of them outcomes were learned from, and their places in the weights.
-    learned_as: Arc<HashMap<ModelId, usize>>,
+    /// What is known of its models, looked up once.
+    known: Arc<HashMap<ModelId, Known>>,
     /// What the operator wants.
     operator: Operator,
     /// What feedback taught; `None` where that is switched off.
@@ -84,12 +84,25 @@ pub struct AutoRouter {
     usable: Option<Usable>,
 }
 
+/// What is known of a model before anything is asked.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Its place in the catalogue.
+    at: usize,
+    /// Its ability.
+    prior: Prior,
+    /// Its place in the weights, where its outcomes were learned from.
+    learned: Option<usize>,
+}
+
 /// A model that may answer, and what is known of it.
 struct Candidate<'a> {
     /// The model.
     model: &'a Model,
     /// What it can do at this task.
     ability: Ability,
+    /// Its place in the weights, where its outcomes were learned from.
+    learned: Option<usize>,
     /// How far feedback moved that.
     shift: f32,
     /// What its answer is expected to cost; `None` is unknown.
@@ -102,16 +115,14 @@ impl AutoRouter {
     /// Over `catalog`, as the operator wants it.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, operator: Operator) -> Self {
-        let priors = catalog
-            .models()
-            .map(|model| (model.id.clone(), Prior::of(model)));
-        let place = |model: &Model| {
+        let known = |(at, model): (usize, &Model)| {
             let name = spelled(model.id.as_str());
-            Some((model.id.clone(), Weights::bundled().residual.model(&name)?))
+            let learned = Weights::bundled().residual.model(&name);
+            let prior = Prior::of(model);
+            (model.id.clone(), Known { at, prior, learned })
         };
         Self {
-            learned_as: Arc::new(catalog.models().filter_map(place).collect()),
-            priors: Arc::new(priors.collect()),
+            known: Arc::new(catalog.models().enumerate().map(known).collect()),
             catalog,
             operator,
             learned: None,
@@ -187,17 +198,21 @@ impl AutoRouter {
         task: (Task, f32),
         pool: &[ModelId],
     ) -> Vec<Candidate<'_>> {
-        let mut able: Vec<&Model> = pool
+        let find = |id: &ModelId| {
+            let known = self.known.get(id)?;
+            Some((self.catalog.models().nth(known.at)?, known))
+        };
+        let mut able: Vec<(&Model, &Known)> = pool
             .iter()
             .filter(|id| settings.admit(id))
-            .filter_map(|id| self.catalog.model(id.as_str()))
-            .filter(|model| can_take(model, ask))
+            .filter_map(find)
+            .filter(|(model, _)| can_take(model, ask))
             .collect();
         // Tools and formats are preferences: they narrow the pool only where somebody supports them.
         for parameter in [Parameter::Tools, Parameter::ResponseFormat] {
             let takes = |model: &Model| model.parameters.takes(parameter);
-            if ask.parameters.has(parameter) && able.iter().any(|model| takes(model)) {
-                able.retain(|model| takes(model));
+            if ask.parameters.has(parameter) && able.iter().any(|(model, _)| takes(model)) {
+                able.retain(|(model, _)| takes(model));
             }
         }
         let shifts = self.learned.as_ref().map(|learned| learned.shifts());
@@ -208,7 +223,7 @@ impl AutoRouter {
     /// Adds what was learned of single models, as far as prompts like this one were trained on.
     fn learn_of(&self, able: &mut [Candidate<'_>], task: Task, place: &Place) {
         let number = |one: &Candidate<'_>| match one.ability.basis {
-            Basis::Measured(_) => self.learned_as.get(&one.model.id).copied(),
+            Basis::Measured(_) => one.learned,
             _ => None,
         };
         let known = able.iter_mut().filter_map(|one| Some((number(one)?, one)));
@@ -224,13 +239,14 @@ impl AutoRouter {
     /// What is known of one model; the operator's word is never moved by feedback.
     fn candidate<'a>(
         &self,
-        model: &'a Model,
+        (model, known): (&'a Model, &Known),
         ask: &Ask,
         task: (Task, f32),
         shifts: Option<&Shifts>,
     ) -> Candidate<'a> {
-        let prior = self.priors.get(&model.id);
-        let mut ability = Ability::of(model, prior, task, &self.operator.abilities);
+        let prior = Some(&known.prior);
+        let words = (&self.operator.abilities, &self.operator.levels);
+        let mut ability = Ability::of(model, prior, task, words);
         let shift = shifts.filter(|_| ability.basis != Basis::Operator);
         let shift = shift.map_or(0.0, |shifts| shifts.of(task.0, &model.id));
         if shift.abs() > 0.0 {
@@ -241,6 +257,7 @@ impl AutoRouter {
             cost: self.cost(model, ask, task.0),
             model,
             ability,
+            learned: known.learned,
             shift,
         }
     }

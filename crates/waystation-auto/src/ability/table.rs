@@ -70,14 +70,24 @@ impl Scale {
 // === impl Row ===
 
 impl Row {
-    /// Between the general column and the one of the field, or of the nearest field that was measured: knowing
-    /// and working out go together, and neither says much of code.
+    /// The general column.
+    pub(super) fn general(&self) -> f32 {
+        let general = self.logits.get(&Field::General.column());
+        general.copied().unwrap_or_default()
+    }
+
+    /// Between the general column and the one of the field, or the middle of that and of its neighbour:
+    /// knowing and working out go together, and who was measured in one of them must compare with who was
+    /// in the other.
     pub(super) fn ability(&self, field: Field, confidence: f32) -> Ability {
         let of = |field: Field| self.logits.get(&field.column()).copied();
-        let general = of(Field::General).unwrap_or_default();
-        let own = of(field);
-        let near = || field.near().and_then(of);
-        let special = own.or_else(near).map_or(0.0, |known| known - general);
+        let general = self.general();
+        let (own, near) = (of(field), field.near().and_then(of));
+        let known = match (own, near) {
+            (Some(own), Some(near)) => Some((own + near) / 2.0),
+            (own, near) => own.or(near),
+        };
+        let special = known.map_or(0.0, |known| known - general);
         Ability {
             mean: general + gate(confidence) * special,
             deviation: self.deviation + if own.is_some() { 0.0 } else { ELSEWHERE },

@@ -257,7 +257,7 @@ fn listed(path: &Path) -> Result<(Catalog, Operator), Refusal> {
         })
     };
     let mut operator = Operator::default();
-    operator.abilities = Overrides::new(models.iter().filter_map(prior).collect());
+    operator.levels = Overrides::new(models.iter().filter_map(prior).collect());
     let slug: waystation_core::ProviderSlug = "listed".parse()?;
     let mut provider = ProviderChange::new(slug.clone());
     provider.name = Some("Listed".into());

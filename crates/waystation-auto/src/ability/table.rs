@@ -129,11 +129,13 @@ fn table() -> HashMap<String, Row> {
     let puzzles = lines(include_str!("../../data/abilities.txt")).filter_map(measured);
     let shares = lines(include_str!("../../data/published.txt")).filter_map(published);
     let mut table = HashMap::new();
-    for (name, row) in outcomes.chain(puzzles).chain(shares) {
+    for (name, row) in outcomes.chain(puzzles) {
         let short = undated(&name).to_owned();
         table.entry(short).or_insert_with(|| row.clone());
         table.insert(name, row);
     }
+    // What is published of one release says nothing of those before it.
+    table.extend(shares);
     table
 }
 
@@ -228,6 +230,13 @@ mod tests {
             let general = row.logits[&Field::General.column()];
             assert!((-2.0..5.0).contains(&general), "{line}: {general}");
         }
+    }
+
+    #[test]
+    fn what_is_published_of_a_release_is_not_said_of_an_earlier_one() {
+        assert!(row("mistralai/devstral-small-2512").is_some());
+        assert!(row("mistralai/devstral-small-2505").is_none());
+        assert!(row("anthropic/claude-opus-4.5-20251101").is_some());
     }
 
     #[test]

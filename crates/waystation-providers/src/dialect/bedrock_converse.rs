@@ -11,6 +11,7 @@ mod media;
 mod model;
 mod reply;
 mod request;
+mod step;
 mod tool;
 mod turn;
 mod usage;

@@ -9,6 +9,7 @@
 //! | sealed reasoning of Bedrock | `reasoningContent.redactedContent` as it came |
 //! | sealed reasoning of Anthropic's own wire | the same, in base64 once more |
 //! | reasoning without a signature | nothing: hosts refuse what they cannot check |
+//! | a step of a tool that the host ran | the block that it was, where it stood |
 //! | a call | `toolUse`, with its arguments as an object |
 //! | ids of calls | as they are, or made fit: 64 letters, digits, underscores and dashes |
 
@@ -16,10 +17,10 @@ use std::borrow::Cow;
 
 use waystation_core::{Json, Kind, ObjectWriter, ToolCall};
 
-use super::{media as source, model::Family};
+use super::{media as source, model::Family, step};
 use crate::{
     data_url::wrapped,
-    thought::{Block, Thought},
+    thought::{Block, Thought, Woven, weave},
 };
 
 /// Room for the next block: a comma goes before every one but the first.
@@ -35,6 +36,15 @@ pub(super) fn text(text: &str, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);
     object.string("text", text);
     object.close();
+}
+
+/// A text, unless it is blank, which the wire refuses; whether it was written is given back.
+pub(super) fn words(said: &str, blocks: &mut Vec<u8>) -> bool {
+    let speaks = !said.trim().is_empty();
+    if speaks {
+        text(said, next(blocks));
+    }
+    speaks
 }
 
 /// The end of what is to be cached, for as long as the client's mark says.
@@ -87,41 +97,64 @@ pub(super) fn media(
     Ok(document)
 }
 
-/// Reasoning that goes back to its maker: what is signed, and what is sealed. Sealed blocks of the
-/// maker's own wire are wrapped once more here.
-pub(super) fn reasoning(message: Json<'_>, family: Family, blocks: &mut Vec<u8>) {
-    let formats = [family.format(), family.sealed_format()];
-    for block in Block::any_of(message, &formats) {
-        let quoted = |text: &[u8], out: &mut Vec<u8>| {
-            out.push(b'"');
-            out.extend_from_slice(text);
-            out.push(b'"');
-        };
-        match (block.thought, block.signature) {
-            (Thought::Text, Some(signature)) => {
-                let mut object = ObjectWriter::open(next(blocks));
-                let mut content = object.object("reasoningContent");
-                let mut text = content.object("reasoningText");
-                quoted(&block.text, text.key("text"));
-                text.raw("signature", signature.bytes());
-                text.close();
-                content.close();
-                object.close();
-            }
-            (Thought::Encrypted, _) if !block.text.is_empty() => {
-                let ours = |format: Json<'_>| format.is(family.sealed_format());
-                let mut object = ObjectWriter::open(next(blocks));
-                let mut content = object.object("reasoningContent");
-                if block.format.is_some_and(ours) {
-                    quoted(&block.text, content.key("redactedContent"));
-                } else {
-                    content.string("redactedContent", &wrapped(&block.text));
-                }
-                content.close();
-                object.close();
-            }
-            _ => {}
+/// Reasoning that goes back to its maker, what is signed and what is sealed, and steps of tools that the
+/// host ran. Where there are steps, everything stands where it stood in `text`; else the reasoning comes
+/// first. Whether there are words is given back.
+pub(super) fn thoughts(
+    message: Json<'_>,
+    family: Family,
+    text: &str,
+    blocks: &mut Vec<u8>,
+) -> bool {
+    let found = Block::any_of(message, &[family.format(), family.sealed_format()]);
+    if !found.iter().any(|block| block.thought == Thought::Ran) {
+        found
+            .iter()
+            .for_each(|block| thought(block, family, blocks));
+        return words(text, blocks);
+    }
+    let mut spoke = false;
+    for woven in weave(text, &found) {
+        match woven {
+            Woven::Words(said) => spoke |= words(said, blocks),
+            Woven::Block(block) => thought(block, family, blocks),
         }
+    }
+    spoke
+}
+
+/// One block of those. Sealed blocks of the maker's own wire are wrapped once more here.
+fn thought(block: &Block<'_>, family: Family, blocks: &mut Vec<u8>) {
+    let quoted = |text: &[u8], out: &mut Vec<u8>| {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+    };
+    match (block.thought, block.signature) {
+        (Thought::Text, Some(signature)) => {
+            let mut object = ObjectWriter::open(next(blocks));
+            let mut content = object.object("reasoningContent");
+            let mut text = content.object("reasoningText");
+            quoted(&block.text, text.key("text"));
+            text.raw("signature", signature.bytes());
+            text.close();
+            content.close();
+            object.close();
+        }
+        (Thought::Encrypted, _) if !block.text.is_empty() => {
+            let ours = |format: Json<'_>| format.is(family.sealed_format());
+            let mut object = ObjectWriter::open(next(blocks));
+            let mut content = object.object("reasoningContent");
+            if block.format.is_some_and(ours) {
+                quoted(&block.text, content.key("redactedContent"));
+            } else {
+                content.string("redactedContent", &wrapped(&block.text));
+            }
+            content.close();
+            object.close();
+        }
+        (Thought::Ran, _) => step::replay(block.detail, blocks),
+        _ => {}
     }
 }
 

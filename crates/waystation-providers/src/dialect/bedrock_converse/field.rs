@@ -18,7 +18,7 @@ fields! {
 fields! {
     /// A block of content, or a piece of one.
     Block {
-        text, tool_use = "toolUse", reasoning = "reasoningContent", citation,
+        text, tool_use = "toolUse", tool_result = "toolResult", reasoning = "reasoningContent", citation,
         citations = "citationsContent", image,
     }
 }

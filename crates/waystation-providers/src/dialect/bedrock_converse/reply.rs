@@ -10,7 +10,8 @@
 //! | `messageStop` | kept: the counts come behind it |
 //! | `metadata` | the end, then the counts |
 //! | exceptions | an error: `intake` sees to them |
-//! | others, `p`, results of tools that the host runs | nothing |
+//! | calls and results of tools that the host runs | details, when their block is complete (`step`) |
+//! | others, `p` | nothing |
 //!
 //! | stop reason | comes to |
 //! |---|---|
@@ -28,6 +29,7 @@ use waystation_core::{
 use super::{
     field::{Block, Event, Whole},
     model::Family,
+    step::Started,
     usage,
 };
 use crate::{
@@ -65,6 +67,8 @@ struct Told {
     call: Option<(u32, bool)>,
     /// Which block of reasoning it is.
     thought: Option<u32>,
+    /// A step of a tool that the host runs.
+    step: Option<Started>,
     /// Where its text starts in the content.
     start: u64,
     /// What its text cites.
@@ -130,6 +134,13 @@ impl Reply {
             };
             self.give(calling(call), out);
         }
+        if let Some(step) = told.step {
+            let (format, index) = (self.family.sealed_format(), self.thoughts);
+            self.thoughts += 1;
+            let mut delta = Delta::of(0);
+            delta.reasoning_details = step.details(format, index, self.characters);
+            self.give(delta, out);
+        }
         let range = (told.start, self.characters);
         let cited = told.citations.iter();
         let mut delta = Delta::of(0);
@@ -185,6 +196,7 @@ impl Reply {
             .get("type")
             .is_some_and(|kind| kind.is("server_tool_use"))
         {
+            self.block.step = Some(Started::of(json.raw(data), false));
             return;
         }
         let index = self.calls;
@@ -205,6 +217,9 @@ impl Reply {
 
     /// A piece of a call's arguments.
     fn argue(&mut self, arguments: Option<JsonText>, out: &mut Vec<ChatEvent>) {
+        if let Some(step) = &mut self.block.step {
+            return arguments.into_iter().for_each(|piece| step.push(piece));
+        }
         let (Some((index, argued)), Some(arguments)) = (&mut self.block.call, arguments) else {
             return;
         };
@@ -236,6 +251,9 @@ impl Reply {
         if let Some(tool) = block.tool_use {
             self.argue(text(tool.get("input"), data), out);
         }
+        if let (Some(parts), Some(step)) = (block.tool_result, &mut self.block.step) {
+            step.push_parts(parts);
+        }
         if let Some(citation) = block.citation {
             self.cite(citation, data);
         }
@@ -252,6 +270,9 @@ impl Reply {
         }
         if let Some(tool) = block.tool_use {
             self.call(tool, data, out);
+        }
+        if let Some(result) = block.tool_result {
+            self.block.step = Some(Started::of(result.raw(data), true));
         }
         if let Some(image) = block.image {
             let mut delta = Delta::of(0);
@@ -303,6 +324,9 @@ impl Listener for Reply {
             Some(b"contentBlockStart") => {
                 if let Some(tool) = fields.start.and_then(|start| start.get("toolUse")) {
                     self.call(tool, data, out);
+                }
+                if let Some(result) = fields.start.and_then(|start| start.get("toolResult")) {
+                    self.block.step = Some(Started::of(result.raw(data), true));
                 }
             }
             Some(b"contentBlockDelta") => {

@@ -224,8 +224,7 @@ impl Conversation {
             self.names.insert(call.name().into_owned());
         }
         let turn = self.turn(true);
-        block::reasoning(message.json(), family, &mut turn.blocks);
-        turn.say(&text);
+        turn.has_text |= block::thoughts(message.json(), family, &text, &mut turn.blocks);
         let mut wrapped = false;
         for call in message.tool_calls() {
             wrapped |= block::call(&call, block::next(&mut turn.blocks));
@@ -290,10 +289,7 @@ impl Conversation {
 impl Turn {
     /// A text, unless it is blank.
     fn say(&mut self, text: &str) {
-        if !text.trim().is_empty() {
-            block::text(text, block::next(&mut self.blocks));
-            self.has_text = true;
-        }
+        self.has_text |= block::words(text, &mut self.blocks);
     }
 }
 

@@ -10,6 +10,7 @@ mod entra;
 mod google;
 mod limit;
 mod minted;
+mod sts;
 
 use std::{
     collections::BTreeMap,
@@ -29,12 +30,14 @@ use waystation_core::{
 
 pub use aws::{Aws, Found, Profile, joined};
 use call::World;
+pub(crate) use call::address_fault;
 pub use entra::{AUTHORITY, Entra};
 pub use google::{Google, ServiceAccount, User};
 pub use limit::Limits;
 use limit::Window;
 pub use minted::Identity;
 use minted::Mint;
+pub use sts::WebIdentity;
 
 /// What simulated upstreams are sent in place of a key.
 const SIMULATED: &str = "simulated";

@@ -1,6 +1,6 @@
-//! AWS's identities beyond keys in the environment: a profile's keys in the shared files, a
-//! container's, an instance's. Assumes no role, starts no program, signs nothing: signing is the
-//! codec's.
+//! AWS's identities beyond keys in the environment: a profile's keys in the shared files, a role by a
+//! token in a file (`sts`), a container's, an instance's. Starts no program, signs nothing: signing is
+//! the codec's, and a role that wants a signed call is not assumed.
 //!
 //! Source: <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html> and the
 //! pages behind it, read 2026-08.
@@ -16,7 +16,10 @@ use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use waystation_core::Secret;
 
-use super::call::{Minted, World, request, secret_header};
+use super::{
+    call::{Minted, World, request, secret_header},
+    sts::WebIdentity,
+};
 
 /// How long keys are taken for good that do not say so: other tools rotate them in the files.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
@@ -28,6 +31,8 @@ const SESSION_S: &str = "300";
 pub enum Aws {
     /// A profile of the shared files.
     Profile(Profile),
+    /// A role, by the token of another identity provider.
+    Role(WebIdentity),
     /// A container, by the service at this address.
     Container {
         /// The address.
@@ -102,6 +107,7 @@ impl Aws {
                     lifetime: LOOK_AGAIN,
                 })
             }
+            Self::Role(role) => role.mint(world).await,
             Self::Container {
                 url,
                 token,
@@ -160,13 +166,9 @@ impl Answer {
             Some(&self.secret_access_key),
             self.token.as_deref(),
         );
-        let now = world.clock.now().unix.seconds();
-        let until = self.expiration.as_deref().and_then(seconds);
         Ok(Minted {
             secret: secret.ok_or("expected keys, found an empty text")?,
-            lifetime: until.map_or(LOOK_AGAIN, |until| {
-                Duration::from_secs(until.saturating_sub(now))
-            }),
+            lifetime: lifetime(self.expiration.as_deref(), world),
         })
     }
 }
@@ -222,6 +224,14 @@ impl Profile {
             ),
         }
     }
+}
+
+/// How long keys are good that say until when.
+pub(super) fn lifetime(until: Option<&str>, world: World<'_>) -> Duration {
+    let now = world.clock.now().unix.seconds();
+    until.and_then(seconds).map_or(LOOK_AGAIN, |until| {
+        Duration::from_secs(until.saturating_sub(now))
+    })
 }
 
 /// Keys as the codec takes them.

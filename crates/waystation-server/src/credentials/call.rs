@@ -57,11 +57,12 @@ impl World<'_> {
     /// # Errors
     /// A sentence with the service's word for what is wrong; never what was sent.
     pub(super) async fn grant(self, url: &str, fields: &[(&str, &str)]) -> Result<Minted, String> {
-        let mut request = request(Method::POST, url)?;
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers.insert(header::CONTENT_TYPE, form);
-        request.body = encoded(fields).into();
-        self.granted(request).await
+        self.granted(form(url, fields)?).await
+    }
+
+    /// Sends a form and reads a successful answer.
+    pub(super) async fn form(self, url: &str, fields: &[(&str, &str)]) -> Result<Bytes, String> {
+        self.bytes(form(url, fields)?).await
     }
 
     /// Sends a request whose answer is a token.
@@ -146,6 +147,15 @@ pub(super) fn request(method: Method, url: &str) -> Result<HttpRequest, String> 
     })
 }
 
+/// A form.
+fn form(url: &str, fields: &[(&str, &str)]) -> Result<HttpRequest, String> {
+    let mut request = request(Method::POST, url)?;
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    request.headers.insert(header::CONTENT_TYPE, form);
+    request.body = encoded(fields).into();
+    Ok(request)
+}
+
 /// Adds a header that no log may show.
 pub(super) fn secret_header(
     mut request: HttpRequest,
@@ -181,7 +191,7 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 
 /// What is wrong with the address of a token service: secrets go there, so they travel encrypted, or
 /// do not leave this machine.
-pub(super) fn address_fault(url: &str) -> Option<&'static str> {
+pub(crate) fn address_fault(url: &str) -> Option<&'static str> {
     let Ok(url) = url.parse::<Uri>() else {
         return Some("expected an address such as https://login.example/token");
     };

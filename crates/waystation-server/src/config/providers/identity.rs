@@ -7,7 +7,10 @@ use waystation_core::{AuthScheme, Secret};
 
 use crate::{
     config::{complete::Context, environment::Environment, failure::Place},
-    credentials::{AUTHORITY, Aws, Entra, Google, Identity, Profile, Source, joined},
+    credentials::{
+        AUTHORITY, Aws, Entra, Google, Identity, Profile, Source, WebIdentity, address_fault,
+        joined,
+    },
 };
 
 /// The service that knows the identity of a machine of Google's.
@@ -118,8 +121,8 @@ fn google_file(path: &Path) -> Result<Google, String> {
     Google::parse(&text)
 }
 
-/// AWS's standard chain, as far as it needs no service for roles: the environment, the profile, the
-/// container, the instance.
+/// AWS's standard chain, as far as it needs no signed call for roles: the environment, the profile, a
+/// role by a token in a file, the container, the instance.
 pub(super) fn aws(path: &str, cx: &mut Context<'_>) -> Result<Found, Noted> {
     let env = cx.env;
     let pair = (
@@ -139,6 +142,9 @@ pub(super) fn aws(path: &str, cx: &mut Context<'_>) -> Result<Found, Noted> {
         return Err(Noted);
     }
     if let Some(found) = aws_profile(cx)? {
+        return Ok(found);
+    }
+    if let Some(found) = aws_role(cx)? {
         return Ok(found);
     }
     if let Some(found) = aws_container(cx)? {
@@ -197,6 +203,44 @@ fn aws_profile(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
         region: found.region,
         ..Found::aws("profile", source)
     }))
+}
+
+/// The role that a token in a file may assume, where its variables are set.
+fn aws_role(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
+    let (env, name) = (cx.env, "AWS_WEB_IDENTITY_TOKEN_FILE");
+    let Some(token_file) = env.get(name) else {
+        return Ok(None);
+    };
+    let Some(role) = env.get("AWS_ROLE_ARN") else {
+        let message = "expected AWS_ROLE_ARN beside it, found it unset";
+        cx.wrong_at(Place::variable(name), message);
+        return Err(Noted);
+    };
+    let region = env.first(["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    let usual = region.map_or("https://sts.amazonaws.com".to_owned(), |(_, region)| {
+        format!("https://sts.{region}.amazonaws.com")
+    });
+    let service = env.get("AWS_ENDPOINT_URL_STS").unwrap_or(&usual);
+    let service = format!("{}/", service.trim_end_matches('/'));
+    if let Some(fault) = address_fault(&service) {
+        let at = match env.get("AWS_ENDPOINT_URL_STS") {
+            Some(_) => "AWS_ENDPOINT_URL_STS",
+            None => region.map_or(name, |(variable, _)| variable),
+        };
+        cx.wrong_at(Place::variable(at), fault);
+        return Err(Noted);
+    }
+    let aws = Aws::Role(WebIdentity {
+        service: service.into(),
+        role: role.into(),
+        session: env
+            .get("AWS_ROLE_SESSION_NAME")
+            .unwrap_or("waystation")
+            .into(),
+        token_file: token_file.into(),
+    });
+    let source = Source::Minted(Identity::Aws(aws));
+    Ok(Some(Found::aws("role", source)))
 }
 
 /// The container's role, where its variables are set.

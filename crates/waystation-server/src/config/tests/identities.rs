@@ -227,6 +227,25 @@ fn containers_and_instances_are_asked_where_nothing_else_is_found() {
 }
 
 #[test]
+fn a_role_is_assumed_with_the_token_of_a_file() {
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x");
+    let found = key(BEDROCK, &env([token, role, ("AWS_REGION", "eu-west-1")]));
+    assert_eq!(found.id.as_str(), "role");
+    let Source::Minted(Identity::Aws(Aws::Role(assumed))) = &found.source else {
+        panic!("expected a role, found {found:?}")
+    };
+    assert_eq!(&*assumed.service, "https://sts.eu-west-1.amazonaws.com/");
+    assert_eq!(&*assumed.session, "waystation");
+    assert_eq!(
+        bad(BEDROCK, &env([token])),
+        "environment: AWS_WEB_IDENTITY_TOKEN_FILE: expected AWS_ROLE_ARN beside it, found it unset"
+    );
+    let plain = env([token, role, ("AWS_ENDPOINT_URL_STS", "http://sts.example")]);
+    assert!(bad(BEDROCK, &plain).starts_with("environment: AWS_ENDPOINT_URL_STS: expected"));
+}
+
+#[test]
 fn an_application_of_entra_serves_where_there_is_no_key() {
     let application = [
         ("AZURE_TENANT_ID", "contoso.example"),

@@ -294,3 +294,38 @@ fn debug_of_identities_shows_no_secret() {
     );
     assert!(!shown.contains("MII"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_role_is_assumed_with_a_token_and_refused_without_words_of_it() {
+    let file = std::env::temp_dir().join(format!("waystation-{}-web-token", std::process::id()));
+    std::fs::write(&file, "eyJ.token\n").unwrap();
+    let role = || WebIdentity {
+        service: "https://sts.eu-west-1.amazonaws.com/".into(),
+        role: "arn:aws:iam::1:role/x".into(),
+        session: "waystation".into(),
+        token_file: file.clone(),
+    };
+    let answer = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult>\
+        <SubjectFromWebIdentityToken>s</SubjectFromWebIdentityToken><Credentials>\
+        <SessionToken>T==</SessionToken><SecretAccessKey>SK/+</SecretAccessKey>\
+        <Expiration>2026-11-27T05:00:00Z</Expiration><AccessKeyId>AK</AccessKeyId>\
+        </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
+    let service = ReplayTransport::queue([Reply::json(200, answer)]);
+    let (secret, asked) = minted(Identity::Aws(Aws::Role(role())), service).await;
+    assert_eq!(secret.unwrap(), "AK:SK/+:T==");
+    let sent = form(&asked[0]);
+    let of = |name: &str| {
+        sent.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
+    assert_eq!(of("Action"), Some("AssumeRoleWithWebIdentity"));
+    assert_eq!(of("RoleArn"), Some("arn:aws:iam::1:role/x"));
+    assert_eq!(of("WebIdentityToken"), Some("eyJ.token"));
+    let refused = Reply::json(400, "<Error><Code>InvalidIdentityToken</Code></Error>");
+    let service = ReplayTransport::queue([refused]);
+    let (secret, _) = minted(Identity::Aws(Aws::Role(role())), service).await;
+    let told = secret.unwrap_err();
+    assert!(!told.contains("eyJ") && told.contains("400"), "{told}");
+    std::fs::remove_file(file).unwrap();
+}

@@ -46,7 +46,11 @@ where
         object.string("target", event.metadata().target());
         object.close();
         line.push(b'\n');
-        writer.write_str(&String::from_utf8_lossy(&line))
+        // Everything in it was text, and finding that so is quick.
+        match std::str::from_utf8(&line) {
+            Ok(line) => writer.write_str(line),
+            Err(_) => writer.write_str(&String::from_utf8_lossy(&line)),
+        }
     }
 }
 

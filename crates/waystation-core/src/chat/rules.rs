@@ -312,7 +312,7 @@ pub(super) fn unique_keys(
         let name = key.name();
         let variant = known
             .iter()
-            .find(|k| **k != &*name && k.eq_ignore_ascii_case(&name));
+            .find(|k| k.len() == name.len() && k.eq_ignore_ascii_case(&name) && **k != &*name);
         if let Some(right) = variant {
             return Err(InvalidRequest::new(
                 at(&name),

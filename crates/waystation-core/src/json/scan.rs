@@ -383,20 +383,20 @@ fn end_of_value(text: &[u8], ends: EndsRef<'_>) -> Option<usize> {
             let mut depth = 0_usize;
             let mut at = 0;
             loop {
+                at += next_structure(text.get(at..)?)?;
                 match text.get(at)? {
                     b'"' => at = end_of_string(text, at)?,
                     b'{' | b'[' => {
                         depth += 1;
                         at += 1;
                     }
-                    b'}' | b']' => {
+                    _ => {
                         depth -= 1;
                         at += 1;
                         if depth == 0 {
                             return Some(at);
                         }
                     }
-                    _ => at += 1,
                 }
             }
         }
@@ -459,6 +459,28 @@ fn short_run(text: &[u8]) -> Option<usize> {
     among_first(text, |word| {
         equal(word, b'"') | equal(word, b'\\') | control(word)
     })
+}
+
+/// The offset of the first quote or bracket.
+fn next_structure(text: &[u8]) -> Option<usize> {
+    // A bit sets `[` and `]` apart from `{` and `}`, and from quotes nothing that JSON has outside of
+    // strings.
+    const BRACE: u64 = ONES * 0x20;
+    let marks = |word: u64| {
+        let braced = word | BRACE;
+        equal(word, b'"') | equal(braced, b'{') | equal(braced, b'}')
+    };
+    let is_structure = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+    let mut at = 0;
+    while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<WORD>()) {
+        let marked = marks(u64::from_le_bytes(*bytes));
+        if marked != 0 {
+            return Some(at + (marked.trailing_zeros() / 8) as usize);
+        }
+        at += WORD;
+    }
+    let rest = text.get(at..)?;
+    rest.iter().position(is_structure).map(|found| at + found)
 }
 
 /// The offset of the first quote.

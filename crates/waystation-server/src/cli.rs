@@ -21,6 +21,7 @@ use waystation_sim::Pacing;
 use crate::{
     config::{self, Environment, Flags, Listen, Resolved},
     log_line::JsonLines,
+    log_writer::Lines,
     mock, sandbox,
     serve::{self, Start},
 };
@@ -259,7 +260,7 @@ fn log(env: &Environment) -> Result<(), Refusal> {
     })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(Lines);
     if io::stderr().is_terminal() {
         log.init();
     } else {

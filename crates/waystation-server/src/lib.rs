@@ -18,6 +18,7 @@ pub mod credentials;
 pub mod error;
 pub mod explanation;
 pub mod log_line;
+mod log_writer;
 pub mod metrics;
 pub mod mock;
 pub mod plugins;

@@ -21,7 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use crate::{connection::Patience, serve};
+use crate::{connection::Patience, log_writer, serve};
 
 /// The threads that serve.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ impl Workers {
         for number in 0..count {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
+                .on_thread_park(log_writer::release)
                 .build()?;
             let (sender, connections) = mpsc::unbounded_channel();
             let open = Arc::new(AtomicUsize::new(0));
@@ -83,12 +84,14 @@ impl Workers {
             let (idle, mut cutting) = (idle.clone(), cutting.clone());
             let work = move || {
                 let _until_done = idle;
+                log_writer::keep();
                 runtime.block_on(async {
                     tokio::select! {
                         () = serve::serve_on(handed, router, patience, stopped) => {}
                         _ = cutting.wait_for(|cut| *cut) => {}
                     }
                 });
+                log_writer::end();
             };
             let name = format!("worker-{number}");
             threads.push(Builder::new().name(name).spawn(work)?);

@@ -8,6 +8,8 @@
 mod ends;
 mod scan;
 mod text;
+mod walk;
+mod words;
 mod write;
 
 pub(crate) use ends::Ends;
@@ -143,13 +145,13 @@ impl<'a> Json<'a> {
     /// The members of an object in their order; nothing for any other kind.
     #[must_use]
     pub fn members(self) -> Members<'a> {
-        Members(scan::Walk::inside(self.text, b'{', self.ends))
+        Members(walk::Walk::inside(self.text, b'{', self.ends))
     }
 
     /// The elements of an array in their order; nothing for any other kind.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
-        Elements(scan::Walk::inside(self.text, b'[', self.ends))
+        Elements(walk::Walk::inside(self.text, b'[', self.ends))
     }
 
     /// The first member called `key`. Linear in the object's size.
@@ -308,7 +310,7 @@ impl fmt::Debug for Key<'_> {
 
 /// Walks the members of an object.
 #[derive(Clone, Debug)]
-pub struct Members<'a>(scan::Walk<'a>);
+pub struct Members<'a>(walk::Walk<'a>);
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Key<'a>, Json<'a>);
@@ -322,7 +324,7 @@ impl<'a> Iterator for Members<'a> {
 
 /// Walks the elements of an array.
 #[derive(Clone, Debug)]
-pub struct Elements<'a>(scan::Walk<'a>);
+pub struct Elements<'a>(walk::Walk<'a>);
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Json<'a>;

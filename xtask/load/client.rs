@@ -79,9 +79,18 @@ impl Opened {
     }
 
     /// Reads to the end, and says how it ended.
-    pub(crate) async fn ended(mut self) -> Result<Ended, Failure> {
+    pub(crate) async fn ended(self) -> Result<Ended, Failure> {
+        self.ended_after(|_| {}).await
+    }
+
+    /// The same, and calls `came` for every piece.
+    pub(crate) async fn ended_after(
+        mut self,
+        mut came: impl FnMut(&[u8]),
+    ) -> Result<Ended, Failure> {
         let mut body = Vec::new();
         while let Some(piece) = self.piece().await? {
+            came(&piece);
             body.extend_from_slice(&piece);
         }
         let text = String::from_utf8_lossy(&body);

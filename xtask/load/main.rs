@@ -18,7 +18,9 @@ use std::{process::ExitCode, time::Duration};
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const HELP: &str = "\
-load [--binary FILE] streams [--count N]     N streams open at once; default 10000
+load [--binary FILE] streams [--count N] [--gap MS]
+                                             N streams (10000) open at once, an event each every MS
+                                             milliseconds (1000)
 load [--binary FILE] soak [--minutes N] [--rate N]
                                              N minutes (30) of faults at N requests a second (200);
                                              memory must not grow
@@ -38,8 +40,21 @@ fn main() -> ExitCode {
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
         let number = |text: &str| text.parse::<u32>().map_err(Failure::from);
         match words.as_slice() {
-            ["streams"] => runtime.block_on(streams::run(binary, 10_000)),
-            ["streams", "--count", count] => runtime.block_on(streams::run(binary, number(count)?)),
+            ["streams", options @ ..] => {
+                let (mut count, mut gap) = (10_000, 1_000);
+                for option in options.chunks(2) {
+                    match option {
+                        ["--count", given] => count = number(given)?,
+                        ["--gap", given] => gap = number(given)?,
+                        _ => return Err(HELP.into()),
+                    }
+                }
+                runtime.block_on(streams::run(
+                    binary,
+                    count,
+                    Duration::from_millis(gap.into()),
+                ))
+            }
             ["soak", options @ ..] => {
                 let (mut minutes, mut rate) = (30, 200);
                 for option in options.chunks(2) {

@@ -1,5 +1,6 @@
 //! Many streams open at once: all of them have shown their first words before any ends, a tenth of the
-//! clients do not read until the end, and whole answers are asked for meanwhile.
+//! clients do not read until then, and whole answers are asked for meanwhile. How late events are counts
+//! from when all are open, and holds the mock's and the clients' own lateness too.
 
 use std::{
     sync::{
@@ -25,16 +26,28 @@ use crate::{
 const ON_ONE: u32 = 100;
 /// Requests that are being opened at the same time.
 const OPENING: usize = 2_500;
-/// A stream shows some words and then nothing for so long, in milliseconds.
-const GAP_MS: u64 = 45_000;
 /// Nothing takes longer.
 const LIMIT: Duration = Duration::from_secs(300);
+/// The most memory that the gateway may take, in KiB.
+const MOST_KIB: u64 = 400_000;
+/// Open files of a process beside one for each stream.
+const OTHER_FILES: u64 = 300;
+/// What is asked: its answer has some forty events.
+const ASKED: &str = "Write an essay of 2000 words about everything";
 
-/// Opens `count` streams and holds them.
-pub(crate) async fn run(binary: &str, count: u32) -> Result<(), Failure> {
+/// How a stream went.
+struct Went {
+    ended: Ended,
+    /// How much later than due its latest event came, from when all streams were open.
+    late: Duration,
+}
+
+/// Opens `count` streams with an event every `gap`, and holds them.
+pub(crate) async fn run(binary: &str, count: u32, gap: Duration) -> Result<(), Failure> {
+    enough_files(u64::from(count))?;
     let script = format!(
         "[[rule]]\nmatch = {{ stream = true }}\ngap_ms = {}\n",
-        GAP_MS / 8
+        gap.as_millis()
     );
     let config =
         "[timeouts]\nconnect = 30000\nfirst_byte = 120000\nfirst_token = 120000\nidle = 120000\n";
@@ -55,7 +68,7 @@ pub(crate) async fn run(binary: &str, count: u32) -> Result<(), Failure> {
                 Arc::clone(&open),
                 Arc::clone(&barrier),
             );
-            streams.spawn(stream(client.clone(), number, parts));
+            streams.spawn(stream(client.clone(), (number, gap), parts));
         }
     }
     timeout(LIMIT, barrier.wait()).await.map_err(|_| {
@@ -67,15 +80,24 @@ pub(crate) async fn run(binary: &str, count: u32) -> Result<(), Failure> {
     let opened = begin.elapsed();
     let during = station.held()?;
     let slowest = whole_answers(&station).await?;
-    let mut complete = 0;
-    while let Some(ended) = timeout(LIMIT, streams.join_next()).await? {
-        complete += usize::from(ended?? == Ended::Answer);
+    let (mut complete, mut late) = (0, Vec::new());
+    while let Some(went) = timeout(LIMIT, streams.join_next()).await? {
+        let went = went??;
+        complete += usize::from(went.ended == Ended::Answer);
+        late.push(went.late);
     }
+    late.sort_unstable();
     let after = station.held()?;
     println!("streams open at once        {count}");
     println!("until all had shown words   {:.1} s", opened.as_secs_f64());
     println!("complete in the end         {complete}");
     println!("slowest of 50 whole answers {} ms", slowest.as_millis());
+    println!(
+        "latest event                {} ms late, of 99 in 100 streams {} ms",
+        late.last().map_or(0, Duration::as_millis),
+        late.get(late.len() * 99 / 100)
+            .map_or(0, Duration::as_millis)
+    );
     println!(
         "open files                  {} before, {} during, {} after",
         before.files, during.files, after.files
@@ -88,10 +110,35 @@ pub(crate) async fn run(binary: &str, count: u32) -> Result<(), Failure> {
         "a stream                    {:.1} KiB",
         (during.kib - before.kib) as f64 / f64::from(count)
     );
-    if complete == all {
-        Ok(())
-    } else {
-        Err(format!("{} streams were not complete", all - complete).into())
+    if complete != all {
+        return Err(format!("{} streams were not complete", all - complete).into());
+    }
+    if during.files < all {
+        let message = "the first streams had ended before the last were open: try a larger --gap";
+        return Err(message.into());
+    }
+    if during.kib > MOST_KIB {
+        return Err(format!("more than {MOST_KIB} KiB").into());
+    }
+    Ok(())
+}
+
+/// Gateway and mock hold a file for each stream, and raise their limit as far as they may.
+fn enough_files(count: u64) -> Result<(), Failure> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let hard = line.and_then(|line| line.split_whitespace().nth(4)?.parse::<u64>().ok());
+    let needed = count + OTHER_FILES;
+    match hard {
+        Some(hard) if hard < needed => Err(format!(
+            "{count} streams need {needed} open files a process, and {hard} are allowed here: raise the hard limit \
+             (`ulimit -Hn {needed}` as root, `LimitNOFILE=` of a unit, `--ulimit nofile={needed}` of a container), or \
+             ask for fewer with --count"
+        )
+        .into()),
+        _ => Ok(()),
     }
 }
 
@@ -114,9 +161,9 @@ async fn whole_answers(station: &Station) -> Result<Duration, Failure> {
 /// nothing but the head until then.
 async fn stream(
     client: Client,
-    number: u32,
+    (number, gap): (u32, Duration),
     (opening, open, barrier): (Arc<Semaphore>, Arc<AtomicUsize>, Arc<Barrier>),
-) -> Result<Ended, Failure> {
+) -> Result<Went, Failure> {
     let turn = opening.acquire().await?;
     let mut reply = client.chat(body(true)).await?;
     if !number.is_multiple_of(10) {
@@ -125,11 +172,24 @@ async fn stream(
     drop(turn);
     open.fetch_add(1, Ordering::Relaxed);
     barrier.wait().await;
-    reply.ended().await
+    let reads = !number.is_multiple_of(10);
+    let (mut late, mut last) = (Duration::ZERO, None::<Instant>);
+    let ended = reply
+        .ended_after(|piece| {
+            let now = Instant::now();
+            // What ends a stream waits for the upstream's own end, some events behind the last words.
+            let ends = String::from_utf8_lossy(piece).contains(r#""finish_reason":""#);
+            if let (Some(last), true, false) = (last, reads, ends) {
+                late = late.max(now.duration_since(last).saturating_sub(gap));
+            }
+            last = (!ends).then_some(now);
+        })
+        .await?;
+    Ok(Went { ended, late })
 }
 
 fn body(stream: bool) -> String {
     format!(
-        r#"{{"model":"acme/load","stream":{stream},"max_tokens":40,"messages":[{{"role":"user","content":"Say something"}}]}}"#
+        r#"{{"model":"acme/load","stream":{stream},"max_tokens":400,"messages":[{{"role":"user","content":"{ASKED}"}}]}}"#
     )
 }

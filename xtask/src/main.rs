@@ -39,8 +39,10 @@ cargo xtask TASK
   auto report           train without some sets and measure on those; writes nothing
   layers                hold the dependencies to the tables of the root manifest
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
-  streams [--count N]   N streams (10000) open at once through the release binary, on loopback
-  soak [--minutes N]    N minutes (30) of faults through the release binary; memory must not grow
+  streams [--count N] [--gap MS]
+                        N streams (10000) open at once through the release binary, on loopback
+  soak [--minutes N] [--rate N]
+                        N minutes (30) of faults through the release binary; memory must not grow
   fuzz [--seconds N] [TARGET..]
                         replay the seeds of parsers and readers, then mutate them, 5 s each
   ci                    all that must pass before a merge, in order

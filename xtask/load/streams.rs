@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     Failure,
     client::{Client, Ended},
-    station::Station,
+    station::{Held, Station},
 };
 
 /// Streams on one connection.
@@ -110,6 +110,11 @@ pub(crate) async fn run(binary: &str, count: u32, gap: Duration) -> Result<(), F
         "a stream                    {:.1} KiB",
         (during.kib - before.kib) as f64 / f64::from(count)
     );
+    judged((complete, all), during)
+}
+
+/// What may not be, whatever the machine.
+fn judged((complete, all): (usize, usize), during: Held) -> Result<(), Failure> {
     if complete != all {
         return Err(format!("{} streams were not complete", all - complete).into());
     }

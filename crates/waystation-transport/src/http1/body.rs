@@ -27,6 +27,9 @@ pub(super) struct ReplyBody {
     room: usize,
 }
 
+/// Smaller pieces are copied out of what they were read into: one of them that is kept, an id or a
+/// name for as long as a stream lasts, would keep all of it.
+const SMALL: usize = 2 * 1024;
 /// The most that one read takes.
 const MAX_ROOM: usize = 128 * 1024;
 
@@ -72,6 +75,15 @@ impl ReplyBody {
     }
 }
 
+/// A piece that keeps no more than itself.
+fn own(piece: Bytes) -> Bytes {
+    if piece.len() < SMALL {
+        Bytes::copy_from_slice(&piece)
+    } else {
+        piece
+    }
+}
+
 impl Stream for ReplyBody {
     type Item = Result<Bytes, TransportError>;
 
@@ -90,7 +102,7 @@ impl Stream for ReplyBody {
                         this.complete();
                     }
                     if !bytes.is_empty() {
-                        return Poll::Ready(Some(Ok(bytes)));
+                        return Poll::Ready(Some(Ok(own(bytes))));
                     }
                     if done {
                         return Poll::Ready(None);

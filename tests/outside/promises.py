@@ -174,7 +174,7 @@ def upstream():
 
 
 def configuration(port, more=""):
-    text = ["[server]\nkeepalive_first_ms = 300\nkeepalive_ms = 300\nhead_ms = 700\nbody_ms = 700\nidle_ms = 1500\n"
+    text = ["[server]\nmax_head_bytes = 65536\nkeepalive_first_ms = 300\nkeepalive_ms = 300\nhead_ms = 700\nbody_ms = 700\nidle_ms = 1500\n"
             "[catalog]\nbundled = false\n[routing]\nsort = 'price'\n"
             f"[timeouts]\nfirst_byte = {int(LATE * 1000)}\nfirst_token = 2500\nidle = 2000\nwhole = 2500\n{more}"]
     for model, endpoints in MODELS.items():

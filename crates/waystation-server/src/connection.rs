@@ -102,7 +102,7 @@ impl Patience {
         head: Duration::from_secs(30),
         idle: Duration::from_secs(120),
         write: Duration::from_secs(300),
-        max_head_bytes: 64 * 1024,
+        max_head_bytes: 408 * 1024,
     };
 }
 

@@ -245,7 +245,7 @@ fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {
         max_head_bytes: cx.number(
             "server.max_head_bytes",
             raw.max_head_bytes,
-            65_536,
+            417_792,
             8_192..=16_777_216,
         ),
         max_streams: cx.number(

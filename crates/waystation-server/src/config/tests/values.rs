@@ -20,7 +20,7 @@ fn an_empty_file_gives_the_documented_defaults() {
         waits.map(|wait| wait.as_millis()),
         [30_000, 120_000, 30_000, 300_000]
     );
-    assert_eq!(config.server.max_head_bytes, 65_536);
+    assert_eq!(config.server.max_head_bytes, 417_792);
     assert_eq!(config.server.max_streams, 20_000);
     assert_eq!(config.server.max_buffered_bytes, 1_073_741_824);
     assert_eq!(config.timeouts.connect.as_millis(), 3_000);

@@ -1,7 +1,7 @@
 //! Model ids with suffixes, aliases and presets, as far as this build claims them.
 
 use serde_json::{Value, json};
-use waystation_sim::{ReplayTransport, fixtures};
+use waystation_sim::{ReplayTransport, Reply, fixtures};
 use waystation_tests::{Setup, asking};
 
 fn hello() -> ReplayTransport {
@@ -186,4 +186,34 @@ async fn bare_and_foreign_ids_get_the_right_one_proposed() {
         .await
         .ok();
     assert_eq!(got["model"], "openai/gpt-5.4");
+}
+
+/// Statement 78: a static variant and the suffix that searches, stacked.
+#[tokio::test(start_paused = true)]
+async fn s78_a_free_variant_goes_online() {
+    let found = json!({"query": "q", "results": [{"url": "https://1.example/page",
+        "title": "Page 1", "content": "What page 1 says.", "publishedDate": null}]});
+    let upstream = ReplayTransport::answering(move |request, _| match request.url.host() {
+        Some("search.mock") => Reply::json(200, found.to_string()),
+        _ => fixtures::answer("Hello", 5, 2),
+    });
+    let station = Setup::empty()
+        .config("[plugins.web]\nengine = 'searxng'\nsearxng = { base_url = 'http://search.mock' }")
+        .env("OPENROUTER_API_KEY", "an-openrouter-key")
+        .start(upstream);
+    let got = station
+        .chat(asking("openai/gpt-oss-20b:free:online", json!({})))
+        .await
+        .ok();
+    assert_eq!(got["model"], "openai/gpt-oss-20b:free");
+    let message = &got["choices"][0]["message"];
+    assert_eq!(
+        message["annotations"][0]["url_citation"]["url"],
+        "https://1.example/page"
+    );
+    let sent = station.sent();
+    let chat = sent.last().expect("the model was asked");
+    let body: Value = serde_json::from_slice(&chat.body).expect("JSON");
+    assert_eq!(body["model"], "openai/gpt-oss-20b:free");
+    assert!(body["messages"].to_string().contains("What page 1 says."));
 }

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -22,10 +22,14 @@ use tokio::{
 use super::Patience;
 
 /// The requests of one connection, as far as its deadlines need to know.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Requests {
     under_way: AtomicUsize,
     begun: AtomicUsize,
+    /// When the connection was opened.
+    opened: Instant,
+    /// When the last answer ended, in microseconds after that.
+    quiet: AtomicU64,
 }
 
 /// One request under way, from the end of its head to the end of its answer.
@@ -50,11 +54,18 @@ pub(super) struct Watched<Io> {
 struct Reading {
     /// Requests that had begun when this was last looked at.
     begun: usize,
-    /// Since when there was nothing under way; `None` while there was something.
-    quiet: Option<Instant>,
     /// Since when a head is coming.
     head: Option<Instant>,
     protocol: Protocol,
+}
+
+/// What happens at a time.
+#[derive(Clone, Copy, Debug)]
+enum Deadline {
+    /// What is under way may have ended.
+    Look(Instant),
+    /// The client is too late.
+    Late(Instant),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +95,29 @@ impl Requests {
         self.begun.fetch_add(1, Ordering::Relaxed);
         Request(Arc::clone(self))
     }
+
+    /// It is quiet from now on, as far as is known.
+    fn rest(&self) {
+        let after = u64::try_from(self.opened.elapsed().as_micros());
+        self.quiet
+            .store(after.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            under_way: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            opened: Instant::now(),
+            quiet: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
+        self.0.rest();
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -95,18 +125,16 @@ impl Drop for Request {
 // === impl Reading ===
 
 impl Reading {
-    /// Looks at the requests, and says until when the next bytes must have come; `None` is no limit.
-    fn deadline(&mut self, requests: &Requests, patience: &Patience) -> Option<Instant> {
-        let begun = requests.begun.load(Ordering::Relaxed);
-        if self.begun != begun {
-            (self.begun, self.head) = (begun, None);
-        }
+    /// Looks at the requests, and says until when the next bytes must have come. While a request is under
+    /// way there is no limit: the time is then when to look again, since nobody says when an answer ends.
+    fn deadline(&mut self, requests: &Requests, patience: &Patience) -> Deadline {
+        let begun = self.look(requests);
         if requests.under_way.load(Ordering::Relaxed) > 0 {
-            self.quiet = None;
-            return None;
+            return Deadline::Look(Instant::now() + patience.idle);
         }
-        let quiet = *self.quiet.get_or_insert_with(Instant::now);
-        Some(match self.head {
+        let quiet = Duration::from_micros(requests.quiet.load(Ordering::Relaxed));
+        let quiet = requests.opened + quiet;
+        Deadline::Late(match self.head {
             Some(since) => since + patience.head,
             // Nobody has asked for anything yet.
             None if begun == 0 => quiet + patience.head,
@@ -114,8 +142,18 @@ impl Reading {
         })
     }
 
-    /// Takes notice of bytes that have come.
+    /// Takes notice of requests that have begun; gives how many. Their heads are complete.
+    fn look(&mut self, requests: &Requests) -> usize {
+        let begun = requests.begun.load(Ordering::Relaxed);
+        if self.begun != begun {
+            (self.begun, self.head) = (begun, None);
+        }
+        begun
+    }
+
+    /// Takes notice of bytes that have come. A head's time begins with its first.
     fn came(&mut self, bytes: &[u8], requests: &Requests) {
+        self.look(requests);
         if self.protocol == Protocol::Unknown && !bytes.is_empty() {
             let same = bytes.iter().zip(PREFACE).all(|(came, known)| came == known);
             self.protocol = if same {
@@ -141,7 +179,6 @@ impl<Io> Watched<Io> {
             requests,
             reading: Reading {
                 begun: 0,
-                quiet: None,
                 head: None,
                 protocol: Protocol::Unknown,
             },
@@ -152,21 +189,24 @@ impl<Io> Watched<Io> {
 
     /// Whether the client is too late with what it should send.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.reading.deadline(&self.requests, &self.patience) else {
-            return Poll::Pending;
-        };
         loop {
+            let mut until = self.reading.deadline(&self.requests, &self.patience);
+            if self.stalled.is_some() {
+                // An answer has ended, but not for the client: writes have a limit of their own.
+                until = Deadline::Look(Instant::now() + self.patience.idle);
+            }
+            let (Deadline::Look(time) | Deadline::Late(time)) = until;
             let alarm = self
                 .alarm
-                .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if alarm.deadline() > deadline {
-                alarm.as_mut().reset(deadline);
+                .get_or_insert_with(|| Box::pin(sleep_until(time)));
+            if alarm.deadline() > time {
+                alarm.as_mut().reset(time);
             }
             std::task::ready!(alarm.as_mut().poll(cx));
-            if alarm.deadline() >= deadline {
+            if matches!(until, Deadline::Late(_)) && alarm.deadline() >= time {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(deadline);
+            alarm.as_mut().reset(time);
         }
     }
 
@@ -177,7 +217,9 @@ impl<Io> Watched<Io> {
         wrote: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.requests.rest();
+            }
             return wrote;
         }
         let limit = self.patience.write;
@@ -215,8 +257,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<Io> {
         let before = buffer.filled().len();
         match Pin::new(&mut this.io).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
-                // So that a head's time begins with its first byte, also where it comes at once.
-                let _ = this.reading.deadline(&this.requests, &this.patience);
                 let came = buffer.filled().get(before..).unwrap_or_default();
                 this.reading.came(came, &this.requests);
                 Poll::Ready(Ok(()))

@@ -24,7 +24,7 @@ const OLDEST: &str = "gpt-4";
 /// Text is counted in pieces of about so many bytes, between which the limit is looked at.
 const PIECE: usize = 16 << 10;
 
-/// A published vocabulary. Once loaded it stays: 13 MB for the larger, 8 MB for the smaller.
+/// A published vocabulary. Once loaded it stays: 13 MB for the larger, less for the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vocabulary {
     /// `cl100k_base`, 100,000 entries.

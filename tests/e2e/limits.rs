@@ -407,22 +407,51 @@ fn no_mutation_of_a_body_makes_the_gateway_fail() {
 }
 
 /// The seeds of the fuzz targets that need the whole gateway; `cargo fuzz` in `fuzz/` goes on from them.
+/// Whether an input of any bytes is dealt with as it must be.
+type Law = fn(&[u8]) -> Result<(), String>;
+
+/// What the laws are of, and those.
+const HOSTILE: [(&str, Law); 2] = [("headers", hostile::headers), ("config", hostile::config)];
+
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
+    let files = fs::read_dir(folder.join(name)).unwrap();
+    files
+        .map(|file| fs::read(file.unwrap().path()).unwrap())
+        .collect()
+}
+
 #[test]
 fn heads_and_configurations_of_the_fuzz_seeds_hold_their_laws() {
-    for (name, law) in [
-        ("headers", hostile::headers as fn(&[u8]) -> _),
-        ("config", hostile::config),
-    ] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../fuzz/seeds")
-            .join(name);
-        let mut seeds = 0;
-        for file in fs::read_dir(&folder).unwrap() {
-            let path = file.unwrap().path();
-            law(&fs::read(&path).unwrap())
-                .unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-            seeds += 1;
+    for (name, law) in HOSTILE {
+        let seeds = seeds(name);
+        assert!(seeds.len() > 1, "{name}");
+        for seed in seeds {
+            law(&seed).unwrap_or_else(|why| panic!("{name}: {why}"));
         }
-        assert!(seeds > 1, "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn changed_heads_and_configurations_hold_their_laws(
+        which: prop::sample::Index,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>()), 1..12),
+    ) {
+        for (name, law) in HOSTILE {
+            let seeds = seeds(name);
+            let mut bytes = which.get(&seeds).clone();
+            for (place, change, byte) in &changes {
+                let at = place.index(bytes.len() + 1);
+                match change {
+                    0 => bytes.insert(at, *byte),
+                    1 if at < bytes.len() => bytes[at] = *byte,
+                    _ => bytes.truncate(at.max(bytes.len() / 2)),
+                }
+            }
+            prop_assert_eq!(law(&bytes), Ok(()), "{}", name);
+        }
     }
 }

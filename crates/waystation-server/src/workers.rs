@@ -23,6 +23,10 @@ use tokio::{
 
 use crate::{connection::Patience, log_writer, serve};
 
+/// Connections that wait for a worker to take them. When so many do, accepting waits, and the system
+/// keeps those that come then.
+const WAITING: usize = 1_024;
+
 /// The threads that serve.
 #[derive(Debug)]
 pub(crate) struct Workers {
@@ -37,13 +41,13 @@ pub(crate) struct Workers {
 /// The way to one of them.
 #[derive(Debug)]
 struct Door {
-    connections: mpsc::UnboundedSender<StdStream>,
+    connections: mpsc::Sender<StdStream>,
     open: Arc<AtomicUsize>,
 }
 
 /// The other end: a listener of connections that somebody else has accepted.
 struct Handed {
-    connections: mpsc::UnboundedReceiver<StdStream>,
+    connections: mpsc::Receiver<StdStream>,
     open: Arc<AtomicUsize>,
 }
 
@@ -74,7 +78,7 @@ impl Workers {
                 .enable_all()
                 .on_thread_park(log_writer::release)
                 .build()?;
-            let (sender, connections) = mpsc::unbounded_channel();
+            let (sender, connections) = mpsc::channel(WAITING);
             let open = Arc::new(AtomicUsize::new(0));
             let handed = Handed {
                 connections,
@@ -120,7 +124,7 @@ impl Workers {
             // A connection that cannot be moved, or that comes when its worker has stopped, is closed.
             if let (Some(door), Ok(stream)) = (fewest, stream.into_std()) {
                 door.open.fetch_add(1, Ordering::Relaxed);
-                let _ = door.connections.send(stream);
+                let _ = door.connections.send(stream).await;
             }
         }
     }

@@ -5,14 +5,14 @@
 //! by skipping, never by validating again. Nothing here builds a tree; a caller that wants one
 //! uses `serde_json` on [`Json::bytes`].
 
-mod ends;
+mod outline;
 mod scan;
 mod text;
 mod walk;
 mod words;
 mod write;
 
-pub(crate) use ends::Ends;
+pub use outline::Outline;
 pub use scan::{MAX_DEPTH, ScanError};
 pub use text::{JsonText, RawJson};
 pub use write::ObjectWriter;
@@ -39,8 +39,8 @@ use bytes::Bytes;
 #[derive(Clone, Copy)]
 pub struct Json<'a> {
     text: &'a [u8],
-    /// What is known of the buffer that it stands in.
-    ends: ends::EndsRef<'a>,
+    /// Where it stands in the outline of its text, if that was noted.
+    place: outline::Place<'a>,
 }
 
 /// The six kinds of JSON value.
@@ -84,22 +84,43 @@ impl<'a> Json<'a> {
         scan::check(bytes, MAX_DEPTH, None).map(Self::plain)
     }
 
-    /// Checks `bytes` as [`parse`](Self::parse) does, and notes where its long values end: for texts that
-    /// are walked several times. The notes hold for slices of the buffer as well.
-    pub(crate) fn index(bytes: &'a [u8]) -> Result<(Self, Ends), ScanError> {
-        let mut notes = ends::Notes::default();
-        let text = scan::check(bytes, MAX_DEPTH, Some(&mut notes))?;
-        Ok((Self::plain(text), notes.of(bytes)))
+    /// Checks `bytes` as [`parse`](Self::parse) does and notes in `outline` where its values are: for a
+    /// text that is walked more than once, and for texts that come one after the other, since an outline
+    /// keeps its memory.
+    ///
+    /// # Errors
+    /// [`ScanError`] with the byte offset where the text stops being JSON.
+    ///
+    /// ```
+    /// use waystation_core::{Json, Outline};
+    ///
+    /// let mut outline = Outline::default();
+    /// for (event, delta) in [(r#"{"delta": "a"}"#, "a"), (r#"{"delta": "b"}"#, "b")] {
+    ///     let event = Json::outlined(event.as_bytes(), &mut outline)?;
+    ///     assert!(event.get("delta").is_some_and(|found| found.is(delta)));
+    /// }
+    /// # Ok::<(), waystation_core::ScanError>(())
+    /// ```
+    pub fn outlined(bytes: &'a [u8], outline: &'a mut Outline) -> Result<Self, ScanError> {
+        outline.clear();
+        let text = scan::check(bytes, MAX_DEPTH, Some(outline))?;
+        let place = outline.root();
+        Ok(Self { text, place })
     }
 
-    /// The same value with notes of the buffer that it stands in.
-    pub(crate) const fn with<'b>(self, ends: &'b Ends) -> Json<'b>
+    /// The number of the value's note, where its text has an outline.
+    pub(crate) fn note(self) -> Option<u32> {
+        self.place.note()
+    }
+
+    /// The same value as the one that `outline` has under the number `note`.
+    pub(crate) fn noted<'b>(self, outline: &'b Outline, note: u32) -> Json<'b>
     where
         'a: 'b,
     {
         Json {
             text: self.text,
-            ends: ends.lend(),
+            place: outline.place(note),
         }
     }
 
@@ -107,7 +128,7 @@ impl<'a> Json<'a> {
     fn plain(text: &'a [u8]) -> Self {
         Self {
             text,
-            ends: ends::EndsRef::default(),
+            place: outline::Place::default(),
         }
     }
 
@@ -145,13 +166,13 @@ impl<'a> Json<'a> {
     /// The members of an object in their order; nothing for any other kind.
     #[must_use]
     pub fn members(self) -> Members<'a> {
-        Members(walk::Walk::inside(self.text, b'{', self.ends))
+        Members(walk::Walk::inside(self, b'{'))
     }
 
     /// The elements of an array in their order; nothing for any other kind.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
-        Elements(walk::Walk::inside(self.text, b'[', self.ends))
+        Elements(walk::Walk::inside(self, b'['))
     }
 
     /// The first member called `key`. Linear in the object's size.
@@ -316,9 +337,8 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Key<'a>, Json<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.0.value()?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        let value = self.0.value()?;
-        Some((Key(key), self.0.json(value)))
+        let key = self.0.value()?.escaped()?;
+        Some((Key(key), self.0.value()?))
     }
 }
 
@@ -330,7 +350,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Json<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.value().map(|value| self.0.json(value))
+        self.0.value()
     }
 }
 

@@ -39,7 +39,8 @@ pub use entry::{AttemptRecord, Entry, Feedback};
 pub use error_type::{ErrorType, Retry, UnknownErrorType};
 pub use failure::{EncodeError, NoCredential, Phase, Sent, TransportError, UpstreamError};
 pub use json::{
-    Elements, Json, JsonText, Key, Kind, MAX_DEPTH, Members, ObjectWriter, RawJson, ScanError,
+    Elements, Json, JsonText, Key, Kind, MAX_DEPTH, Members, ObjectWriter, Outline, RawJson,
+    ScanError,
 };
 pub use model::{ModelId, ModelRef, ParseModelError, SortShortcut};
 pub use money::{Multiplier, ParseMoneyError, Usd, UsdPerMTok};

@@ -4,14 +4,14 @@
 //! rule then, and typed again, cheaply, whenever somebody looks. What nobody replaced is written as
 //! it came, byte for byte, unknown members included.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{InvalidRequest, Message, ProviderPreferences, Reasoning, rules};
 use crate::{
-    ErrorType, Json, Kind, Modalities, Modality, Parameter, ParameterSet, RawJson, Role, ScanError,
-    Tokens, json::Ends,
+    ErrorType, Json, Kind, Modalities, Modality, Outline, Parameter, ParameterSet, RawJson, Role,
+    ScanError, Tokens,
 };
 
 /// A chat request that has passed every check that needs no catalogue.
@@ -30,6 +30,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ChatRequest {
     members: Vec<Member>,
+    /// Where the values of the body stand that it came in.
+    outline: Arc<Outline>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,8 +40,8 @@ struct Member {
     key: Bytes,
     /// The value's text.
     value: RawJson,
-    /// Where long values of the body end that it came in.
-    ends: Ends,
+    /// The value's note in the outline; none when it was replaced.
+    note: Option<u32>,
 }
 
 // === impl ChatRequest ===
@@ -52,8 +54,8 @@ impl ChatRequest {
     /// # Errors
     /// [`InvalidRequest`] naming the offending member and what it should be.
     pub fn parse(body: &Bytes) -> Result<Self, InvalidRequest> {
-        let (json, ends) = Json::index(body).map_err(not_json)?;
-        let json = json.with(&ends);
+        let mut outline = Outline::default();
+        let json = Json::outlined(body, &mut outline).map_err(not_json)?;
         if json.kind() != Kind::Object {
             return Err(InvalidRequest::expected("", "a JSON object", json));
         }
@@ -70,10 +72,13 @@ impl ChatRequest {
             members.push(Member {
                 key,
                 value: value.raw(body),
-                ends: ends.clone(),
+                note: value.note(),
             });
         }
-        let mut chat = Self { members };
+        let mut chat = Self {
+            members,
+            outline: Arc::new(outline),
+        };
         chat.adopt_prompt()?;
         chat.check_together()?;
         Ok(chat)
@@ -121,7 +126,10 @@ impl ChatRequest {
         self.members
             .iter()
             .find(|member| member.is(key))
-            .map(|member| member.value.json().with(&member.ends))
+            .map(|member| match member.note {
+                Some(note) => member.value.json().noted(&self.outline, note),
+                None => member.value.json(),
+            })
     }
 
     /// Every member in order: its key, escaped as it came, and its value.
@@ -134,11 +142,11 @@ impl ChatRequest {
     /// Replaces the member called `key`, or appends it.
     pub fn set(&mut self, key: &'static str, value: RawJson) {
         match self.members.iter_mut().find(|member| member.is(key)) {
-            Some(member) => (member.value, member.ends) = (value, Ends::default()),
+            Some(member) => (member.value, member.note) = (value, None),
             None => self.members.push(Member {
                 key: Bytes::from_static(key.as_bytes()),
                 value,
-                ends: Ends::default(),
+                note: None,
             }),
         }
     }

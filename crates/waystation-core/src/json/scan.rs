@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::{ends::Notes, words::short_run};
+use super::{outline::Outline, words::short_run};
 
 /// How many levels of arrays and objects a text may open: one bit each in a `u128`.
 pub const MAX_DEPTH: u32 = 128;
@@ -41,12 +41,12 @@ pub enum ScanError {
     },
 }
 
-/// Checks that `bytes` is one JSON value and gives it back without surrounding white space. Where the
-/// long values are goes to `notes`.
+/// Checks that `bytes` is one JSON value and gives it back without surrounding white space. Where its
+/// values are goes to `outline`.
 pub(super) fn check<'a>(
     bytes: &'a [u8],
     max_depth: u32,
-    notes: Option<&mut Notes>,
+    outline: Option<&mut Outline>,
 ) -> Result<&'a [u8], ScanError> {
     if let Err(error) = std::str::from_utf8(bytes) {
         return Err(ScanError::Utf8 {
@@ -59,7 +59,7 @@ pub(super) fn check<'a>(
         depth: 0,
         objects: 0,
         max_depth: max_depth.min(MAX_DEPTH),
-        notes,
+        outline,
     };
     scan.space();
     let start = scan.at;
@@ -82,7 +82,7 @@ struct Scan<'a, 'n> {
     /// Bit `n` is set when level `n` is an object.
     objects: u128,
     max_depth: u32,
-    notes: Option<&'n mut Notes>,
+    outline: Option<&'n mut Outline>,
 }
 
 impl Scan<'_, '_> {
@@ -138,11 +138,28 @@ impl Scan<'_, '_> {
                 Ok(self.peek() != Some(b']'))
             }
             Some(b'"') => self.string().map(|()| false),
-            Some(b't') => self.literal(b"true").map(|()| false),
-            Some(b'f') => self.literal(b"false").map(|()| false),
-            Some(b'n') => self.literal(b"null").map(|()| false),
-            Some(b'-' | b'0'..=b'9') => self.number().map(|()| false),
-            _ => self.expected("a value"),
+            _ => self.scalar().map(|()| false),
+        }
+    }
+
+    /// A number or a word.
+    fn scalar(&mut self) -> Result<(), ScanError> {
+        let start = self.at;
+        match self.peek() {
+            Some(b't') => self.literal(b"true")?,
+            Some(b'f') => self.literal(b"false")?,
+            Some(b'n') => self.literal(b"null")?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            _ => return self.expected("a value"),
+        }
+        self.leaf(start);
+        Ok(())
+    }
+
+    /// Notes what stands from `start` to here.
+    fn leaf(&mut self, start: usize) {
+        if let Some(outline) = &mut self.outline {
+            outline.leaf(start, self.at);
         }
     }
 
@@ -159,8 +176,8 @@ impl Scan<'_, '_> {
         } else {
             self.objects & !bit
         };
-        if let Some(notes) = &mut self.notes {
-            notes.open(self.at);
+        if let Some(outline) = &mut self.outline {
+            outline.open(self.at);
         }
         self.depth += 1;
         self.at += 1;
@@ -186,8 +203,8 @@ impl Scan<'_, '_> {
                 (Some(b'}'), true) | (Some(b']'), false) => {
                     self.at += 1;
                     self.depth -= 1;
-                    if let Some(notes) = &mut self.notes {
-                        notes.close(self.at);
+                    if let Some(outline) = &mut self.outline {
+                        outline.close(self.at);
                     }
                 }
                 (_, true) => return self.expected("`,` or `}`"),
@@ -222,9 +239,7 @@ impl Scan<'_, '_> {
     fn string(&mut self) -> Result<(), ScanError> {
         let start = self.at;
         self.closing_quote()?;
-        if let Some(notes) = &mut self.notes {
-            notes.string(start, self.at);
-        }
+        self.leaf(start);
         Ok(())
     }
 

@@ -52,6 +52,17 @@ fn depth_is_limited_without_recursion() {
 }
 
 #[test]
+fn a_text_of_very_many_values_is_walked_without_notes() {
+    let text = format!("[{}[1]]", "{\"a\":[]},".repeat(40_000));
+    let mut outline = Outline::default();
+    let value = Json::outlined(text.as_bytes(), &mut outline).unwrap();
+    assert_eq!((value.note(), value.elements().count()), (None, 40_001));
+    assert_eq!(value.elements().last().unwrap().bytes(), b"[1]");
+    let value = Json::outlined(b"[1, [2]]", &mut outline).unwrap();
+    assert_eq!((value.note(), value.elements().count()), (Some(0), 2));
+}
+
+#[test]
 fn values_share_the_buffer_they_came_from() {
     let body = Bytes::from_static(br#" {"k": "text", "n": [1]} "#);
     let value = Json::parse(&body).unwrap();
@@ -116,27 +127,28 @@ proptest! {
     }
 
     #[test]
-    fn an_indexed_text_is_walked_like_any_other(
-        value in any_json(),
+    fn an_outlined_text_is_walked_like_any_other(
+        values in prop::collection::vec(any_json(), 1..4),
         long in "[a-z\"\\\\ ]{0,200}",
         pretty: bool,
     ) {
-        let value = serde_json::json!([value, long, [value, {"a": long, "b": [long, value]}], long]);
-        let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
-        // Not at the beginning of its memory: places must be those of the text itself.
-        let mut padded = b"   ".to_vec();
-        padded.extend(text.unwrap());
-        let whole = Bytes::from(padded);
-        let (indexed, ends) = Json::index(&whole).unwrap();
-        let indexed = indexed.with(&ends);
-        let plain = tree(Json::parse(&whole).unwrap());
-        prop_assert_eq!(&tree(indexed), &plain);
-        // A part that outlives the rest, and one in other memory.
-        let kept = indexed.elements().nth(2).unwrap().raw(&whole);
-        let copied = indexed.elements().nth(2).unwrap().raw(&Bytes::from_static(b"elsewhere"));
-        drop(whole);
-        prop_assert_eq!(tree(kept.json().with(&ends)), plain[2].clone());
-        prop_assert_eq!(tree(copied.json().with(&ends)), plain[2].clone());
+        // One outline for all texts: nothing of the last one may be left in it.
+        let mut outline = Outline::default();
+        for value in values {
+            let value = serde_json::json!([value, long, [value, {"a": long, "b": [long, value]}], long]);
+            let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
+            // Not at the beginning of its memory: places must be those of the text itself.
+            let mut whole = b"   ".to_vec();
+            whole.extend(text.unwrap());
+            let plain = tree(Json::parse(&whole).unwrap());
+            let outlined = Json::outlined(&whole, &mut outline).unwrap();
+            prop_assert_eq!(&tree(outlined), &plain);
+            // A part in other memory.
+            let part = outlined.elements().nth(2).unwrap();
+            let (note, copy) = (part.note().unwrap(), part.bytes().to_vec());
+            let copied = Json::plain(&copy).noted(&outline, note);
+            prop_assert_eq!(tree(copied), plain[2].clone());
+        }
     }
 
     #[test]

@@ -2,57 +2,70 @@
 
 use super::{
     Json,
-    ends::EndsRef,
+    outline::{Place, Steps},
     words::{next_quote, next_structure},
 };
 
-/// Steps over values of a checked text.
+/// Steps over values of a checked text: from note to note where it has an outline, else by looking at it.
 #[derive(Clone, Debug)]
 pub(super) struct Walk<'a> {
-    rest: &'a [u8],
-    ends: EndsRef<'a>,
+    /// The whole array or object where there are notes of it, else what was not stepped over yet.
+    text: &'a [u8],
+    steps: Option<Steps<'a>>,
 }
 
 impl<'a> Walk<'a> {
     /// Starts inside `value` when it opens with `bracket`; walks nothing otherwise.
-    pub(super) fn inside(value: &'a [u8], bracket: u8, ends: EndsRef<'a>) -> Self {
-        let rest = match value.split_first() {
-            Some((first, rest)) if *first == bracket => rest,
-            _ => &[],
-        };
-        Self { rest, ends }
-    }
-
-    /// One of the values, with all that is known of it.
-    pub(super) const fn json(&self, text: &'a [u8]) -> Json<'a> {
-        Json {
-            text,
-            ends: self.ends,
+    pub(super) fn inside(value: Json<'a>, bracket: u8) -> Self {
+        match value.text.split_first() {
+            Some((first, rest)) if *first == bracket => match value.place.inside() {
+                Some(steps) => Self {
+                    text: value.text,
+                    steps: Some(steps),
+                },
+                None => Self {
+                    text: rest,
+                    steps: None,
+                },
+            },
+            _ => Self {
+                text: &[],
+                steps: None,
+            },
         }
     }
 
     /// The next key or value, and past the `,` or `:` before it.
-    pub(super) fn value(&mut self) -> Option<&'a [u8]> {
+    #[inline]
+    pub(super) fn value(&mut self) -> Option<Json<'a>> {
+        match &mut self.steps {
+            Some(steps) => {
+                let (text, place) = steps.step(self.text)?;
+                Some(Json { text, place })
+            }
+            None => self.look(),
+        }
+    }
+
+    /// The same in a text without notes.
+    fn look(&mut self) -> Option<Json<'a>> {
         let start = self
-            .rest
+            .text
             .iter()
             .position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'))?;
-        let rest = self.rest.get(start..)?;
-        let end = end_of_value(rest, self.ends)?;
-        let (value, rest) = rest.split_at_checked(end)?;
-        self.rest = rest;
-        Some(value)
+        let rest = self.text.get(start..)?;
+        let (text, rest) = rest.split_at_checked(end_of_value(rest)?)?;
+        self.text = rest;
+        let place = Place::default();
+        Some(Json { text, place })
     }
 }
 
 /// The length of the checked value that `text` starts with; `None` at a closing bracket.
-fn end_of_value(text: &[u8], ends: EndsRef<'_>) -> Option<usize> {
+fn end_of_value(text: &[u8]) -> Option<usize> {
     match text.first()? {
-        b'"' => ends.length(text).or_else(|| end_of_string(text, 0)),
+        b'"' => end_of_string(text, 0),
         b'{' | b'[' => {
-            if let Some(end) = ends.length(text) {
-                return Some(end);
-            }
             let mut depth = 0_usize;
             let mut at = 0;
             loop {

@@ -355,8 +355,14 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// Whether the escaped inside of a checked string spells `text`.
+#[inline]
 pub(crate) fn spells(escaped: &[u8], text: &str) -> bool {
     text::same(escaped, text)
+}
+
+/// What the escaped inside of a checked string spells.
+pub(crate) fn spelled(escaped: &[u8]) -> Cow<'_, str> {
+    text::decode(escaped)
 }
 
 #[cfg(test)]

@@ -241,11 +241,8 @@ impl ChatRequest {
     /// `structured_outputs` too.
     #[must_use]
     pub fn parameters(&self) -> ParameterSet {
-        let sent = Parameter::ALL
-            .iter()
-            .copied()
-            .filter(|p| self.get(p.as_str()).is_some());
-        let mut set: ParameterSet = sent.collect();
+        let sent = self.members.iter().map(|member| member.name());
+        let mut set: ParameterSet = sent.filter_map(|name| Parameter::named(&name)).collect();
         let format = self
             .get("response_format")
             .and_then(|format| format.get("type"));
@@ -390,8 +387,13 @@ impl ChatRequest {
 // === impl Member ===
 
 impl Member {
+    #[inline]
     fn is(&self, key: &str) -> bool {
         crate::json::spells(&self.key, key)
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        crate::json::spelled(&self.key)
     }
 }
 

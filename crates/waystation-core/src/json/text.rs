@@ -182,18 +182,19 @@ pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Whether the escaped bytes `found` spell `text`.
+#[inline]
 pub(super) fn same(found: &[u8], text: &str) -> bool {
-    // An escape is longer than what it spells: without one, or with another length, nothing else fits.
     // Most keys that are looked at are other keys, and their first byte says so.
     match (found.first(), text.as_bytes().first()) {
         (Some(first), Some(wanted)) if first != wanted && *first != b'\\' => false,
-        _ => {
-            found == text.as_bytes()
-                || (found.len() > text.len()
-                    && memchr(b'\\', found).is_some()
-                    && decode(found) == text)
-        }
+        _ => same_throughout(found, text),
     }
+}
+
+/// An escape is longer than what it spells: without one, or with another length, nothing else fits.
+fn same_throughout(found: &[u8], text: &str) -> bool {
+    found == text.as_bytes()
+        || (found.len() > text.len() && memchr(b'\\', found).is_some() && decode(found) == text)
 }
 
 /// `part` as a slice of `whole`, sharing memory when it lies inside.

@@ -7,8 +7,8 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use waystation_core::{
-    ChatEvent, ChatRequest, ErrorType, Json, JsonText, Kind, Reader, ReplyHead, Secret, Start,
-    Target, UpstreamError, Usage,
+    ChatEvent, ChatRequest, ErrorType, Json, JsonText, Kind, Outline, Reader, ReplyHead, Secret,
+    Start, Target, UpstreamError, Usage,
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub(super) struct ChatReader {
     wire: Wire,
     reply: Reply,
     secret: Option<Secret>,
+    /// Where the values of the latest text stand: kept for its memory.
+    outline: Outline,
 }
 
 /// How the bytes are to be taken.
@@ -87,6 +89,7 @@ impl ChatReader {
                 ..Reply::default()
             },
             secret: to.lease.secret.clone(),
+            outline: Outline::default(),
         }
     }
 
@@ -124,7 +127,7 @@ impl ChatReader {
             return Ok(());
         }
         // A line that is no JSON is skipped: what it held is lost, the rest of the reply is not.
-        let Ok(chunk) = Json::parse(data) else {
+        let Ok(chunk) = Json::outlined(data, &mut self.outline) else {
             return Ok(());
         };
         let Some(chunk) = members(chunk) else {
@@ -161,7 +164,7 @@ impl ChatReader {
             .strip_prefix(b"\xEF\xBB\xBF")
             .map(|text| body.slice_ref(text));
         let body = text.as_ref().unwrap_or(body);
-        let Ok(reply) = Json::parse(body) else {
+        let Ok(reply) = Json::outlined(body, &mut self.outline) else {
             let shown = self.fault(body);
             let what = if body.trim_ascii().starts_with(b"<") {
                 "expected a reply in JSON, found a page of HTML"

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, io::Read, sync::Arc};
 
+use rustc_hash::FxHashMap;
 use waystation_core::{EndpointId, ModelId, ProviderSlug};
 
 use crate::{
@@ -34,11 +35,37 @@ pub struct Catalog {
     models: Vec<Model>,
     /// Sorted by slug.
     providers: Vec<Provider>,
+    places: Places,
     names: ProviderNames,
     aliases: BTreeMap<ModelId, ModelId>,
     /// Permanent ids that differ from the id.
     canonical: BTreeMap<ModelId, ModelId>,
     latest: BTreeMap<Arc<str>, ModelId>,
+}
+
+/// Where rows stand, by their names.
+///
+/// Every plan asks several times. The names in it are the catalogue's own and not a client's, so that
+/// nobody can choose them to collide: a hash for speed will do.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    models: FxHashMap<ModelId, usize>,
+    providers: FxHashMap<ProviderSlug, usize>,
+}
+
+// === impl Places ===
+
+impl Places {
+    fn of(models: &[Model], providers: &[Provider]) -> Self {
+        let models = models.iter().enumerate();
+        let providers = providers.iter().enumerate();
+        Self {
+            models: models.map(|(at, model)| (model.id.clone(), at)).collect(),
+            providers: providers
+                .map(|(at, provider)| (provider.upstream.slug.clone(), at))
+                .collect(),
+        }
+    }
 }
 
 // === impl Catalog ===
@@ -81,6 +108,7 @@ impl Catalog {
             version: "".into(),
             models: Vec::new(),
             providers: Vec::new(),
+            places: Places::default(),
             names: ProviderNames::default(),
             aliases: BTreeMap::new(),
             canonical: BTreeMap::new(),
@@ -94,6 +122,7 @@ impl Catalog {
         Self {
             version: Arc::clone(&self.version),
             providers: self.providers.clone(),
+            places: Places::of(&[], &self.providers),
             names: self.names.clone(),
             ..Self::empty()
         }
@@ -129,10 +158,7 @@ impl Catalog {
     /// The model of exactly this id.
     #[must_use]
     pub fn model(&self, id: &str) -> Option<&Model> {
-        let at = self
-            .models
-            .binary_search_by(|model| model.id.as_str().cmp(id));
-        at.ok().and_then(|at| self.models.get(at))
+        self.models.get(*self.places.models.get(id)?)
     }
 
     /// The model that `id` names: by an alias, its id, its permanent id, or any of these with a
@@ -211,10 +237,7 @@ impl Catalog {
     /// The provider of exactly this slug.
     #[must_use]
     pub fn provider(&self, slug: &str) -> Option<&Provider> {
-        let at = self
-            .providers
-            .binary_search_by(|known| known.upstream.slug.as_str().cmp(slug));
-        at.ok().and_then(|at| self.providers.get(at))
+        self.providers.get(*self.places.providers.get(slug)?)
     }
 
     /// Every provider, by slug.
@@ -301,6 +324,7 @@ impl Catalog {
             .collect();
         let names = ProviderNames::of(&providers);
         let made = Self {
+            places: Places::of(&models, &providers),
             version,
             models,
             providers,

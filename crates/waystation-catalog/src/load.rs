@@ -174,6 +174,7 @@ impl Shared {
             wires,
             env: strings(&row.env),
             env_identity: strings(&row.env_identity),
+            key_variable: self.maybe(row.env.first().or(row.env_identity.first())),
             env_auth: env_auth(&row.env_auth)?,
             env_base_url: strings(&row.env_base_url),
             env_settings: (row.settings.iter())

@@ -23,6 +23,9 @@ pub struct Provider {
     pub env: Vec<String>,
     /// Variables of a wider identity. They may serve as its key but never enable it.
     pub env_identity: Vec<String>,
+    /// The variable to set where there is no key: the first of these. Plans name it often, so it is
+    /// shared.
+    pub key_variable: Option<Arc<str>>,
     /// How the key of one variable travels, when not as [`Upstream::auth`] says.
     pub env_auth: BTreeMap<String, AuthScheme>,
     /// Variables that override its address.

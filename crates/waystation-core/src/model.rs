@@ -125,17 +125,22 @@ impl FromStr for ModelId {
         if text.len() > MAX_MODEL_ID {
             return Err(ParseModelError::TooLong(text.len()));
         }
-        let legal = |c: char| {
-            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@' | '+')
+        let legal = |b: u8| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'@' | b'+')
         };
-        if let Some((at, found)) = text.char_indices().find(|(_, c)| !legal(*c)) {
+        if let Some(at) = text.bytes().position(|b| !legal(b)) {
+            // Every byte before it is a character of its own, so a character begins here.
+            let found = text.chars().nth(at).unwrap_or_default();
             return Err(ParseModelError::BadChar { found, at });
         }
-        let hollow = |segment: &str| segment.is_empty() || segment.bytes().all(|b| b == b'.');
-        if text.split(['/', ':']).any(hollow) {
+        let mut segments = text.as_bytes().split(|b| matches!(b, b'/' | b':'));
+        if segments.any(|segment| segment.iter().all(|b| *b == b'.')) {
             return Err(ParseModelError::Empty(text.into()));
         }
-        Ok(Self(text.to_ascii_lowercase().into()))
+        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Ok(Self(text.to_ascii_lowercase().into()));
+        }
+        Ok(Self(text.into()))
     }
 }
 
@@ -248,7 +253,9 @@ impl fmt::Display for ModelRef {
 /// those of its model.
 fn split_preset(text: &str) -> Result<(&str, Option<PresetSlug>, Suffixes), ParseModelError> {
     let mut suffixes = Suffixes::default();
-    let Some((head, tail)) = text.split_once("@preset/") else {
+    // Looking for the one character is cheaper, and most ids have none.
+    let preset = text.contains('@').then(|| text.split_once("@preset/"));
+    let Some((head, tail)) = preset.flatten() else {
         return Ok((text, None, suffixes));
     };
     let mut parts = tail.split(':');
@@ -272,16 +279,20 @@ struct Suffixes {
 impl Suffixes {
     /// Takes `suffix` when it is a routing one; `false` when it belongs to the name.
     fn take(&mut self, suffix: &str) -> Result<bool, ParseModelError> {
-        let sort = match suffix.to_ascii_lowercase().as_str() {
-            "nitro" => SortShortcut::Nitro,
-            "floor" => SortShortcut::Floor,
-            "exacto" => SortShortcut::Exacto,
-            "online" => {
-                self.online = true;
-                return Ok(true);
-            }
-            _ => return Ok(false),
+        if suffix.eq_ignore_ascii_case("online") {
+            self.online = true;
+            return Ok(true);
+        }
+        let sorts = [
+            ("nitro", SortShortcut::Nitro),
+            ("floor", SortShortcut::Floor),
+            ("exacto", SortShortcut::Exacto),
+        ];
+        let named = |(name, _): &&(&str, SortShortcut)| suffix.eq_ignore_ascii_case(name);
+        let Some((_, sort)) = sorts.iter().find(named) else {
+            return Ok(false);
         };
+        let sort = *sort;
         match self.sort.replace(sort) {
             Some(later) if later != sort => Err(ParseModelError::TwoSorts(sort, later)),
             _ => Ok(true),

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use rustc_hash::FxHashMap;
 use waystation_core::{Entry, Feedback, GenerationId, Ledger, UnixMs, Usd};
 
 /// Keeps the latest entries and forgets the oldest. Sums by key are kept beside them and outlive the
@@ -49,7 +50,7 @@ struct Inner {
     /// Forgotten with the entries.
     scores: HashMap<u64, Feedback>,
     /// By key name; `None` is "no key". Bounded by the number of configured keys.
-    keys: HashMap<Option<Arc<str>>, KeyUsage>,
+    keys: FxHashMap<Option<Arc<str>>, KeyUsage>,
 }
 
 /// Where an entry is.
@@ -109,7 +110,7 @@ impl MemoryLedger {
                 texts: packed::Texts::new(),
                 spare: segments.map(|_| Vec::with_capacity(ALLOCATED)).collect(),
                 scores: HashMap::new(),
-                keys: HashMap::new(),
+                keys: FxHashMap::default(),
             }),
         }
     }

@@ -232,19 +232,19 @@ impl Record {
         });
     }
 
-    /// The attempt that was under way until now.
+    /// The attempt that was under way until `now`.
     fn attempt_of(
         &self,
         serving: &Serving,
-        status: Option<u16>,
-        error: Option<ErrorType>,
+        (status, error): (Option<u16>, Option<ErrorType>),
+        now: Tick,
     ) -> AttemptRecord {
         AttemptRecord {
             provider: Arc::clone(&serving.provider),
             endpoint: serving.endpoint.id.clone(),
             status,
             error,
-            took: self.clock.now().tick.since(serving.started),
+            took: now.since(serving.started),
         }
     }
 
@@ -297,9 +297,8 @@ impl Record {
         self.usage = Some(usage);
     }
 
-    /// From the request's arrival to the first content, and from there to now.
-    fn times(&self) -> (Option<Duration>, Option<Duration>) {
-        let now = self.clock.now().tick;
+    /// From the request's arrival to the first content, and from there to `now`.
+    fn times(&self, now: Tick) -> (Option<Duration>, Option<Duration>) {
         let carried = self.carried.as_ref();
         let first = carried.map_or(self.first_content, |carried| carried.first_content);
         let latency = first.map(|first| first.since(self.arrived));
@@ -327,19 +326,20 @@ impl Record {
                 ..Settled::default()
             };
         };
+        let now = self.clock.now().tick;
         let own = self.settled(entry.finish, error.is_some());
         let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
-        self.measure(error, cancelled, (&own.usage, finish));
+        self.measure((error, cancelled), (&own.usage, finish), now);
         self.spent(&own.usage);
         let failed = error.is_some() || entry.finish == Some(FinishReason::Error);
         let mut settled = self.with_carried(own, failed, &mut entry);
-        (entry.latency, entry.generation_time) = self.times();
+        (entry.latency, entry.generation_time) = self.times(now);
         settled.generation_time = entry.generation_time;
         settled.hedge = entry.hedge_cost;
         settled.spent = entry.spent;
         if let Some(serving) = &self.serving {
             let status = error.is_none().then_some(200);
-            let attempt = self.attempt_of(serving, status, error);
+            let attempt = self.attempt_of(serving, (status, error), now);
             entry.attempts.push(attempt);
         }
         // Where nobody went on with an answer, who began it served.
@@ -349,7 +349,7 @@ impl Record {
             entry.endpoint = Some(serving.endpoint.id.clone());
             entry.provider = Some(Arc::clone(&serving.provider));
         }
-        self.remember(finish, &settled.usage);
+        self.remember(finish, &settled.usage, now);
         entry.usage = settled.usage.clone();
         entry.cost = settled.cost;
         entry.total = settled.total;
@@ -364,12 +364,11 @@ impl Record {
     /// nothing of the endpoint's success, but its first token was measured.
     fn measure(
         &self,
-        error: Option<ErrorType>,
-        cancelled: bool,
+        (error, cancelled): (Option<ErrorType>, bool),
         (usage, finish): (&Usage, Option<FinishReason>),
+        now: Tick,
     ) {
         let Some(serving) = &self.serving else { return };
-        let now = self.clock.now().tick;
         if cancelled && self.first_content.is_none() {
             return;
         }
@@ -393,12 +392,11 @@ impl Record {
     }
 
     /// Remembers where the conversation was served, after a success.
-    fn remember(&self, finish: Option<FinishReason>, usage: &Usage) {
+    fn remember(&self, finish: Option<FinishReason>, usage: &Usage, now: Tick) {
         let well = finish.is_some_and(|finish| finish != FinishReason::Error);
         if let (Some((table, conversation)), Some(serving), true) =
             (&self.sticky, &self.serving, well)
         {
-            let now = self.clock.now().tick;
             table.served(conversation, &serving.endpoint, usage, now);
         }
     }

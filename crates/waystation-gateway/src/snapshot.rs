@@ -1,12 +1,8 @@
 //! Everything that one request sees of the configuration, captured once at its entry.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use rustc_hash::FxHashMap;
 use tokio::sync::Semaphore;
 use waystation_catalog::Catalog;
 use waystation_core::{Credentials, DialectId, ErrorType, Plugins, ProviderSlug, Ranker, Upstream};
@@ -19,8 +15,8 @@ use waystation_router::RoutingPolicy;
 pub struct Snapshot {
     /// Models and endpoints, the operator's included.
     pub catalog: Arc<Catalog>,
-    /// How to reach each enabled provider.
-    pub routes: HashMap<ProviderSlug, Arc<Route>>,
+    /// How to reach each enabled provider. Slugs are the operator's, so a hash for speed will do.
+    pub routes: FxHashMap<ProviderSlug, Arc<Route>>,
     /// Keys.
     pub credentials: Arc<dyn Credentials>,
     /// Plugins.

@@ -1,7 +1,7 @@
 //! The registry: which plugins there are, what the operator says about them, and the runs that one
 //! request gets. It runs nothing itself; the gateway does.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use waystation_core::{
     ChatRequest, InvalidRequest, Json, NamedTool, ObjectWriter, Options, Plugin, PluginError,
@@ -39,7 +39,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    plugins: BTreeMap<PluginId, Registered>,
+    /// In the order in which they run.
+    plugins: Vec<Registered>,
     /// Who searches for the tool of that name.
     search: Arc<WebSearch>,
 }
@@ -47,10 +48,14 @@ pub struct Registry {
 /// A plugin and what the operator says about it.
 #[derive(Clone, Debug)]
 struct Registered {
+    /// What requests name it by.
+    id: PluginId,
     /// The plugin, shared by all requests.
     plugin: Arc<dyn Plugin>,
     /// What holds for requests that do not speak of it.
     defaults: Defaults,
+    /// Its options for those: written once, since nearly all requests are such.
+    options: Options,
 }
 
 /// What the operator says about one plugin (`[plugins.<id>]`). The default: off unless asked for,
@@ -75,7 +80,19 @@ impl Registry {
     #[must_use]
     pub fn with(mut self, plugin: Arc<dyn Plugin>, defaults: Defaults) -> Self {
         let id = plugin.id();
-        self.plugins.insert(id, Registered { plugin, defaults });
+        let base = defaults.options.as_ref().map(RawJson::json);
+        let options = Options {
+            entry: overlay(&id, base, None),
+        };
+        self.plugins.retain(|other| other.id != id);
+        self.plugins.push(Registered {
+            id,
+            plugin,
+            defaults,
+            options,
+        });
+        let order = |one: &Registered, other: &Registered| one.order().cmp(&other.order());
+        self.plugins.sort_by(order);
         self
     }
 
@@ -90,13 +107,16 @@ impl Registry {
     ///
     /// In the order of the alphabet, not in the order in which they run.
     pub fn ids(&self) -> impl Iterator<Item = &PluginId> {
-        self.plugins.keys()
+        let mut ids: Vec<&PluginId> = self.plugins.iter().map(|plugin| &plugin.id).collect();
+        ids.sort_unstable();
+        ids.into_iter()
     }
 
     /// Refuses a wish for a plugin that is not there. Turning off what is known but not built is
     /// granted: nothing would run.
     fn check(&self, wish: &Wish<'_>) -> Result<(), InvalidRequest> {
-        if self.plugins.contains_key(&*wish.id) {
+        let wanted = |registered: &Registered| *registered.id.as_str() == *wish.id;
+        if self.plugins.iter().any(wanted) {
             return Ok(());
         }
         let built = || self.ids().map(PluginId::as_str);
@@ -130,18 +150,29 @@ impl Registry {
         );
         Err(InvalidRequest::new(wish.field.clone(), message))
     }
+}
+
+// === impl Registered ===
+
+impl Registered {
+    /// What it is sorted by among the others.
+    fn order(&self) -> (u8, &PluginId) {
+        (place(self.id.as_str()), &self.id)
+    }
 
     /// The options for one request, or `None` when the plugin is off for it.
-    fn options(registered: &Registered, wish: Option<&Wish<'_>>, id: &PluginId) -> Option<Options> {
-        let defaults = &registered.defaults;
-        let wish = wish.filter(|_| !defaults.prevent_overrides);
-        if !wish.map_or(defaults.enabled, |wish| wish.enabled) {
+    fn options(&self, wish: Option<&Wish<'_>>) -> Option<Cow<'_, Options>> {
+        let wish = wish.filter(|_| !self.defaults.prevent_overrides);
+        if !wish.map_or(self.defaults.enabled, |wish| wish.enabled) {
             return None;
         }
-        let base = defaults.options.as_ref().map(RawJson::json);
-        Some(Options {
-            entry: overlay(id, base, wish.and_then(|wish| wish.entry)),
-        })
+        let Some(entry) = wish.and_then(|wish| wish.entry) else {
+            return Some(Cow::Borrowed(&self.options));
+        };
+        let base = self.defaults.options.as_ref().map(RawJson::json);
+        Some(Cow::Owned(Options {
+            entry: overlay(&self.id, base, Some(entry)),
+        }))
     }
 }
 
@@ -149,12 +180,10 @@ impl Plugins for Registry {
     fn begin(&self, chat: &ChatRequest) -> Result<Vec<Box<dyn Run>>, InvalidRequest> {
         let wishes = wishes(chat)?;
         wishes.iter().try_for_each(|wish| self.check(wish))?;
-        let mut order: Vec<(&PluginId, &Registered)> = self.plugins.iter().collect();
-        order.sort_by_key(|(id, _)| place(id.as_str()));
         let mut runs = Vec::new();
-        for (id, registered) in order {
-            let wish = wishes.iter().find(|wish| wish.id == id.as_str());
-            let Some(options) = Self::options(registered, wish, id) else {
+        for registered in &self.plugins {
+            let wish = wishes.iter().find(|wish| wish.id == registered.id.as_str());
+            let Some(options) = registered.options(wish) else {
                 continue;
             };
             match registered.plugin.begin(chat, &options) {

@@ -80,8 +80,9 @@ fn of_transforms(chat: &ChatRequest) -> Result<Option<Wish<'_>>, InvalidRequest>
 /// `author/model:online` is the same as listing `web`. Source: API contract, section 4.2.
 fn of_suffix(chat: &ChatRequest) -> Option<Wish<'_>> {
     let online = |text: Cow<'_, str>| {
-        text.parse::<ModelRef>()
-            .is_ok_and(|reference| reference.online)
+        // Most have no suffix at all.
+        let reference = || text.parse::<ModelRef>();
+        text.contains(':') && reference().is_ok_and(|reference| reference.online)
     };
     let field = if chat.model().is_some_and(online) {
         "model"

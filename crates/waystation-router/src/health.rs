@@ -10,11 +10,11 @@ mod sketch;
 mod window;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
+use rustc_hash::FxHashMap;
 use waystation_core::{EndpointId, ErrorType, Tick, Tokens};
 
 pub use breaker::{Admit, ProbeGuard};
@@ -74,21 +74,22 @@ pub struct Outcome {
 /// ```
 #[derive(Debug, Default)]
 pub struct HealthTable {
-    /// By endpoint; the lock is held for look-ups only.
-    cells: RwLock<HashMap<EndpointId, Arc<Mutex<Cell>>>>,
+    /// By endpoint; the lock is held for look-ups only. Ids are the catalogue's, never a client's, so a
+    /// hash for speed will do, here and in views.
+    cells: RwLock<FxHashMap<EndpointId, Arc<Mutex<Cell>>>>,
     /// The latest snapshot.
     published: RwLock<Arc<HealthView>>,
     /// What is expected of endpoints that nothing was measured of.
-    priors: RwLock<Arc<HashMap<EndpointId, Prior>>>,
+    priors: RwLock<Arc<FxHashMap<EndpointId, Prior>>>,
 }
 
 /// A snapshot of the table, read without locks. Windows in it are evaluated at the moment of the
 /// question, so that an outage ends by itself.
 #[derive(Clone, Debug, Default)]
 pub struct HealthView {
-    rows: HashMap<EndpointId, Row>,
+    rows: FxHashMap<EndpointId, Row>,
     /// What stands in for rows that are not there. Empty in a view from a file.
-    priors: Arc<HashMap<EndpointId, Prior>>,
+    priors: Arc<FxHashMap<EndpointId, Prior>>,
     /// When it was taken; `None` for one that never ages (from a file, or empty).
     taken: Option<Tick>,
 }

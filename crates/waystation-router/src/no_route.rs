@@ -325,9 +325,9 @@ fn variables(question: &Question<'_>, entry: &Entry<'_>) -> String {
     let mut names: Vec<&str> = Vec::new();
     for endpoint in endpoints {
         let provider = question.world.catalog.provider(endpoint.provider.as_str());
-        let name = provider.and_then(|p| p.env.first().or(p.env_identity.first()));
+        let name = provider.and_then(|provider| provider.key_variable.as_deref());
         match name {
-            Some(name) if !names.contains(&name.as_str()) => names.push(name),
+            Some(name) if !names.contains(&name) => names.push(name),
             _ => {}
         }
     }

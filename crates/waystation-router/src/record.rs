@@ -104,14 +104,15 @@ impl DecisionRecord {
     /// The record of a plan that `ask` got in `world`.
     #[must_use]
     pub fn of(ask: &Ask, world: &World<'_>, plan: &Plan) -> Self {
+        let (health, now) = (world.health, world.now.tick);
         // Those that a cut took were ranked as well.
         let cut = plan.trace.dropped.iter();
         let cut = cut.filter(|dropped| dropped.reason == Reason::AllowFallbacks);
-        let cut = cut.map(|dropped| (&dropped.model, &dropped.endpoint));
-        let tried = plan.attempts.iter();
-        let tried = tried.map(|p| (&p.endpoint.model, &p.endpoint.tag));
-        let rows = tried.chain(cut);
-        let rows = rows.filter_map(|(model, tag)| world.health.row(model, tag, world.now.tick));
+        let cut = cut.filter_map(|dropped| health.row(&dropped.model, &dropped.endpoint, now));
+        let tried = plan.attempts.iter().filter_map(|planned| {
+            let endpoint = &planned.endpoint;
+            health.row_of(&endpoint.id, (&endpoint.model, &endpoint.tag), now)
+        });
         Self {
             catalog: Some(world.catalog.version().to_owned()),
             seed: plan.seed.get(),
@@ -130,7 +131,7 @@ impl DecisionRecord {
                 estimate: ask.prompt_estimate.get(),
             }),
             hints: PluginHints::of(&ask.hints),
-            health: rows.collect(),
+            health: tried.chain(cut).collect(),
         }
     }
 

@@ -179,8 +179,8 @@ fn has_credentials(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> 
         return Ok(());
     }
     let provider = question.world.catalog.provider(endpoint.provider.as_str());
-    match provider.and_then(|provider| provider.env.first().or(provider.env_identity.first())) {
-        Some(variable) => drop(Reason::NoCredentials, Told::Set(variable.as_str().into())),
+    match provider.and_then(|provider| provider.key_variable.as_ref()) {
+        Some(variable) => drop(Reason::NoCredentials, Told::Set(variable.clone())),
         None => drop(
             Reason::NoCredentials,
             Told::Configure(endpoint.provider.clone()),

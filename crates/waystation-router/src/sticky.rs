@@ -4,11 +4,12 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{Hash as _, Hasher as _},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use rustc_hash::FxHasher;
 use waystation_core::{Ask, ChatRequest, Endpoint, EndpointId, Json, Role, Tick, Tokens, Usage};
 
 /// How long a conversation is remembered after its last success. Source: API contract, section 9.3.
@@ -89,7 +90,9 @@ impl Conversation {
             .or_else(|| header.map(Into::into))
             .or_else(|| text("prompt_cache_key"));
         let named = name.is_some();
-        let mut whole = DefaultHasher::new();
+        // Whoever makes two conversations collide, and knows every word of the other's opening for it,
+        // makes them share a memory of where a cache is warm, and nothing else.
+        let mut whole = FxHasher::default();
         (named, client, model).hash(&mut whole);
         match &name {
             Some(name) => name.hash(&mut whole),
@@ -104,7 +107,7 @@ impl Conversation {
 }
 
 /// The first instruction, and the first message that is none.
-fn opening(chat: &ChatRequest, into: &mut DefaultHasher) -> Option<()> {
+fn opening(chat: &ChatRequest, into: &mut FxHasher) -> Option<()> {
     let instructs = |role| matches!(role, Role::System | Role::Developer);
     let system = chat.messages().find(|message| instructs(message.role()));
     let other = chat.messages().find(|message| !instructs(message.role()))?;

@@ -75,6 +75,7 @@ fn new_provider(change: &ProviderChange, at: &str) -> Result<Provider, CatalogEr
         wires: BTreeMap::new(),
         env: Vec::new(),
         env_identity: Vec::new(),
+        key_variable: None,
         env_auth: BTreeMap::new(),
         env_base_url: Vec::new(),
         env_settings: BTreeMap::new(),

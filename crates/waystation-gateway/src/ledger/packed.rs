@@ -12,7 +12,7 @@
 //! | an optional value | 0, or 1 and the value |
 //! | a list | its length and its members |
 //! | a text | twice its length, then its UTF-8; or, where the segment holds it already, twice the place where that begins, and 1 |
-//! | a decision | the number of its pieces, then each as a text: it is cut behind every comma |
+//! | a decision | its pieces, each as a text: it is cut behind every comma. An empty text ends it |
 //!
 //! So ids of models, endpoints and providers, clients' names, and the members of a decision that are as
 //! they were in the one before cost two or three bytes each. Ids, times and counts are what is left.
@@ -274,15 +274,24 @@ impl Pack for Arc<str> {
 /// In pieces: most members of one decision are those of the one before.
 impl Pack for RawJson {
     fn pack(&self, to: &mut Writer<'_>) {
-        let pieces = || self.bytes().split_inclusive(|byte| *byte == b',');
-        pieces().count().pack(to);
-        pieces().for_each(|piece| to.text(piece));
+        let mut rest: &[u8] = self.bytes();
+        while let Some(comma) = rest.iter().position(|byte| *byte == b',') {
+            let (piece, others) = rest.split_at(comma + 1);
+            to.text(piece);
+            rest = others;
+        }
+        // JSON does not end in a comma: no piece is empty but the end.
+        to.text(rest);
+        to.text(b"");
     }
 
     fn unpack(from: &mut Reader<'_>) -> Option<Self> {
         let mut text = Vec::new();
-        for _ in 0..from.size()? {
-            text.extend_from_slice(from.text()?);
+        loop {
+            match from.text()? {
+                [] => break,
+                piece => text.extend_from_slice(piece),
+            }
         }
         Self::parse(&Bytes::from(text)).ok()
     }

@@ -51,10 +51,11 @@ impl Record {
         let own = self.settled(None, false);
         let finish = self.entry.as_ref().and_then(|entry| entry.finish);
         let finish = finish.filter(|_| error.is_none());
-        self.measure(error, false, (&own.usage, finish));
+        let now = self.clock.now().tick;
+        self.measure((error, false), (&own.usage, finish), now);
         self.spent(&own.usage);
         let serving = self.serving.take()?;
-        let attempt = self.attempt_of(&serving, Some(200), error);
+        let attempt = self.attempt_of(&serving, (Some(200), error), now);
         let id = serving.endpoint.id.clone();
         let first_content = self.first_content.take();
         (self.usage, self.text_bytes) = (None, 0);

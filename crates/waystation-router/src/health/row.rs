@@ -279,7 +279,17 @@ impl HealthView {
     /// One endpoint as a `--health` file spells it, for decision records and statistics.
     #[must_use]
     pub fn row(&self, model: &ModelId, tag: &Tag, now: Tick) -> Option<HealthRow> {
-        let measured = self.of(&EndpointId::new(model, tag), now)?;
+        self.row_of(&EndpointId::new(model, tag), (model, tag), now)
+    }
+
+    /// The same, where the id is at hand.
+    pub(crate) fn row_of(
+        &self,
+        id: &EndpointId,
+        (model, tag): (&ModelId, &Tag),
+        now: Tick,
+    ) -> Option<HealthRow> {
+        let measured = self.of(id, now)?;
         let counted = |recent: Recent| (recent.requests > 0).then_some(recent);
         Some(HealthRow {
             latency_s: measured.latency,

@@ -16,7 +16,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use waystation_core::{
-    ChatEvent, ErrorType, Json, Reader, ReplyHead, Secret, UpstreamError, Usage,
+    ChatEvent, ErrorType, Json, Outline, Reader, ReplyHead, Secret, UpstreamError, Usage,
 };
 
 use crate::{
@@ -32,11 +32,25 @@ const MAX_WHOLE: usize = 64 << 20;
 
 /// What a dialect makes of a reply.
 pub(crate) trait Listener: fmt::Debug + Send {
-    /// Takes one event of a stream.
+    /// Takes one event of a stream, whose data is `json`.
     ///
     /// # Errors
     /// [`Failed`] for a failure in band; the reader is spent then.
-    fn event(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed>;
+    fn event(
+        &mut self,
+        json: Json<'_>,
+        event: &SseEvent,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<Heard, Failed>;
+
+    /// Takes one event whose data is no JSON. It is skipped by most: what it held is lost, the rest of the
+    /// reply is not.
+    ///
+    /// # Errors
+    /// As [`event`](Self::event).
+    fn words(&mut self, _: &SseEvent, _: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+        Ok(Heard::More)
+    }
 
     /// Takes a whole reply, which stands in `body`.
     ///
@@ -95,6 +109,8 @@ pub(crate) struct Intake<L> {
     wire: Wire,
     listener: L,
     secret: Option<Secret>,
+    /// Where the values of the latest text stand: kept for its memory.
+    outline: Outline,
 }
 
 /// How the bytes are to be taken.
@@ -124,6 +140,7 @@ impl<L: Listener> Intake<L> {
             wire: Wire::Waiting { stream },
             listener,
             secret,
+            outline: Outline::default(),
         }
     }
 
@@ -179,7 +196,11 @@ impl<L: Listener> Intake<L> {
 
     /// Takes one event.
     fn hear(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
-        match self.listener.event(event, out) {
+        let heard = match Json::outlined(&event.data, &mut self.outline) {
+            Ok(json) => self.listener.event(json, event, out),
+            Err(_) => self.listener.words(event, out),
+        };
+        match heard {
             Ok(Heard::More) => Ok(()),
             Ok(Heard::Complete) => {
                 self.wire = Wire::Done;
@@ -215,7 +236,7 @@ impl<L: Listener> Intake<L> {
             .strip_prefix(b"\xEF\xBB\xBF")
             .map(|text| body.slice_ref(text));
         let body = text.as_ref().unwrap_or(body);
-        let Ok(reply) = Json::parse(body) else {
+        let Ok(reply) = Json::outlined(body, &mut self.outline) else {
             let shown = fault(None, body, self.secret.as_ref());
             let what = if body.trim_ascii().starts_with(b"<") {
                 "expected a reply in JSON, found a page of HTML"

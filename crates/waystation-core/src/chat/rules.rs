@@ -299,6 +299,8 @@ pub(super) fn unique_keys(
     object: Json<'_>,
     known: &[&str],
 ) -> Result<(), InvalidRequest> {
+    let capital = |name: &str| name.bytes().any(|byte| byte.is_ascii_uppercase());
+    debug_assert!(!known.iter().any(|name| capital(name)));
     let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(16);
     let mut folded = std::collections::HashSet::new();
     let at = |name: &str| {
@@ -310,9 +312,12 @@ pub(super) fn unique_keys(
     };
     for (key, _) in object.members() {
         let name = key.name();
-        let variant = known
-            .iter()
-            .find(|k| k.len() == name.len() && k.eq_ignore_ascii_case(&name) && **k != &*name);
+        // What is known has no capitals: a name without any cannot differ by case alone.
+        let variant = if capital(&name) {
+            known.iter().find(|known| known.eq_ignore_ascii_case(&name))
+        } else {
+            None
+        };
         if let Some(right) = variant {
             return Err(InvalidRequest::new(
                 at(&name),

@@ -72,15 +72,20 @@ pub(super) fn expecting(chat: &ChatRequest, to: &Target<'_>, sent: Sent) -> Inta
 }
 
 impl Listener for Reply {
-    fn event(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+    fn words(&mut self, event: &SseEvent, _: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+        match event.name.as_deref() {
+            Some(b"error") => Err(Failed::Said(event.data.clone())),
+            _ => Ok(Heard::More),
+        }
+    }
+
+    fn event(
+        &mut self,
+        json: Json<'_>,
+        event: &SseEvent,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<Heard, Failed> {
         let data = &event.data;
-        // A line that is no JSON is skipped: what it held is lost, the rest of the reply is not.
-        let Ok(json) = Json::parse(data) else {
-            return match event.name.as_deref() {
-                Some(b"error") => Err(Failed::Said(data.clone())),
-                _ => Ok(Heard::More),
-            };
-        };
         let said = Event::of(json.elements().next().unwrap_or(json));
         let kind = said.kind.and_then(Json::string).unwrap_or_default();
         if kind == "error" || event.name.as_deref() == Some(b"error") || fails(said.error) {

@@ -310,11 +310,13 @@ impl Reply {
 }
 
 impl Listener for Reply {
-    fn event(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+    fn event(
+        &mut self,
+        json: Json<'_>,
+        event: &SseEvent,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<Heard, Failed> {
         let data = &event.data;
-        let Ok(json) = Json::parse(data) else {
-            return Ok(Heard::More);
-        };
         let fields = Event::of(json);
         if let Some(index) = fields.index.and_then(Json::u64) {
             self.turn_to(index, out);

@@ -186,7 +186,8 @@ mod tests {
                 name: Some(Bytes::from_static(name.as_bytes())),
                 data: Bytes::from_static(data.as_bytes()),
             };
-            assert!(reply.event(&event, &mut out).is_ok());
+            let json = Json::parse(data.as_bytes()).unwrap();
+            assert!(reply.event(json, &event, &mut out).is_ok());
         }
         assert_eq!(put_back(&out), format!("{CALL},{RESULT}"));
     }

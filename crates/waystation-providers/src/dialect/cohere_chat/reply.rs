@@ -244,11 +244,13 @@ impl Reply {
 }
 
 impl Listener for Reply {
-    fn event(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+    fn event(
+        &mut self,
+        json: Json<'_>,
+        event: &SseEvent,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<Heard, Failed> {
         let data = &event.data;
-        let Ok(json) = Json::parse(data) else {
-            return Ok(Heard::More);
-        };
         let fields = Event::of(json);
         let name = event.name.as_deref().map(String::from_utf8_lossy);
         let kind = fields.kind.and_then(Json::string).or(name);

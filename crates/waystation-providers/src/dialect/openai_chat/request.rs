@@ -149,14 +149,16 @@ impl<'a> Plan<'a> {
                     Prefill::Partial => Some("partial"),
                     _ => None,
                 };
-                let rewritten = message::rewritten(value.json(), quirks, mark);
+                let messages = self.chat.get(name).unwrap_or(value.json());
+                let rewritten = message::rewritten(messages, quirks, mark);
                 let text = rewritten.as_deref().unwrap_or(value.bytes());
                 object.escaped_key(key).extend_from_slice(text);
             }
             "max_tokens" | "max_completion_tokens" => self.limit(object, name, value),
             "tools" if self.adds_tool() => {}
             "tools" if self.tools => {
-                write_tools(object.escaped_key(key), value.json(), self.is_gateway())
+                let tools = self.chat.get(name).unwrap_or(value.json());
+                write_tools(object.escaped_key(key), tools, self.is_gateway());
             }
             // A search that a tool asks for says this too.
             "web_search_options" if self.rewrites_search() => {}

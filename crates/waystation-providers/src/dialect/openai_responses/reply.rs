@@ -327,13 +327,19 @@ impl Reply {
 }
 
 impl Listener for Reply {
-    fn event(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+    /// Some gateways send `[DONE]`.
+    fn words(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<Heard, Failed> {
+        let done = event.data.trim_ascii() == b"[DONE]" && self.close(out);
+        Ok(if done { Heard::Complete } else { Heard::More })
+    }
+
+    fn event(
+        &mut self,
+        json: Json<'_>,
+        event: &SseEvent,
+        out: &mut Vec<ChatEvent>,
+    ) -> Result<Heard, Failed> {
         let data = &event.data;
-        let Ok(json) = Json::parse(data) else {
-            // Some gateways send `[DONE]`; other lines that are no JSON are skipped.
-            let done = data.trim_ascii() == b"[DONE]" && self.close(out);
-            return Ok(if done { Heard::Complete } else { Heard::More });
-        };
         let fields = Event::of(json);
         let place = number(fields.output_index);
         let name = event.name.as_deref().map(String::from_utf8_lossy);

@@ -90,32 +90,58 @@ impl Conversation {
             .or_else(|| header.map(Into::into))
             .or_else(|| text("prompt_cache_key"));
         let named = name.is_some();
+        let read = Messages::of(chat);
         // Whoever makes two conversations collide, and knows every word of the other's opening for it,
         // makes them share a memory of where a cache is warm, and nothing else.
         let mut whole = FxHasher::default();
         (named, client, model).hash(&mut whole);
         match &name {
             Some(name) => name.hash(&mut whole),
-            None => opening(chat, &mut whole)?,
+            None => read.opening(&mut whole)?,
         }
         Some(Self {
             key: whole.finish(),
             named,
-            idle: idle(chat),
+            idle: idle(chat, read.cached_for),
         })
     }
 }
 
-/// The first instruction, and the first message that is none.
-fn opening(chat: &ChatRequest, into: &mut FxHasher) -> Option<()> {
-    let instructs = |role| matches!(role, Role::System | Role::Developer);
-    let system = chat.messages().find(|message| instructs(message.role()));
-    let other = chat.messages().find(|message| !instructs(message.role()))?;
-    system
-        .map(|message| edges(message.json().bytes()))
-        .hash(into);
-    edges(other.json().bytes()).hash(into);
-    Some(())
+/// What a conversation is known by among its messages, read in one pass.
+#[derive(Default)]
+struct Messages<'a> {
+    /// The first instruction.
+    system: Option<Json<'a>>,
+    /// The first message that is none.
+    other: Option<Json<'a>>,
+    /// The longest time that any part asks to be cached for.
+    cached_for: Option<Duration>,
+}
+
+// === impl Messages ===
+
+impl<'a> Messages<'a> {
+    fn of(chat: &'a ChatRequest) -> Self {
+        let mut read = Self::default();
+        for message in chat.messages() {
+            let first = match message.role() {
+                Role::System | Role::Developer => &mut read.system,
+                _ => &mut read.other,
+            };
+            first.get_or_insert(message.json());
+            let parts = message.get("content").into_iter().flat_map(Json::elements);
+            read.cached_for = read.cached_for.max(parts.filter_map(ttl).max());
+        }
+        read
+    }
+
+    /// How the conversation opens; `None` without a message that is no instruction.
+    fn opening(&self, into: &mut FxHasher) -> Option<()> {
+        let other = self.other?;
+        self.system.map(|system| edges(system.bytes())).hash(into);
+        edges(other.bytes()).hash(into);
+        Some(())
+    }
 }
 
 /// A message's length, its beginning and its end: all of a short one. Of a long one the middle is left
@@ -130,21 +156,20 @@ fn edges(bytes: &[u8]) -> (usize, &[u8], &[u8]) {
 /// How much of a long message's beginning, and of its end, tells it from others.
 const EDGE: usize = 2 * 1024;
 
-/// As long as the longest time that the request asks its prompt to be cached for, at least ten
-/// minutes: a shorter memory would pay for the cache again.
-fn idle(chat: &ChatRequest) -> Duration {
-    let ttl = |holder: Json<'_>| holder.at(&["cache_control", "ttl"]).and_then(duration);
+/// As long as the longest time that the request, or one of its `messages`, asks its prompt to be cached
+/// for, at least ten minutes: a shorter memory would pay for the cache again.
+fn idle(chat: &ChatRequest, messages: Option<Duration>) -> Duration {
     let own = chat.get("cache_control").and_then(|c| c.get("ttl"));
     let options = chat.get("prompt_cache_options").and_then(|o| o.get("ttl"));
     let top = [own, options].into_iter().flatten().filter_map(duration);
-    let messages = chat.get("messages").into_iter().flat_map(Json::elements);
-    let parts = messages
-        .filter_map(|message| message.get("content"))
-        .flat_map(Json::elements)
-        .filter_map(ttl);
     let tools = chat.tools().filter_map(ttl);
-    let longest = top.chain(parts).chain(tools).max().unwrap_or_default();
+    let longest = top.chain(messages).chain(tools).max().unwrap_or_default();
     longest.clamp(IDLE, LONGEST)
+}
+
+/// How long a part or a tool asks to be cached for.
+fn ttl(holder: Json<'_>) -> Option<Duration> {
+    holder.at(&["cache_control", "ttl"]).and_then(duration)
 }
 
 /// `5m`, `1h`.

@@ -239,10 +239,20 @@ impl Frame {
     /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.value(name)?).ok()
+    }
+
+    /// The bytes of the same header, sharing the frame's memory.
+    pub(crate) fn shared_header(&self, name: &str) -> Option<Bytes> {
+        self.value(name).map(|value| self.headers.slice_ref(value))
+    }
+
+    /// What the first header of this name holds.
+    fn value(&self, name: &str) -> Option<&[u8]> {
         let mut rest: &[u8] = &self.headers;
         while let Some((found, value, behind)) = header(rest) {
             if found == name.as_bytes() {
-                return std::str::from_utf8(value?).ok();
+                return value;
             }
             rest = behind;
         }

@@ -176,9 +176,8 @@ impl<L: Listener> Intake<L> {
                     }
                     _ => {}
                 }
-                let name = frame.header(":event-type");
                 Ok(Some(SseEvent {
-                    name: name.map(|name| Bytes::copy_from_slice(name.as_bytes())),
+                    name: frame.shared_header(":event-type"),
                     data: frame.payload,
                 }))
             }

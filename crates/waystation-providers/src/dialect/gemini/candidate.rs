@@ -62,10 +62,17 @@ pub(super) struct Candidate {
 /// The pieces of one delta while its parts are read.
 #[derive(Default)]
 struct Pieces {
-    texts: Vec<JsonText>,
-    thoughts: Vec<JsonText>,
+    texts: Joined,
+    thoughts: Joined,
     images: Vec<u8>,
     details: Vec<u8>,
+}
+
+/// Texts that come to one: one, mostly, which is shared and costs no memory of its own.
+#[derive(Default)]
+struct Joined {
+    first: Option<JsonText>,
+    more: Vec<JsonText>,
 }
 
 // === impl Candidate ===
@@ -111,11 +118,11 @@ impl Candidate {
         for part in parts.into_iter().flat_map(Json::elements) {
             self.part(&PartFields::of(part), data, &mut pieces, (origin, &mut out));
         }
-        if habits.keep_text {
-            let texts = pieces.texts.iter();
-            self.text.extend(texts.map(|text| text.decode()));
-        }
         pieces.fill(&mut out);
+        if habits.keep_text {
+            let said = out.content.as_ref().map(JsonText::decode);
+            self.text.extend(said);
+        }
         out.logprobs = json.logprobs.and_then(logprobs::read);
         let raw = |value: Option<Json<'_>>| value.map(|value| value.raw(data));
         self.grounding = raw(json.grounding).or_else(|| self.grounding.take());
@@ -149,7 +156,7 @@ impl Candidate {
             if let Some(signature) = signature {
                 self.details.thought(part.text, signature, details);
             }
-            pieces.thoughts.extend(text.filter(|text| !text.is_empty()));
+            text.into_iter().for_each(|text| pieces.thoughts.push(text));
         } else if let Some(call) = part.call.filter(|call| call.kind() == Kind::Object) {
             let id = self.calls.take(call, data, origin, &mut out.tool_calls);
             if let (Some(signature), Some(id)) = (signature, id) {
@@ -166,9 +173,7 @@ impl Candidate {
                 self.details
                     .signed(&JsonText::of(&mark), signature, details);
             }
-            if !text.is_empty() {
-                pieces.texts.push(text);
-            }
+            pieces.texts.push(text);
         } else {
             self.details.server_tool(part, signature, details);
         }
@@ -257,14 +262,43 @@ impl Candidate {
 impl Pieces {
     /// Puts what was read into a delta.
     fn fill(self, out: &mut Delta) {
-        let joined = |pieces: &[JsonText]| (!pieces.is_empty()).then(|| JsonText::join(pieces));
         let list = |mut list: Vec<u8>| {
+            if list.is_empty() {
+                return None;
+            }
             list.push(b']');
             RawJson::parse(&Bytes::from(list)).ok()
         };
-        out.content = joined(&self.texts);
-        out.reasoning = joined(&self.thoughts);
+        out.content = self.texts.text();
+        out.reasoning = self.thoughts.text();
         out.images = list(self.images);
         out.reasoning_details = list(self.details);
+    }
+}
+
+// === impl Joined ===
+
+impl Joined {
+    /// Adds a text, unless it is empty.
+    fn push(&mut self, text: JsonText) {
+        if text.is_empty() {
+            return;
+        }
+        if self.first.is_none() {
+            self.first = Some(text);
+        } else {
+            self.more.push(text);
+        }
+    }
+
+    /// The texts as one; `None` when there are none.
+    fn text(self) -> Option<JsonText> {
+        let first = self.first?;
+        if self.more.is_empty() {
+            return Some(first);
+        }
+        let mut all = self.more;
+        all.insert(0, first);
+        Some(JsonText::join(&all))
     }
 }

@@ -21,8 +21,8 @@
 
 use bytes::Bytes;
 use waystation_core::{
-    ChatEvent, Delta, ErrorType, Finish, FinishReason, Json, JsonText, Kind, Reader, ReplyHead,
-    Secret, Start, UpstreamError, Usage,
+    ChatEvent, Delta, ErrorType, Finish, FinishReason, Json, JsonText, Kind, Outline, Reader,
+    ReplyHead, Secret, Start, UpstreamError, Usage,
 };
 
 use super::{
@@ -51,6 +51,8 @@ pub(super) struct GeminiReader {
     wire: Wire,
     reply: Reply,
     secret: Option<Secret>,
+    /// Where the values of the latest chunk stand: kept for its memory.
+    outline: Outline,
 }
 
 /// How the bytes are to be taken.
@@ -94,6 +96,7 @@ impl GeminiReader {
             wire: Wire::Waiting,
             reply,
             secret,
+            outline: Outline::default(),
         }
     }
 
@@ -122,23 +125,19 @@ impl GeminiReader {
                 return Ok(());
             };
             // What is no JSON is skipped: what it held is lost, the rest of the reply is not.
-            if let Ok(chunk) = Json::parse(&data) {
-                self.chunk(chunk, &data, out)?;
-            }
+            self.chunk(&data, out)?;
         }
     }
 
-    /// Takes one chunk, or a whole reply, which stands in `data`. An `error` member is a failure,
-    /// whatever was said before it; it may come in an array of one.
+    /// Takes one chunk, or a whole reply, which is `data`; `false` when that is no JSON. An `error`
+    /// member is a failure, whatever was said before it; it may come in an array of one.
     ///
     /// # Errors
     /// For such an error, typed by its own code and status.
-    fn chunk(
-        &mut self,
-        json: Json<'_>,
-        data: &Bytes,
-        out: &mut Vec<ChatEvent>,
-    ) -> Result<(), UpstreamError> {
+    fn chunk(&mut self, data: &Bytes, out: &mut Vec<ChatEvent>) -> Result<bool, UpstreamError> {
+        let Ok(json) = Json::outlined(data, &mut self.outline) else {
+            return Ok(false);
+        };
         let chunk = Chunk::of(json.elements().next().unwrap_or(json));
         let failed = chunk.error.is_some_and(|error| match error.kind() {
             Kind::Object => error.members().next().is_some(),
@@ -149,7 +148,7 @@ impl GeminiReader {
             return Err(self.fault(data));
         }
         self.reply.chunk(&chunk, data, out);
-        Ok(())
+        Ok(true)
     }
 
     /// The stream of events is over. What stands behind the last blank line is an event too, if it is
@@ -165,10 +164,9 @@ impl GeminiReader {
         let last = last.map_err(|error| UpstreamError::garbage(error.to_string()))?;
         if let Some(event) = last {
             // A last event that is no JSON was cut in the middle, whatever came before it.
-            let Ok(chunk) = Json::parse(&event.data) else {
+            if !self.chunk(&event.data, out)? {
                 return Err(broken_off());
-            };
-            self.chunk(chunk, &event.data, out)?;
+            }
         }
         self.end(out)
     }
@@ -197,16 +195,15 @@ impl GeminiReader {
             kind: ErrorType::ProviderUnavailable,
             ..found
         };
-        let Ok(json) = Json::parse(body) else {
+        self.reply.habits.keep_text = true;
+        if !self.chunk(body, out)? {
             let what = if body.trim_ascii().starts_with(b"<") {
                 "expected a reply in JSON, found a page of HTML"
             } else {
                 "expected a reply in JSON, found something else or a part of it"
             };
             return Err(garbage(self.fault(body), what.into()));
-        };
-        self.reply.habits.keep_text = true;
-        self.chunk(json, body, out)?;
+        }
         if self.reply.is_empty() {
             let found = self.fault(body);
             let what = format!(

@@ -43,13 +43,19 @@ impl Counts {
                 b"totalTokenCount" => &mut self.total,
                 b"cachedContentTokenCount" => &mut self.cached,
                 b"promptTokensDetails" => {
-                    self.prompt_audio = of_modality(value, "AUDIO").or(self.prompt_audio);
-                    self.prompt_video = of_modality(value, "VIDEO").or(self.prompt_video);
+                    modalities(value, |modality, count| match modality {
+                        b"AUDIO" => self.prompt_audio = Some(count),
+                        b"VIDEO" => self.prompt_video = Some(count),
+                        _ => {}
+                    });
                     continue;
                 }
                 b"candidatesTokensDetails" => {
-                    self.audio = of_modality(value, "AUDIO").or(self.audio);
-                    self.image = of_modality(value, "IMAGE").or(self.image);
+                    modalities(value, |modality, count| match modality {
+                        b"AUDIO" => self.audio = Some(count),
+                        b"IMAGE" => self.image = Some(count),
+                        _ => {}
+                    });
                     continue;
                 }
                 _ => continue,
@@ -91,13 +97,21 @@ impl Counts {
     }
 }
 
-/// The count of one modality in a list of details.
-fn of_modality(details: Json<'_>, modality: &str) -> Option<u64> {
-    let entry = details.elements().find(|entry| {
-        let found = entry.get("modality");
-        found.is_some_and(|found| found.is(modality))
-    })?;
-    entry.get("tokenCount")?.u64()
+/// Reads a list of counts, each with its modality.
+fn modalities(details: Json<'_>, mut each: impl FnMut(&[u8], u64)) {
+    for entry in details.elements() {
+        let (mut modality, mut count) = (None, None);
+        for (key, value) in entry.members() {
+            match key.escaped() {
+                b"modality" => modality = value.escaped(),
+                b"tokenCount" => count = value.u64(),
+                _ => {}
+            }
+        }
+        if let (Some(modality), Some(count)) = (modality, count) {
+            each(modality, count);
+        }
+    }
 }
 
 #[cfg(test)]

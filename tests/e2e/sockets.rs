@@ -14,7 +14,13 @@ use tokio::{
     time::timeout,
 };
 use waystation_core::{HttpRequest, Phase, PoolKey, SendLimits, Sent, Transport, TransportError};
-use waystation_server::{app::App, connection::Patience, mock, routes, serve};
+use waystation_server::{
+    app::App,
+    connection::Patience,
+    mock,
+    routes::{self, Site},
+    serve,
+};
 use waystation_sim::{Pacing, Simulator, fixtures};
 use waystation_tests::Setup;
 use waystation_transport::UpstreamTransport;
@@ -35,7 +41,7 @@ async fn upstream(tasks: &mut JoinSet<()>) -> SocketAddr {
     let router = mock::router(Simulator::new(1).with_pacing(Pacing::Instant));
     tasks.spawn(async move {
         let _kept = stop;
-        serve::serve(listener, router, Patience::USUAL, stopped).await;
+        serve::serve(listener, router.into(), Patience::USUAL, stopped).await;
     });
     address
 }
@@ -159,14 +165,97 @@ async fn gateway(tasks: &mut JoinSet<()>) -> (SocketAddr, SocketAddr) {
     ));
     let transport = Arc::new(UpstreamTransport::new().unwrap());
     let app = App::new(setup.resolve().unwrap(), transport);
+    (served(tasks, Site::of(&app)).await, upstream)
+}
+
+/// Where a site is served.
+async fn served(tasks: &mut JoinSet<()>, site: Site) -> SocketAddr {
     let (listener, address) = listener().await;
     let (stop, stopped) = watch::channel(false);
-    let router = routes::router(&app);
     tasks.spawn(async move {
         let _kept = stop;
-        serve::serve(listener, router, Patience::USUAL, stopped).await;
+        serve::serve(listener, site, Patience::USUAL, stopped).await;
     });
-    (address, upstream)
+    address
+}
+
+/// The lines of an answer's head, and its body, without what differs from answer to answer.
+async fn told(address: SocketAddr, head: &str, body: &str) -> (Vec<String>, String) {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{head}\r\ncontent-type: application/json\r\nx-request-id: a-1\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let same = |line: &&str| !line.starts_with("date:") && !line.starts_with("x-generation-id:");
+    let mut lines: Vec<String> = head.lines().filter(same).map(str::to_owned).collect();
+    lines[1..].sort();
+    let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+    for member in ["id", "created"] {
+        body.as_object_mut().unwrap().remove(member);
+    }
+    (lines, body.to_string())
+}
+
+/// Chat requests pass the router by: nobody may see that.
+#[tokio::test]
+async fn the_site_answers_what_its_router_answers() {
+    let mut tasks = JoinSet::new();
+    let upstream = upstream(&mut tasks).await;
+    let setup = Setup::one("price = { prompt = '1', completion = '1' }").config(&format!(
+        "[server]\ncors_origins = ['https://a.example']\n\
+         [providers.one]\nbase_url = 'http://{upstream}/v1'"
+    ));
+    let transport = Arc::new(UpstreamTransport::new().unwrap());
+    let app = App::new(setup.resolve().unwrap(), transport);
+    let site = served(&mut tasks, Site::of(&app)).await;
+    let router = served(&mut tasks, routes::router(&app).into()).await;
+    let good = fixtures::chat_with("acme/one", "Say a few words", json!({}));
+    let good = String::from_utf8(good.to_vec()).unwrap();
+    let chat = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost";
+    for (head, body, status) in [
+        (chat, &*good, 200),
+        (chat, "{", 400),
+        (
+            "POST /api/v1/chat/completions?a=b HTTP/1.1\r\nhost: localhost",
+            &*good,
+            200,
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\norigin: https://a.example",
+            &*good,
+            200,
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\norigin: https://b.example",
+            &*good,
+            403,
+        ),
+        (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: b.example",
+            &*good,
+            403,
+        ),
+        (
+            "POST /v1/chat/completions/ HTTP/1.1\r\nhost: localhost",
+            &*good,
+            404,
+        ),
+        (
+            "GET /v1/chat/completions HTTP/1.1\r\nhost: localhost",
+            "",
+            405,
+        ),
+    ] {
+        let answer = told(site, head, body).await;
+        let begin = format!("HTTP/1.1 {status} ");
+        assert!(answer.0[0].starts_with(&begin), "{head}: {answer:?}");
+        assert_eq!(answer, told(router, head, body).await, "{head}");
+    }
 }
 
 /// A client of bare bytes.

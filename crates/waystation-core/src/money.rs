@@ -310,17 +310,30 @@ fn write_decimal(
     unit: u128,
     places: usize,
 ) -> fmt::Result {
-    let (whole, rest) = (units / unit, units % unit);
-    let mut number = itoa::Buffer::new();
-    f.write_str(number.format(whole))?;
+    const ZEROS: &str = "000000000000000";
+    let (mut before, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
+    // What fits into a word is divided as one: amounts nearly always do.
+    let (whole, rest, digits) = match (u64::try_from(units), u64::try_from(unit)) {
+        (Ok(units), Ok(unit)) => {
+            let rest = units % unit;
+            (
+                before.format(units / unit),
+                u128::from(rest),
+                behind.format(rest),
+            )
+        }
+        _ => {
+            let rest = units % unit;
+            (before.format(units / unit), rest, behind.format(rest))
+        }
+    };
+    f.write_str(whole)?;
     if rest == 0 {
         return Ok(());
     }
-    let digits = number.format(rest);
     f.write_str(".")?;
-    for _ in digits.len()..places {
-        f.write_str("0")?;
-    }
+    let zeros = places.saturating_sub(digits.len());
+    f.write_str(ZEROS.get(..zeros).unwrap_or(ZEROS))?;
     f.write_str(digits.trim_end_matches('0'))
 }
 

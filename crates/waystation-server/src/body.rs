@@ -2,9 +2,9 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as HttpBody;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep_until},
@@ -54,6 +54,9 @@ pub const SLOWEST: u64 = 1024;
 /// Room is counted in pieces of this many bytes.
 const PIECE: usize = 1024;
 
+/// Smaller bodies are copied out of what they were read into.
+const SMALL: usize = 4 * 1024;
+
 /// How much of a body that is too large is still read, and thrown away, before it is refused: a
 /// client that is cut off while it sends never sees the reason.
 const PATIENCE: usize = 2;
@@ -98,16 +101,15 @@ impl Room {
     }
 }
 
-/// Reads a body within `bounds`. One that arrives in one piece is not copied. What it takes of
+/// Reads a body within `bounds`. A large one that arrives in one piece is not copied. What it takes of
 /// the room is to be kept as long as the body is.
 ///
 /// # Errors
 /// [`BodyError`] when it is larger, breaks off, comes too slowly, or finds no room.
-pub async fn read(
-    mut body: Body,
-    bounds: Bounds,
-    room: &Room,
-) -> Result<(Bytes, Taken), BodyError> {
+pub async fn read<B>(mut body: B, bounds: Bounds, room: &Room) -> Result<(Bytes, Taken), BodyError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     let limit = bounds.bytes;
     let begin = Instant::now();
     let mut last = begin;
@@ -157,11 +159,21 @@ pub async fn read(
     if seen > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok((first.unwrap_or_else(|| rest.freeze()), taken))
+    Ok((first.map_or_else(|| rest.freeze(), own), taken))
+}
+
+/// A piece that keeps no more than itself: what it was read into is free for the connection's next read.
+fn own(piece: Bytes) -> Bytes {
+    if piece.len() < SMALL {
+        Bytes::copy_from_slice(&piece)
+    } else {
+        piece
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use futures_util::StreamExt as _;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! One connection of a client, served, with a limit on every wait for it: to begin a request, to send
 //! the rest of its head, and to take what is written. Bodies are bounded where they are read (`body.rs`);
-//! what is answered is the router's.
+//! what is answered is the site's.
 
 mod watched;
 
@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use crate::routes::Site;
+use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_util::{
@@ -23,8 +24,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
-use tower::Service as _;
-
 use watched::{Requests, Watched};
 
 /// How long a client may let the gateway wait, and how large a head may be.
@@ -47,21 +46,18 @@ struct Answering {
 }
 
 /// Serves `io` until it is closed, or until `stopped` says so and its last request is answered.
-pub async fn serve<Io>(
-    io: Io,
-    router: Router,
-    patience: Patience,
-    mut stopped: watch::Receiver<bool>,
-) where
+pub async fn serve<Io>(io: Io, site: Site, patience: Patience, mut stopped: watch::Receiver<bool>)
+where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let requests = Arc::new(Requests::default());
     let io = TokioIo::new(Watched::new(io, patience, Arc::clone(&requests)));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = requests.begin();
-        let answer = router.clone().call(request.map(Body::new));
+        // A request is answered on the heap: what stands around it is moved.
+        let answer = Box::pin(site.clone().answer(request));
         async move {
-            let response = answer.await?;
+            let response = answer.await;
             Ok::<Response<Answering>, Infallible>(response.map(|body| Answering {
                 body,
                 _request: under_way,

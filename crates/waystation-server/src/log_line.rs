@@ -1,21 +1,22 @@
 //! Log lines as JSON: one flat object a line, written straight from the event's fields. Made for events
 //! only; this program opens no spans. Where lines go is the caller's.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::Writer,
-        time::{FormatTime, SystemTime},
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 use waystation_core::ObjectWriter;
+
+use crate::calendar;
 
 /// Writes `{"timestamp", "level", ...the event's fields, "target"}`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,13 +36,13 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::with_capacity(32);
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
         let mut line = Vec::with_capacity(768);
         let mut object = ObjectWriter::open(&mut line);
-        object
-            .string("timestamp", &time)
-            .string("level", event.metadata().level().as_str());
+        let time = object.key("timestamp");
+        time.push(b'"');
+        write_time(now(), time);
+        time.push(b'"');
+        object.string("level", event.metadata().level().as_str());
         event.record(&mut Fields(&mut object));
         object.string("target", event.metadata().target());
         object.close();
@@ -51,6 +52,41 @@ where
             Ok(line) => writer.write_str(line),
             Err(_) => writer.write_str(&String::from_utf8_lossy(&line)),
         }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log line tells the wall time, whatever clock requests are told"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Appends a time in UTC, to the microsecond. What is before 1970 is told as its beginning.
+fn write_time(time: SystemTime, out: &mut Vec<u8>) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, micros) = (since.as_secs(), since.subsec_micros());
+    let (year, month, day) = calendar::date(seconds / 86_400);
+    let clock = seconds % 86_400;
+    let digits = |value: u64, count: u32, out: &mut Vec<u8>| {
+        for place in (0..count).rev() {
+            let digit = value / 10_u64.pow(place) % 10;
+            out.push(b'0' + u8::try_from(digit).unwrap_or_default());
+        }
+    };
+    let parts = [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (clock / 3_600, 2, b':'),
+        (clock / 60 % 60, 2, b':'),
+        (clock % 60, 2, b'.'),
+        (micros.into(), 6, b'Z'),
+    ];
+    for (value, count, behind) in parts {
+        digits(value, count, out);
+        out.push(behind);
     }
 }
 
@@ -86,7 +122,10 @@ impl Visit for Fields<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use super::*;
 
@@ -103,6 +142,28 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn times_are_told_as_the_logs_library_tells_them() {
+        use tracing_subscriber::fmt::time::FormatTime as _;
+        let told = |seconds: u64, micros: u64| {
+            let mut out = Vec::new();
+            let since = Duration::from_secs(seconds) + Duration::from_micros(micros);
+            write_time(UNIX_EPOCH + since, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(told(0, 0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(told(951_782_399, 7), "2000-02-28T23:59:59.000007Z");
+        assert_eq!(told(951_782_400, 999_999), "2000-02-29T00:00:00.999999Z");
+        assert_eq!(told(951_868_800, 0), "2000-03-01T00:00:00.000000Z");
+        assert_eq!(told(4_107_542_400, 0), "2100-03-01T00:00:00.000000Z");
+        let mut theirs = String::new();
+        tracing_subscriber::fmt::time::SystemTime
+            .format_time(&mut Writer::new(&mut theirs))
+            .unwrap();
+        let shape = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(shape(&theirs), shape(&told(0, 0)));
     }
 
     #[test]

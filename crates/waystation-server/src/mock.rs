@@ -75,7 +75,7 @@ pub async fn run(listen: &Listen, script: Option<&Path>, pacing: Pacing) -> Resu
     }
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
-        () = serve::serve(listener, router(simulator), Patience::USUAL, stopped) => {}
+        () = serve::serve(listener, router(simulator).into(), Patience::USUAL, stopped) => {}
         _ = serve::stop_signal() => {}
     }
     Ok(())

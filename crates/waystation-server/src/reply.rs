@@ -9,6 +9,8 @@ pub use metadata::{MEMBER as METADATA, Metadata};
 pub use sse::{Held, Waiting, body as sse_body};
 pub use whole::completion;
 
+use std::io::Write as _;
+
 use waystation_core::{Cost, ObjectWriter, Tokens, Usd};
 use waystation_gateway::Settled;
 
@@ -57,35 +59,27 @@ pub(crate) fn write_usage(settled: &Settled, out: &mut Vec<u8>) {
 /// provider and the services of plugins charge, so nothing is to be added to it.
 fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
     let fees = settled.spent.fee;
-    let total = settled.total.map(|total| (total + fees).to_string());
-    amount(object, "cost", total);
+    amount(object, "cost", settled.total.map(|total| total + fees));
     object.bool("is_byok", false);
     let mut details = object.object("cost_details");
-    let part = |part: fn(&Cost) -> String| settled.cost.as_ref().map(part);
-    amount(
-        &mut details,
-        "upstream_inference_cost",
-        settled.total.map(|total| total.to_string()),
-    );
-    amount(
-        &mut details,
-        "upstream_inference_prompt_cost",
-        part(|cost| cost.prompt.to_string()),
-    );
-    let completion = part(|cost| cost.completion.to_string());
+    let part = |part: fn(&Cost) -> Usd| settled.cost.as_ref().map(part);
+    amount(&mut details, "upstream_inference_cost", settled.total);
+    let prompt = part(|cost| cost.prompt);
+    amount(&mut details, "upstream_inference_prompt_cost", prompt);
+    let completion = part(|cost| cost.completion);
     amount(
         &mut details,
         "upstream_inference_completions_cost",
         completion,
     );
     if let Some(hedge) = settled.hedge {
-        amount(&mut details, "hedge_cost", Some(hedge.to_string()));
+        amount(&mut details, "hedge_cost", Some(hedge));
     }
     if let Some(continued) = settled.continued {
-        amount(&mut details, "continued_cost", Some(continued.to_string()));
+        amount(&mut details, "continued_cost", Some(continued));
     }
     if fees != Usd::ZERO {
-        amount(&mut details, "plugin_fees", Some(fees.to_string()));
+        amount(&mut details, "plugin_fees", Some(fees));
     }
     details.close();
 }
@@ -118,9 +112,11 @@ fn optional(object: &mut ObjectWriter<'_>, key: &str, count: Option<Tokens>) {
     }
 }
 
-fn amount(object: &mut ObjectWriter<'_>, key: &str, amount: Option<String>) {
-    match amount {
-        Some(amount) => object.raw(key, amount.as_bytes()),
-        None => object.null(key),
+fn amount(object: &mut ObjectWriter<'_>, key: &str, amount: Option<Usd>) {
+    let Some(amount) = amount else {
+        object.null(key);
+        return;
     };
+    // Writing to memory does not fail.
+    let _ = write!(object.key(key), "{amount}");
 }

@@ -35,39 +35,70 @@ const PUBLIC: &[&str] = &[
     "/v1/providers",
 ];
 
+/// What the answer to a request says of it, whoever gives that answer.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    /// The request's id.
+    pub(crate) id: Arc<str>,
+    /// Its origin, where that is listed.
+    allowed: Option<HeaderValue>,
+}
+
 /// The rim as a layer.
 pub async fn rim(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let live = app.live();
-    let id = request_id(request.headers(), &app);
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let allowed = origin
-        .as_ref()
-        .filter(|origin| is_listed(&live, origin))
-        .cloned();
-    let mut response = match refuse(&live, &app, &request, allowed.is_some()) {
-        Some(refusal) => refusal,
-        None if allowed.is_some() && request.method() == Method::OPTIONS => preflight(&request),
-        None => match caller(&live, &request) {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-                next.run(request).await
-            }
-            Err(response) => *response,
-        },
+    let (entrance, admitted) = Entrance::of(&app, &request);
+    let response = match admitted {
+        Ok(caller) => {
+            let id = RequestId(Arc::clone(&entrance.id));
+            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(id);
+            next.run(request).await
+        }
+        Err(refusal) => *refusal,
     };
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, id);
+    entrance.mark(response)
+}
+
+// === impl Entrance ===
+
+impl Entrance {
+    /// Looks at a request's head: who asks, or the answer that it gets in place of its route's.
+    pub(crate) fn of<B>(
+        app: &App,
+        request: &http::Request<B>,
+    ) -> (Self, Result<Caller, Box<Response>>) {
+        let live = app.live();
+        let origin = request.headers().get(header::ORIGIN);
+        let entrance = Self {
+            id: request_id(request.headers(), app),
+            allowed: origin.filter(|origin| is_listed(&live, origin)).cloned(),
+        };
+        let listed = entrance.allowed.is_some();
+        let admitted = match refuse(&live, app, request, listed) {
+            Some(refusal) => Err(Box::new(refusal)),
+            None if listed && request.method() == Method::OPTIONS => {
+                Err(Box::new(preflight(request)))
+            }
+            None => caller(&live, request),
+        };
+        (entrance, admitted)
     }
-    if let Some(origin) = allowed {
+
+    /// Names the request in its answer.
+    pub(crate) fn mark(self, mut response: Response) -> Response {
         let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::VARY, HeaderValue::from_static("origin"));
-        let exposed = "x-generation-id, x-request-id, retry-after";
-        let exposed = HeaderValue::from_static(exposed);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(origin) = self.allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::VARY, HeaderValue::from_static("origin"));
+            let exposed = "x-generation-id, x-request-id, retry-after";
+            let exposed = HeaderValue::from_static(exposed);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        response
     }
-    response
 }
 
 /// The client's own id where it is sane, else a new one.
@@ -94,7 +125,12 @@ fn is_listed(live: &Live, origin: &HeaderValue) -> bool {
 }
 
 /// The reasons to refuse a request whoever sends it.
-fn refuse(live: &Live, app: &App, request: &Request, origin_listed: bool) -> Option<Response> {
+fn refuse<B>(
+    live: &Live,
+    app: &App,
+    request: &http::Request<B>,
+    origin_listed: bool,
+) -> Option<Response> {
     let headers = request.headers();
     if let Some(hop) = headers.get(HOP)
         && hop.as_bytes() == app.instance().as_bytes()
@@ -150,7 +186,7 @@ fn is_json(value: &HeaderValue) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn preflight(request: &Request) -> Response {
+fn preflight<B>(request: &http::Request<B>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -170,7 +206,7 @@ fn preflight(request: &Request) -> Response {
 }
 
 /// The caller. Public paths are open to everybody, but a valid key is recognised there too.
-fn caller(live: &Live, request: &Request) -> Result<Caller, Box<Response>> {
+fn caller<B>(live: &Live, request: &http::Request<B>) -> Result<Caller, Box<Response>> {
     let path = request.uri().path();
     let path = path
         .strip_prefix("/api")

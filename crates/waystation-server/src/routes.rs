@@ -11,22 +11,86 @@ pub mod records;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    BoxError, Router,
+    body::Body,
     extract::Request,
     middleware,
     response::Response,
     routing::{get, post},
 };
+use bytes::Bytes;
 use http::Method;
+use hyper::body::Body as HttpBody;
+use tower::Service as _;
 use waystation_core::ErrorType;
 
 use crate::{app::App, error, rim};
 
+/// What stands before every path of the interface.
+const PREFIXES: [&str; 2] = ["/v1", "/api/v1"];
+/// Where chat requests go.
+const CHAT: &str = "/chat/completions";
+
+/// What a connection's requests are answered by: the router, and without its layers what nearly all
+/// of them want.
+#[derive(Clone, Debug)]
+pub struct Site {
+    router: Router,
+    app: Option<Arc<App>>,
+}
+
+// === impl Site ===
+
+impl Site {
+    /// The data plane.
+    #[must_use]
+    pub fn of(app: &Arc<App>) -> Self {
+        Self {
+            router: router(app),
+            app: Some(Arc::clone(app)),
+        }
+    }
+
+    /// Answers one request. The router would answer the same.
+    pub(crate) async fn answer<B>(self, request: http::Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+    {
+        let Self { mut router, app } = self;
+        if let Some(app) = app.filter(|_| is_chat(&request)) {
+            let (entrance, admitted) = rim::Entrance::of(&app, &request);
+            let response = match admitted {
+                Ok(caller) => {
+                    let who = (caller, Arc::clone(&entrance.id));
+                    chat::answer(app, who, request).await
+                }
+                Err(refusal) => *refusal,
+            };
+            return entrance.mark(response);
+        }
+        let answer = router.call(request.map(Body::new));
+        answer.await.unwrap_or_else(|never| match never {})
+    }
+}
+
+impl From<Router> for Site {
+    /// A site that has nothing but its router.
+    fn from(router: Router) -> Self {
+        Self { router, app: None }
+    }
+}
+
+fn is_chat<B>(request: &http::Request<B>) -> bool {
+    let path = request.uri().path();
+    let below = |prefix: &str| path.strip_prefix(prefix) == Some(CHAT);
+    request.method() == Method::POST && PREFIXES.into_iter().any(below)
+}
+
 /// Every route of the data plane.
 pub fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .nest("/v1", api())
-        .nest("/api/v1", api())
+        .nest(PREFIXES[0], api())
+        .nest(PREFIXES[1], api())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .fallback(not_found)
@@ -37,7 +101,7 @@ pub fn router(app: &Arc<App>) -> Router {
 
 fn api() -> Router<Arc<App>> {
     Router::new()
-        .route("/chat/completions", post(chat::completions))
+        .route(CHAT, post(chat::completions))
         .route("/route/explain", post(explain::explain))
         .route("/models", get(models::list))
         .route("/models/count", get(models::count))

@@ -26,7 +26,7 @@ use crate::{
     banner,
     config::{self, Environment, Flags, Listen, Resolved},
     connection::{self, Patience},
-    routes,
+    routes::Site,
     workers::Workers,
 };
 
@@ -100,11 +100,11 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     if let Some(listener) = admin_listener {
-        let router = admin::router(&app);
-        tasks.spawn(serve(listener, router, server.patience(), stopped.clone()));
+        let site = admin::router(&app).into();
+        tasks.spawn(serve(listener, site, server.patience(), stopped.clone()));
     }
     let address = listener.local_addr().ok();
-    let mut workers = Workers::start(&routes::router(&app), server.patience(), &stopped)
+    let mut workers = Workers::start(&Site::of(&app), server.patience(), &stopped)
         .map_err(ServeError::Workers)?;
     banner::print(&facts, &app, address);
     let reloading = reloads(Arc::clone(&app), flags, environment, file);
@@ -192,18 +192,18 @@ pub async fn listen(address: &Listen) -> Result<TcpListener, ServeError> {
 /// Serves one listener until told to stop, then until its last request is answered.
 pub async fn serve(
     listener: TcpListener,
-    router: axum::Router,
+    site: Site,
     patience: Patience,
     stopped: watch::Receiver<bool>,
 ) {
     let listener = listener.tap_io(|stream| no_delay(stream));
-    serve_on(listener, router, patience, stopped).await;
+    serve_on(listener, site, patience, stopped).await;
 }
 
 /// The same for connections from anywhere.
 pub(crate) async fn serve_on<L>(
     mut listener: L,
-    router: axum::Router,
+    site: Site,
     patience: Patience,
     mut stopped: watch::Receiver<bool>,
 ) where
@@ -218,7 +218,7 @@ pub(crate) async fn serve_on<L>(
     loop {
         tokio::select! {
             (io, _) = listener.accept() => {
-                connections.spawn(connection::serve(io, router.clone(), patience, until.clone()));
+                connections.spawn(connection::serve(io, site.clone(), patience, until.clone()));
             }
             Some(ended) = connections.join_next() => report(ended),
             () = &mut stop => break,

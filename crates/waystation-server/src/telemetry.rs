@@ -51,16 +51,20 @@ impl Ledger for Telemetry {
 fn log(entry: &Entry) {
     let ms = |took: std::time::Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     // What the client wrote as its model is logged only where it is a model's name.
-    let requested = entry
-        .requested
-        .parse::<ModelRef>()
-        .map(|model| model.to_string());
+    let served = entry.model.as_ref().map(|model| model.as_str());
+    let same = served.filter(|served| *served == &*entry.requested);
+    let parsed = match same {
+        Some(_) => None,
+        None => entry.requested.parse::<ModelRef>().ok(),
+    };
+    let parsed = parsed.map(|model| model.to_string());
+    let requested = same.or(parsed.as_deref());
     tracing::info!(
         generation = entry.id.as_str(),
         request = entry.request_id.as_deref(),
         key = entry.key.as_deref(),
-        requested = requested.ok(),
-        model = entry.model.as_ref().map(|model| model.as_str()),
+        requested,
+        model = served,
         endpoint = entry.endpoint.as_ref().map(|endpoint| endpoint.as_str()),
         router = entry.router.as_ref().map(|router| router.as_str()),
         attempts = entry.attempts.len(),

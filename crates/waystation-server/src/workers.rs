@@ -14,14 +14,14 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use axum::{Router, serve::Listener};
+use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
 };
 
-use crate::{connection::Patience, log_writer, serve};
+use crate::{connection::Patience, log_writer, routes::Site, serve};
 
 /// Connections that wait for a worker to take them. When so many do, accepting waits, and the system
 /// keeps those that come then.
@@ -65,7 +65,7 @@ impl Workers {
     /// # Errors
     /// What the system says when a thread or its runtime cannot be had.
     pub(crate) fn start(
-        router: &Router,
+        site: &Site,
         patience: Patience,
         stopped: &watch::Receiver<bool>,
     ) -> io::Result<Self> {
@@ -84,14 +84,14 @@ impl Workers {
                 connections,
                 open: Arc::clone(&open),
             };
-            let (router, stopped) = (router.clone(), stopped.clone());
+            let (site, stopped) = (site.clone(), stopped.clone());
             let (idle, mut cutting) = (idle.clone(), cutting.clone());
             let work = move || {
                 let _until_done = idle;
                 log_writer::keep();
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve::serve_on(handed, router, patience, stopped) => {}
+                        () = serve::serve_on(handed, site, patience, stopped) => {}
                         _ = cutting.wait_for(|cut| *cut) => {}
                     }
                 });

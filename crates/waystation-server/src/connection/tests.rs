@@ -1,6 +1,9 @@
 //! Clients that are late, over connections in memory and under paused time.
 
-use axum::routing::{get, post};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     task::JoinSet,
@@ -28,7 +31,7 @@ fn client(tasks: &mut JoinSet<()>) -> DuplexStream {
     let (stop, stopped) = watch::channel(false);
     tasks.spawn(async move {
         let _kept = stop;
-        serve(server, router, Patience::USUAL, stopped).await;
+        serve(server, router.into(), Patience::USUAL, stopped).await;
     });
     client
 }

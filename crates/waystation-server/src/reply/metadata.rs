@@ -3,16 +3,16 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use waystation_core::{AttemptRecord, Endpoint, EndpointId, ObjectWriter, StageReport};
 use waystation_gateway::{AttemptReport, Continued, GatewayError, Reply, Settled, Snapshot};
 use waystation_router::{NoRoute, Plan, Strategy};
 
 /// The headers that ask for it; any value but `enabled` does not.
-const HEADERS: [&str; 3] = [
-    "x-openrouter-metadata",
-    "x-openrouter-experimental-metadata",
-    "x-waystation-metadata",
+static HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-openrouter-metadata"),
+    HeaderName::from_static("x-openrouter-experimental-metadata"),
+    HeaderName::from_static("x-waystation-metadata"),
 ];
 
 /// The member of replies and of error envelopes.
@@ -35,12 +35,12 @@ struct Tried<'a> {
 impl Metadata {
     /// The wish, where one of the headers says `enabled`, in any case.
     #[must_use]
-    pub fn wanted(headers: &HeaderMap, snapshot: Arc<Snapshot>) -> Option<Self> {
-        let enabled = |name: &&str| {
-            let value = headers.get(*name).and_then(|value| value.to_str().ok());
+    pub fn wanted(headers: &HeaderMap, snapshot: impl FnOnce() -> Arc<Snapshot>) -> Option<Self> {
+        let enabled = |name: &HeaderName| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.is_some_and(|value| value.trim().eq_ignore_ascii_case("enabled"))
         };
-        HEADERS.iter().any(enabled).then_some(Self(snapshot))
+        HEADERS.iter().any(enabled).then(|| Self(snapshot()))
     }
 
     /// Of a reply that is complete, or that broke off.

@@ -8,7 +8,9 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use hyper::body::Body as HttpBody;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use waystation_core::{Answer, ChatRequest, GenerationId};
 use waystation_gateway::{Batch, Caller, GatewayError, Reply};
@@ -22,18 +24,32 @@ use crate::{
 
 const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
 const SIMULATED: HeaderName = HeaderName::from_static("x-waystation-simulated");
+static SESSION: HeaderName = HeaderName::from_static("x-session-id");
+static REFERER: HeaderName = HeaderName::from_static("http-referer");
 const WARNING: HeaderName = HeaderName::from_static("x-waystation-warning");
 
 /// A request's place among all requests, and its body's share of the memory for bodies.
 type Place = (OwnedSemaphorePermit, body::Taken);
 
-/// Answers a chat request.
+/// Answers a chat request that came through the router.
 pub async fn completions(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<auth::Caller>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
+    answer(app, (caller, request_id), request).await
+}
+
+/// Answers a chat request of somebody who may ask.
+pub(crate) async fn answer<B>(
+    app: Arc<App>,
+    (caller, request_id): (auth::Caller, Arc<str>),
+    request: http::Request<B>,
+) -> Response
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     let live = app.live();
     let (head, body) = request.into_parts();
     let bounds = live.config.server.body_bounds();
@@ -51,7 +67,7 @@ pub async fn completions(
         Err(error) => return error::response(&error.into()),
     };
     let id = app.gateway().generation_id();
-    let metadata = Metadata::wanted(&head.headers, app.gateway().snapshot());
+    let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
     let mut caller = caller_of(&head.headers, caller, request_id);
     caller.generation = Some(id.clone());
     let notes = Arc::clone(&caller.notes);
@@ -77,16 +93,17 @@ pub async fn completions(
 }
 
 fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) -> Caller {
-    let text = |name: &str| {
+    // What a header may say is ASCII: bytes are characters.
+    let text = |name: &HeaderName| {
         let value = headers.get(name)?.to_str().ok()?;
-        Some(value.chars().take(512).collect::<String>())
+        Some(value.get(..512).unwrap_or(value).to_owned())
     };
     Caller {
         key: caller.key,
         request_id: Some(request_id),
-        session_id: text("x-session-id").filter(|id| id.len() <= 256),
-        referer: text("http-referer").or_else(|| text("referer")),
-        user_agent: text("user-agent"),
+        session_id: text(&SESSION).filter(|id| id.len() <= 256),
+        referer: text(&REFERER).or_else(|| text(&header::REFERER)),
+        user_agent: text(&header::USER_AGENT),
         ..Caller::default()
     }
 }

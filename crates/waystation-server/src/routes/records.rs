@@ -15,7 +15,7 @@ use waystation_core::{
 };
 
 use super::models::{array, data, number, text};
-use crate::{app::App, auth::Caller, error};
+use crate::{app::App, auth::Caller, calendar, error};
 
 /// Keys of a generation that this gateway has nothing to say to yet; clients want them there.
 const NOT_KEPT: [&str; 14] = [
@@ -260,18 +260,10 @@ fn ms(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `2026-11-10T08:30:00.125Z`. Source of the calendar: Howard Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms", `civil_from_days`.
+/// `2026-11-10T08:30:00.125Z`.
 fn iso8601(at: UnixMs) -> String {
     let (days, ms) = (at.get() / 86_400_000, at.get() % 86_400_000);
-    let z = days + 719_468;
-    let (era, doe) = (z / 146_097, z % 146_097);
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + u64::from(month <= 2);
+    let (year, month, day) = calendar::date(days);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
     let ms = ms % 1_000;
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")

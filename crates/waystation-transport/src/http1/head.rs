@@ -1,5 +1,7 @@
 //! The head of a response out of the bytes that have arrived. Pure, and fuzzed (`xtask/src/fuzz`).
 
+use std::mem::MaybeUninit;
+
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use waystation_core::ReplyHead;
@@ -64,9 +66,14 @@ impl Head {
 
     /// The head at the front, and its size in bytes; `None` when it is not complete.
     fn first(input: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(input).map_err(|error| match error {
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            input,
+            &mut headers,
+        );
+        let parsed = parsed.map_err(|error| match error {
             httparse::Error::TooManyHeaders => HeadError::TooLarge,
             error => HeadError::Syntax(error),
         })?;

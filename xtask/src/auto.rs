@@ -1,6 +1,7 @@
 //! Trains the auto router's weights and says what they are worth. It reads labelled prompts and writes
 //! `crates/waystation-auto/data`; the router itself is that crate's.
 
+mod decision;
 mod examples;
 mod linear;
 mod material;
@@ -45,10 +46,12 @@ pub(crate) fn train() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Trains without some benchmark or subjects, and measures on those: what to expect of prompts that
+/// Measures the weights of this build on the split `dev`, and whole decisions; then trains without some benchmark or subjects, and measures on those: what to expect of prompts that
 /// nobody has seen. Writes nothing.
 pub(crate) fn report() -> Result<(), Failure> {
     let material = Material::read()?;
+    report::dev(&material, Weights::bundled());
+    report::decisions(&material)?;
     report::held_out(&material)?;
     report::tasks(&material)
 }

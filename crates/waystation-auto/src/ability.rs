@@ -4,6 +4,7 @@
 
 mod table;
 
+pub(crate) use table::Compared;
 pub use table::spelled;
 
 use std::fmt;
@@ -130,6 +131,11 @@ impl Field {
         }
     }
 
+    /// Whether it is that field, or one that goes together with it.
+    pub(crate) fn is_near(self, other: Self) -> bool {
+        self == other || self.near() == Some(other)
+    }
+
     /// Its place in the order of [`ALL`](Self::ALL).
     pub(crate) const fn place(self) -> usize {
         self.column() as usize
@@ -177,12 +183,21 @@ impl Prior {
         let row = table::row(model.id.as_str());
         row.map_or_else(|| Self::Guess(Ability::guessed(model)), Self::Row)
     }
+
+    /// The measured row, where there is one.
+    pub(crate) const fn row(&self) -> Option<&'static table::Row> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Guess(_) => None,
+        }
+    }
 }
 
 // === impl Ability ===
 
 impl Ability {
-    /// What is known of a model for a task that is `confidence` sure, from 0 to 1; `prior` is the model's.
+    /// What is known of a model for a task whose field is `confidence` sure, from 0 to 1; `prior` is the model's.
+    /// `compared` says in which columns the candidates are compared.
     ///
     /// The operator's word (`overrides`) comes first, then a measured row, then the guess. A level that the operator gives
     /// (`levels`) takes the place of the general ability, and what was measured by field is added to it. What a row says of the
@@ -192,7 +207,7 @@ impl Ability {
     pub(crate) fn of(
         model: &Model,
         prior: Option<&Prior>,
-        (task, confidence): (Task, f32),
+        (task, confidence, compared): (Task, f32, Compared),
         (overrides, levels): (&Overrides, &Overrides),
     ) -> Self {
         if let Some(quality) = overrides.of(model.id.as_str(), task) {
@@ -203,7 +218,10 @@ impl Ability {
             };
         }
         let (mut known, general) = match prior {
-            Some(Prior::Row(row)) => (row.ability(Field::of(task), confidence), row.general()),
+            Some(Prior::Row(row)) => (
+                row.ability(Field::of(task), confidence, compared),
+                row.general(),
+            ),
             Some(Prior::Guess(guess)) => (guess.clone(), guess.mean),
             None => (Self::guessed(model), 0.0),
         };
@@ -293,7 +311,7 @@ mod tests {
         let (mut measured, mut all) = (0, 0);
         for model in catalog.models() {
             let prior = Prior::of(model);
-            let task = (Task::Math, 1.0);
+            let task = (Task::Math, 1.0, Compared::Both);
             let none = Overrides::default();
             let ability = Ability::of(model, Some(&prior), task, (&none, &none));
             assert!(
@@ -320,7 +338,13 @@ mod tests {
         let prior = Prior::of(model);
         let none = Overrides::default();
         let of = |levels: &Overrides, task| {
-            Ability::of(model, Some(&prior), (task, 1.0), (&none, levels)).mean
+            Ability::of(
+                model,
+                Some(&prior),
+                (task, 1.0, Compared::Both),
+                (&none, levels),
+            )
+            .mean
         };
         let level = |quality| {
             Overrides::new(vec![Override {

@@ -8,7 +8,7 @@ mod words;
 
 pub use cues::cue_names;
 pub use features::FEATURES;
-pub(crate) use features::Figures;
+pub(crate) use features::{Figures, Kind};
 pub(crate) use text::Text;
 
 /// The figures of a prompt, as training takes them.

@@ -14,7 +14,7 @@ use waystation_core::{
 use crate::{
     Ability, Basis, Decision, Defaults, Features, Field, Learned, Overrides, Router, Scored,
     Settings, Shifts, Task, Weights,
-    ability::Prior,
+    ability::{Compared, Prior},
     arithmetic::{log2, logistic, number},
     spelled,
     weights::Place,
@@ -174,7 +174,7 @@ impl AutoRouter {
         let (features, place) = Features::read(ask, chat);
         let task = match router {
             Router::ParetoCode => (Task::CodeGeneration, 1.0),
-            Router::Auto | Router::AutoBeta => (features.task, features.confidence),
+            Router::Auto | Router::AutoBeta => (features.task, features.field_confidence),
         };
         let mut able = self.candidates(ask, settings, task, pool);
         self.learn_of(&mut able, task.0, &place);
@@ -216,6 +216,8 @@ impl AutoRouter {
             }
         }
         let shifts = self.learned.as_ref().map(|learned| learned.shifts());
+        let rows = able.iter().filter_map(|(_, known)| known.prior.row());
+        let task = (task.0, task.1, Compared::of(rows, Field::of(task.0)));
         let candidate = |model| self.candidate(model, ask, task, shifts.as_deref());
         able.into_iter().map(candidate).collect()
     }
@@ -241,7 +243,7 @@ impl AutoRouter {
         &self,
         (model, known): (&'a Model, &Known),
         ask: &Ask,
-        task: (Task, f32),
+        task: (Task, f32, Compared),
         shifts: Option<&Shifts>,
     ) -> Candidate<'a> {
         let prior = Some(&known.prior);

@@ -6,7 +6,7 @@ use std::fmt;
 use waystation_core::{Ask, ChatRequest, Json, Modality, Parameter, Role, Tokens};
 
 use crate::{
-    Weights,
+    Field, Weights,
     prompt::{Figures, Text},
     weights::Place,
 };
@@ -137,6 +137,8 @@ pub struct Features {
     pub task: Task,
     /// How sure that is, from 0 to 1: 1 where a rule told it.
     pub confidence: f32,
+    /// How sure the field of abilities is that the task needs: the confidence of all tasks of that field.
+    pub field_confidence: f32,
     /// The estimated need for a strong model, from 0 to 1: roughly the share of prompts that need
     /// one less. It orders prompts; it is no probability.
     pub difficulty: f32,
@@ -245,6 +247,7 @@ impl Features {
         let (mut features, place) = Self::with_place(&asked(chat));
         if let Some(task) = certain(ask, features.task) {
             (features.task, features.confidence) = (task, 1.0);
+            features.field_confidence = 1.0;
         } else if chat.wants_json() && features.confidence < DOUBTFUL {
             features.task = Task::Extraction;
         }
@@ -269,11 +272,14 @@ impl Features {
         let possible = |task: Task| !figures.has_code || task.is_code();
         let shares = Task::LEARNED.into_iter().zip(judged.tasks);
         let shares = shares.filter(|(task, _)| possible(*task));
-        let best = shares.max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let best = shares.clone().max_by(|(_, a), (_, b)| a.total_cmp(b));
         let (task, confidence) = best.unwrap_or((Task::Chat, 0.0));
+        let field = Field::of(task);
+        let kin = shares.filter(|(task, _)| field.is_near(Field::of(*task)));
         let features = Self {
             task,
             confidence,
+            field_confidence: kin.map(|(_, share)| share).sum(),
             difficulty: judged.difficulty,
             hardness: judged.hardness,
             demands: figures.demands,

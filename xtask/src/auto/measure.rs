@@ -1,6 +1,11 @@
 //! How good an order of prompts is for sending them to a strong or a weak model. The definitions are
 //! those of RouteLLM (arXiv 2406.18665), with every cut of the order and ties shared out.
 
+use super::perturbation::Dice;
+
+/// Samples that an interval is taken from.
+const SAMPLES: usize = 200;
+
 /// The average share of the gap between the two models that the order recovers; 0.5 is chance.
 pub(crate) fn apgr(gains: &[f32], scores: &[f32]) -> f64 {
     let mut order: Vec<usize> = (0..gains.len()).collect();
@@ -21,6 +26,21 @@ pub(crate) fn apgr(gains: &[f32], scores: &[f32]) -> f64 {
         at = end;
     }
     area / count / total
+}
+
+/// Where 95 of 100 samples of as many prompts, drawn with replacement, have that share (the bootstrap).
+pub(crate) fn interval(gains: &[f32], scores: &[f32]) -> (f64, f64) {
+    let mut dice = Dice::new(11);
+    let mut found: Vec<f64> = (0..SAMPLES)
+        .map(|_| {
+            let drawn = (0..gains.len()).map(|_| dice.below(gains.len()));
+            let (gains, scores): (Vec<f32>, Vec<f32>) =
+                drawn.map(|at| (gains[at], scores[at])).unzip();
+            apgr(&gains, &scores)
+        })
+        .collect();
+    found.sort_by(f64::total_cmp);
+    (found[SAMPLES / 40], found[SAMPLES - 1 - SAMPLES / 40])
 }
 
 /// The share of prompts on the same side of the middle before and after.
@@ -46,6 +66,11 @@ mod tests {
         assert!((apgr(&gains, &[0.0; 4]) - 0.5).abs() < 1e-9);
         assert!(apgr(&gains, &[1.0, 0.0, 0.0, 1.0]) > 0.7);
         assert!(apgr(&gains, &[0.0, 1.0, 1.0, 0.0]) < 0.3);
+        let many: Vec<f32> = (0..400_u16).map(|at| f32::from(at % 3 % 2)).collect();
+        let (low, high) = interval(&many, &[0.0; 400]);
+        assert!((low - 0.5).abs() < 1e-9 && (high - 0.5).abs() < 1e-9);
+        let (low, high) = interval(&many, &many);
+        assert!(low > 0.7 && low < high && high < 1.0, "{low} {high}");
         assert!((unchanged(&[1.0, 2.0, 3.0], &[1.0, 2.0, 0.0]) - 2.0 / 3.0).abs() < 1e-9);
     }
 }

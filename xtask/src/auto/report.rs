@@ -4,10 +4,11 @@
 use waystation_auto::{Task, Weights, row};
 
 use super::{
+    decision::{Chooser, TRADEOFFS},
     examples::Example,
     fit,
     material::{Material, STRONG, WEAK, task_of},
-    measure::{apgr, unchanged},
+    measure::{apgr, interval, unchanged},
     perturbation::KINDS,
     tasks as fit_tasks,
 };
@@ -34,6 +35,18 @@ pub(crate) fn dev(material: &Material, weights: &Weights) {
         &mmlu,
         (STRONG, WEAK),
     );
+    let bench = |name: &'static str| {
+        material.chosen(move |example| example.split == "dev" && example.bench == name)
+    };
+    one(material, weights, "dev: CRUX", &bench("crux"), LADDER);
+    one(
+        material,
+        weights,
+        "dev: MATH, level 5",
+        &bench("math-l5"),
+        LADDER,
+    );
+    one(material, weights, "dev: MATH", &bench("math"), OPEN);
     for (at, kind) in KINDS.iter().enumerate() {
         let score = |variant: usize| -> Vec<f32> {
             let figures = chosen.iter().map(|one| &material.figures[*one][variant]);
@@ -56,6 +69,30 @@ pub(crate) fn dev(material: &Material, weights: &Weights) {
         known.len(),
         right.count()
     );
+}
+
+/// How steady whole decisions are on the split `dev`.
+pub(crate) fn decisions(material: &Material) -> Result<(), Failure> {
+    let chooser = Chooser::new()?;
+    let chosen = material.chosen(|example| example.split == "dev");
+    let prompts: Vec<&str> = chosen
+        .iter()
+        .map(|at| material.examples[*at].prompt.as_str())
+        .collect();
+    for tradeoff in TRADEOFFS {
+        let found = chooser.steadiness(&prompts, tradeoff)?;
+        let kinds = KINDS.iter().zip(&found.unchanged);
+        let kinds: Vec<String> = kinds
+            .map(|(kind, share)| format!("{kind} {share:.3}"))
+            .collect();
+        println!(
+            "chosen model unchanged at tradeoff {tradeoff}: {}; {} models, the commonest {:.3}",
+            kinds.join(", "),
+            found.models,
+            found.commonest
+        );
+    }
+    Ok(())
 }
 
 /// Sets that nothing like them was trained on.
@@ -154,8 +191,9 @@ fn one(material: &Material, weights: &Weights, name: &str, chosen: &[usize], pai
         .map(|figures| weights.difficulty(figures))
         .collect();
     let lengths: Vec<f32> = figures().map(|figures| figures[0]).collect();
+    let (low, high) = interval(&gains, &scores);
     println!(
-        "{name}: APGR {:.3} (by length alone {:.3}), {} prompts, {} against {}",
+        "{name}: APGR {:.3}, {low:.3} to {high:.3} (by length alone {:.3}), {} prompts, {} against {}",
         apgr(&gains, &scores),
         apgr(&gains, &lengths),
         gains.len(),

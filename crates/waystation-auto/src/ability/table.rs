@@ -30,6 +30,17 @@ pub(crate) struct Row {
     source: &'static str,
 }
 
+/// In which columns candidates are compared at a field that has a near one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// In the field's own: everybody was measured there.
+    Own,
+    /// In the near field's: everybody was measured there, and not everybody in the own.
+    Near,
+    /// In the middle of both, or in whichever there is.
+    Both,
+}
+
 /// From a published share to a logit on the scale of `measured.txt`: a constant, and a factor for the share's
 /// own logit. Set by hand so that models which both know agree, on the whole.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +69,24 @@ pub(super) fn row(id: &str) -> Option<&'static Row> {
     TABLE.get(&name).or_else(|| TABLE.get(undated(&name)))
 }
 
+// === impl Compared ===
+
+impl Compared {
+    /// For candidates with these rows. Benchmarks differ in how hard they are, so that who was measured on one
+    /// does not compare well with who was measured on another.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a Row> + Clone, field: Field) -> Self {
+        let known = |field: Field| {
+            let known = |row: &Row| row.logits.contains_key(&field.column());
+            rows.clone().all(known)
+        };
+        match field.near() {
+            Some(_) if known(field) => Self::Own,
+            Some(near) if known(near) => Self::Near,
+            _ => Self::Both,
+        }
+    }
+}
+
 // === impl Scale ===
 
 impl Scale {
@@ -78,14 +107,15 @@ impl Row {
 
     /// Between the general column and the one of the field, or the middle of that and of its neighbour:
     /// knowing and working out go together, and who was measured in one of them must compare with who was
-    /// in the other.
-    pub(super) fn ability(&self, field: Field, confidence: f32) -> Ability {
+    /// in the other. Where all candidates have one of the two columns, that one counts.
+    pub(super) fn ability(&self, field: Field, confidence: f32, compared: Compared) -> Ability {
         let of = |field: Field| self.logits.get(&field.column()).copied();
         let general = self.general();
         let (own, near) = (of(field), field.near().and_then(of));
-        let known = match (own, near) {
-            (Some(own), Some(near)) => Some((own + near) / 2.0),
-            (own, near) => own.or(near),
+        let known = match (own, near, compared) {
+            (Some(own), Some(near), Compared::Both) => Some((own + near) / 2.0),
+            (own, near, Compared::Near) => near.or(own),
+            (own, near, _) => own.or(near),
         };
         let special = known.map_or(0.0, |known| known - general);
         Ability {
@@ -241,7 +271,12 @@ mod tests {
 
     #[test]
     fn published_shares_keep_their_order_on_the_one_scale() {
-        let general = |name: &str| row(name).unwrap().ability(Field::Reasoning, 1.0).mean;
+        let general = |name: &str| {
+            row(name)
+                .unwrap()
+                .ability(Field::Reasoning, 1.0, Compared::Both)
+                .mean
+        };
         let order = [
             "llama-3.1-8b-instruct",
             "gpt-4.1",
@@ -252,5 +287,31 @@ mod tests {
         for pair in order.windows(2) {
             assert!(general(pair[0]) < general(pair[1]), "{pair:?}");
         }
+    }
+
+    #[test]
+    fn candidates_are_compared_where_all_of_them_were_measured() {
+        let rows = |names: &[&str]| -> Vec<&'static Row> {
+            names.iter().map(|name| row(name).unwrap()).collect()
+        };
+        let of = |names: &[&str], field| Compared::of(rows(names).into_iter(), field);
+        let (one, other) = ("gpt-4-1106-preview", "mixtral-8x7b-instruct");
+        assert_eq!(of(&[one, other], Field::Knowledge), Compared::Own);
+        assert_eq!(of(&[one, "yi-34b-chat"], Field::Knowledge), Compared::Near);
+        assert_eq!(
+            of(&[one, "gpt-4o-2024-08-06"], Field::Knowledge),
+            Compared::Both
+        );
+        assert_eq!(of(&[one, other], Field::Code), Compared::Both);
+        let gap = |compared| {
+            let mean = |name| {
+                row(name)
+                    .unwrap()
+                    .ability(Field::Knowledge, 1.0, compared)
+                    .mean
+            };
+            mean(one) - mean("yi-34b-chat")
+        };
+        assert!(gap(Compared::Near) > gap(Compared::Both));
     }
 }

@@ -12,6 +12,14 @@ use crate::arithmetic::{log2, number, saturated};
 
 /// Figures that are no cues.
 const MEASURES: usize = 35;
+/// Places of some of them, in the order of [`measures`].
+const BRACES: usize = 11;
+const LATEX: usize = 12;
+const OPTIONS: usize = 14;
+const NUMBERS: usize = 19;
+const SENTENCES: usize = 23;
+const FENCES: usize = 27;
+const SYNTAX: usize = 28;
 /// How many figures a prompt has.
 pub const FEATURES: usize = MEASURES + CUES;
 
@@ -30,6 +38,17 @@ pub(crate) struct Figures {
     pub(crate) demands: f32,
     /// Code stands in the prompt: fences, or signs that prose does not have.
     pub(crate) has_code: bool,
+}
+
+/// Kinds of prompts whose length means different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A story with numbers, or code, to be gone through step by step; no answers to choose from.
+    Steps,
+    /// Formulas in TeX, no answers to choose from.
+    Formulas,
+    /// Anything else.
+    Other,
 }
 
 /// What the signs of a text come to.
@@ -125,6 +144,24 @@ impl Figures {
             values,
             demands: saturated(cues.of_names(&DEMANDING)),
             has_code,
+        }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// Of a prompt's figures. Two numbers and two sentences make a story; fences, or brackets among the
+    /// signs of programs, make code.
+    pub(crate) fn of(figures: &[f32; FEATURES]) -> Self {
+        let figure = |at: usize| figures.get(at).copied().unwrap_or_default();
+        let story = figure(NUMBERS) >= saturated(2) && figure(SENTENCES) >= 1.0;
+        let code = figure(FENCES) > 0.0 || (figure(SYNTAX) >= saturated(2) && figure(BRACES) > 0.2);
+        match (figure(OPTIONS) > 0.0, figure(LATEX) > 0.0) {
+            (true, _) => Self::Other,
+            (false, true) => Self::Formulas,
+            (false, false) if story || code => Self::Steps,
+            (false, false) => Self::Other,
         }
     }
 }
@@ -428,6 +465,34 @@ mod tests {
                     "{at}: {value} of {prompt:.9}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn kinds_are_told_by_their_signs() {
+        for (prompt, kind) in [
+            (
+                "Ann has 12 apples. She gives away 5. How many are left?",
+                Kind::Steps,
+            ),
+            (
+                "def f(x):\n    y = [x]; z = {}\n    return g(y, z)\nassert f([1]) == ??",
+                Kind::Steps,
+            ),
+            (
+                "Find $\\frac{a}{b}$ when $a = 3$ and $b = 4$. Simplify.",
+                Kind::Formulas,
+            ),
+            (
+                "Ann has 12 apples. She eats 5. How many are left?\nA. 7\nB. 8",
+                Kind::Other,
+            ),
+            (
+                "The trophy did not fit in the suitcase because _ was too large.",
+                Kind::Other,
+            ),
+        ] {
+            assert_eq!(Kind::of(&figures(prompt).values), kind, "{prompt}");
         }
     }
 

@@ -43,6 +43,13 @@ pub(crate) fn logit(share: f32) -> f32 {
     (log2(share * 1_024.0) - log2((1.0 - share) * 1_024.0)) * std::f32::consts::LN_2
 }
 
+/// The bits of a hash, mixed so that each of them is as good as the others (the finisher of splitmix64).
+pub(crate) const fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
 /// A count as a share of how much there could be: 0, 1/2, 2/3, 3/4 and so on.
 pub(crate) fn saturated(count: u16) -> f32 {
     let count = f32::from(count);

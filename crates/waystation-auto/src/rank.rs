@@ -15,7 +15,7 @@ use crate::{
     Ability, Basis, Decision, Defaults, Features, Field, Learned, Overrides, Router, Scored,
     Settings, Shifts, Task, Weights,
     ability::{Compared, Prior},
-    arithmetic::{log2, logistic, number},
+    arithmetic::{log2, logistic, mixed, number},
     spelled,
     weights::Place,
 };
@@ -99,8 +99,9 @@ struct Known {
 struct Candidate<'a> {
     /// The model.
     model: &'a Model,
-    /// What it can do at this task.
+    /// What it can do at this task, and in which field that was measured.
     ability: Ability,
+    field: Field,
     /// Its place in the weights, where its outcomes were learned from.
     learned: Option<usize>,
     /// How far feedback moved that.
@@ -176,8 +177,8 @@ impl AutoRouter {
             Router::ParetoCode => (Task::CodeGeneration, 1.0),
             Router::Auto | Router::AutoBeta => (features.task, features.field_confidence),
         };
-        let mut able = self.candidates(ask, settings, task, pool);
-        self.learn_of(&mut able, task.0, &place);
+        let mut able = self.candidates(ask, settings, (task.0, task.1, features.answer), pool);
+        self.learn_of(&mut able, &place);
         let ranked = if router == Router::ParetoCode {
             by_coding(&mut able, settings)
         } else {
@@ -195,7 +196,7 @@ impl AutoRouter {
         &self,
         ask: &Ask,
         settings: &Settings,
-        task: (Task, f32),
+        (task, sure, answer): (Task, f32, u64),
         pool: &[ModelId],
     ) -> Vec<Candidate<'_>> {
         let find = |id: &ModelId| {
@@ -217,22 +218,21 @@ impl AutoRouter {
         }
         let shifts = self.learned.as_ref().map(|learned| learned.shifts());
         let rows = able.iter().filter_map(|(_, known)| known.prior.row());
-        let task = (task.0, task.1, Compared::of(rows, Field::of(task.0)));
-        let candidate = |model| self.candidate(model, ask, task, shifts.as_deref());
+        let task = (task, sure, Compared::of(&rows, Field::of(task)));
+        let candidate = |model| self.candidate(model, (ask, answer), task, shifts.as_deref());
         able.into_iter().map(candidate).collect()
     }
 
     /// Adds what was learned of single models, as far as prompts like this one were trained on.
-    fn learn_of(&self, able: &mut [Candidate<'_>], task: Task, place: &Place) {
+    fn learn_of(&self, able: &mut [Candidate<'_>], place: &Place) {
+        let field = able.first().map_or(Field::General, |one| one.field);
         let number = |one: &Candidate<'_>| match one.ability.basis {
             Basis::Measured(_) => one.learned,
             _ => None,
         };
         let known = able.iter_mut().filter_map(|one| Some((number(one)?, one)));
         let (numbers, known): (Vec<usize>, Vec<_>) = known.unzip();
-        let moved = Weights::bundled()
-            .residual
-            .of(&numbers, place, Field::of(task));
+        let moved = Weights::bundled().residual.of(&numbers, place, field);
         for (one, moved) in known.into_iter().zip(moved) {
             one.ability.mean += moved;
         }
@@ -242,7 +242,7 @@ impl AutoRouter {
     fn candidate<'a>(
         &self,
         (model, known): (&'a Model, &Known),
-        ask: &Ask,
+        (ask, answer): (&Ask, u64),
         task: (Task, f32, Compared),
         shifts: Option<&Shifts>,
     ) -> Candidate<'a> {
@@ -256,7 +256,8 @@ impl AutoRouter {
             ability.basis = Basis::Feedback;
         }
         Candidate {
-            cost: self.cost(model, ask, task.0),
+            cost: self.cost(model, ask, answer),
+            field: task.2.field(Field::of(task.0)),
             model,
             ability,
             learned: known.learned,
@@ -266,14 +267,14 @@ impl AutoRouter {
 
     /// What the answer is expected to cost at the cheapest endpoint of the firmest rank, among those of
     /// providers that can be asked.
-    fn cost(&self, model: &Model, ask: &Ask, task: Task) -> Option<Usd> {
+    fn cost(&self, model: &Model, ask: &Ask, answer: u64) -> Option<Usd> {
         let asked = |endpoint: &&Endpoint| {
             let usable = self.usable.as_ref();
             usable.is_none_or(|usable| usable(&endpoint.provider))
         };
         let plain = || model.endpoints.iter().filter(|one| one.variant.is_none());
         let times = if model.reasoning { REASONING } else { 1 };
-        let usual = Tokens::new(task.answer() * times);
+        let usual = Tokens::new(answer * times);
         let answer = ask.max_output.map_or(usual, |most| most.min(usual));
         let of = |endpoint: &Endpoint| {
             let rates = endpoint.price.at(ask.prompt_estimate);
@@ -395,7 +396,7 @@ fn kept(ranked: &[Scored], last: Option<&str>, cached: bool) -> Option<usize> {
 /// conversations and little code.
 fn need(features: &Features) -> f32 {
     let learned = features.hardness + REACH * (features.difficulty - 0.5);
-    learned + features.task.need() + DEMANDED * features.demands
+    learned + features.need + DEMANDED * features.demands
 }
 
 /// Whether a model is one of those that come first: its price is known, and it does not cost nothing
@@ -417,13 +418,6 @@ fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
         score,
         propensity: 0.0,
     }
-}
-
-/// The bits of a hash, mixed so that each of them is as good as the others (the finisher of splitmix64).
-const fn mixed(hash: u64) -> u64 {
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
 }
 
 /// Leaves the candidates of one fifth of the costs, or the nearest when there is none in it.

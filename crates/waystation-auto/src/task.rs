@@ -139,6 +139,11 @@ pub struct Features {
     pub confidence: f32,
     /// How sure the field of abilities is that the task needs: the confidence of all tasks of that field.
     pub field_confidence: f32,
+    /// What the task needs beyond the usual prompt, in logits: the mean over the tasks that it may be, so that
+    /// nothing jumps where two of them are as likely.
+    pub need: f32,
+    /// The length of the answer, in tokens, likewise.
+    pub answer: u64,
     /// The estimated need for a strong model, from 0 to 1: roughly the share of prompts that need
     /// one less. It orders prompts; it is no probability.
     pub difficulty: f32,
@@ -219,6 +224,11 @@ impl Task {
         }
     }
 
+    /// The length of a usual answer as a number.
+    fn usual(self) -> f32 {
+        f32::from(u16::try_from(self.answer()).unwrap_or(u16::MAX))
+    }
+
     /// Whether code is read or written.
     #[must_use]
     pub fn is_code(self) -> bool {
@@ -248,6 +258,7 @@ impl Features {
         if let Some(task) = certain(ask, features.task) {
             (features.task, features.confidence) = (task, 1.0);
             features.field_confidence = 1.0;
+            (features.need, features.answer) = (task.need(), task.answer());
         } else if chat.wants_json() && features.confidence < DOUBTFUL {
             features.task = Task::Extraction;
         }
@@ -275,10 +286,19 @@ impl Features {
         let best = shares.clone().max_by(|(_, a), (_, b)| a.total_cmp(b));
         let (task, confidence) = best.unwrap_or((Task::Chat, 0.0));
         let field = Field::of(task);
+        let all = shares.clone().map(|(_, share)| share).sum::<f32>();
+        let all = all.max(f32::MIN_POSITIVE);
+        let mean = |of: fn(Task) -> f32| {
+            let weighed = shares.clone().map(|(task, share)| share * of(task));
+            weighed.sum::<f32>() / all
+        };
+        let (need, answer) = (mean(Task::need), mean(Task::usual));
         let kin = shares.filter(|(task, _)| field.is_near(Field::of(*task)));
         let features = Self {
             task,
             confidence,
+            need,
+            answer: whole(answer),
             field_confidence: kin.map(|(_, share)| share).sum(),
             difficulty: judged.difficulty,
             hardness: judged.hardness,
@@ -287,6 +307,16 @@ impl Features {
         };
         (features, judged.place)
     }
+}
+
+/// Tokens as a whole number of them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the mean of answers' lengths"
+)]
+const fn whole(tokens: f32) -> u64 {
+    tokens as u64
 }
 
 /// The hash of Fowler, Noll and Vo over the bits of the figures.

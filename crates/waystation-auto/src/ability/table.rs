@@ -74,7 +74,7 @@ pub(super) fn row(id: &str) -> Option<&'static Row> {
 impl Compared {
     /// For candidates with these rows. Benchmarks differ in how hard they are, so that who was measured on one
     /// does not compare well with who was measured on another.
-    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a Row> + Clone, field: Field) -> Self {
+    pub(crate) fn of<'a>(rows: &(impl Iterator<Item = &'a Row> + Clone), field: Field) -> Self {
         let known = |field: Field| {
             let known = |row: &Row| row.logits.contains_key(&field.column());
             rows.clone().all(known)
@@ -83,6 +83,14 @@ impl Compared {
             Some(_) if known(field) => Self::Own,
             Some(near) if known(near) => Self::Near,
             _ => Self::Both,
+        }
+    }
+
+    /// The field that abilities are then taken from, on the whole.
+    pub(crate) fn field(self, own: Field) -> Field {
+        match self {
+            Self::Near => own.near().unwrap_or(own),
+            Self::Own | Self::Both => own,
         }
     }
 }
@@ -294,7 +302,7 @@ mod tests {
         let rows = |names: &[&str]| -> Vec<&'static Row> {
             names.iter().map(|name| row(name).unwrap()).collect()
         };
-        let of = |names: &[&str], field| Compared::of(rows(names).into_iter(), field);
+        let of = |names: &[&str], field| Compared::of(&rows(names).into_iter(), field);
         let (one, other) = ("gpt-4-1106-preview", "mixtral-8x7b-instruct");
         assert_eq!(of(&[one, other], Field::Knowledge), Compared::Own);
         assert_eq!(of(&[one, "yi-34b-chat"], Field::Knowledge), Compared::Near);

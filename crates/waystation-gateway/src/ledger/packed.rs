@@ -275,7 +275,7 @@ impl Pack for Arc<str> {
 impl Pack for RawJson {
     fn pack(&self, to: &mut Writer<'_>) {
         let mut rest: &[u8] = self.bytes();
-        while let Some(comma) = rest.iter().position(|byte| *byte == b',') {
+        while let Some(comma) = memchr::memchr(b',', rest) {
             let (piece, others) = rest.split_at(comma + 1);
             to.text(piece);
             rest = others;

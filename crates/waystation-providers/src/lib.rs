@@ -18,7 +18,7 @@ mod intake;
 mod ran;
 mod search;
 #[cfg(feature = "bedrock")]
-mod sigv4;
+pub mod sigv4;
 mod sse;
 mod thought;
 

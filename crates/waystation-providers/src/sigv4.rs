@@ -2,7 +2,7 @@
 //! credentials, refreshes none and reads no clock; the time is an argument.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
-//! (2026-08-22). Of the protocol only what a POST of JSON needs is here:
+//! (2026-08-22). Of the protocol only what a POST of JSON or of a form needs is here:
 //!
 //! | part | how |
 //! |---|---|
@@ -28,13 +28,13 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// What a signature is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scope<'a> {
+pub struct Scope<'a> {
     /// `us-east-1`.
-    pub(crate) region: &'a str,
+    pub region: &'a str,
     /// `bedrock`.
-    pub(crate) service: &'a str,
+    pub service: &'a str,
     /// When it is made; it holds for a few minutes.
-    pub(crate) now: UnixMs,
+    pub now: UnixMs,
 }
 
 /// A credential, taken apart.
@@ -49,7 +49,7 @@ struct Keys<'a> {
 /// # Errors
 /// [`EncodeError::Credential`] when the secret is not of the form above, or holds characters that no
 /// header can carry.
-pub(crate) fn sign(
+pub fn sign(
     mut request: HttpRequest,
     secret: &Secret,
     scope: Scope<'_>,

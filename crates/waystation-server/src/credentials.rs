@@ -10,6 +10,7 @@ mod entra;
 mod google;
 mod limit;
 mod minted;
+mod profile;
 mod sts;
 
 use std::{
@@ -28,7 +29,7 @@ use waystation_core::{
     Tokens, Transport,
 };
 
-pub use aws::{Aws, Found, Profile, joined};
+pub use aws::{Aws, joined};
 use call::World;
 pub(crate) use call::address_fault;
 pub use entra::{AUTHORITY, Entra};
@@ -37,7 +38,8 @@ pub use limit::Limits;
 use limit::Window;
 pub use minted::Identity;
 use minted::Mint;
-pub use sts::WebIdentity;
+pub use profile::{Found, Lack, Profile, Way};
+pub use sts::{Role, Service, WebIdentity};
 
 /// What simulated upstreams are sent in place of a key.
 const SIMULATED: &str = "simulated";

@@ -148,7 +148,7 @@ pub(super) fn request(method: Method, url: &str) -> Result<HttpRequest, String> 
 }
 
 /// A form.
-fn form(url: &str, fields: &[(&str, &str)]) -> Result<HttpRequest, String> {
+pub(super) fn form(url: &str, fields: &[(&str, &str)]) -> Result<HttpRequest, String> {
     let mut request = request(Method::POST, url)?;
     let form = HeaderValue::from_static("application/x-www-form-urlencoded");
     request.headers.insert(header::CONTENT_TYPE, form);

@@ -8,8 +8,8 @@ use waystation_core::{AuthScheme, Secret};
 use crate::{
     config::{complete::Context, environment::Environment, failure::Place},
     credentials::{
-        AUTHORITY, Aws, Entra, Google, Identity, Profile, Source, WebIdentity, address_fault,
-        joined,
+        AUTHORITY, Aws, Entra, Google, Identity, Lack, Profile, Service, Source, WebIdentity,
+        address_fault, joined,
     },
 };
 
@@ -121,8 +121,8 @@ fn google_file(path: &Path) -> Result<Google, String> {
     Google::parse(&text)
 }
 
-/// AWS's standard chain, as far as it needs no signed call for roles: the environment, the profile, a
-/// role by a token in a file, the container, the instance.
+/// AWS's standard chain: the environment, the profile with its roles and programs, a role by a token in
+/// a file, the container, the instance.
 pub(super) fn aws(path: &str, cx: &mut Context<'_>) -> Result<Found, Noted> {
     let env = cx.env;
     let pair = (
@@ -184,19 +184,23 @@ fn aws_profile(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
     let (Some(credentials), Some(config)) = files else {
         return Ok(None);
     };
+    let region = env.first(["AWS_REGION", "AWS_DEFAULT_REGION"]);
     let profile = Profile {
         name: named.map_or("default", |(_, name)| name).into(),
         credentials,
         config,
+        service: env.get("AWS_ENDPOINT_URL_STS").map(Into::into),
+        region: region.map(|(_, region)| region.into()),
     };
     let found = profile.read();
-    if found.secret.is_none() {
-        if named.is_none() && found.instead.is_none() {
-            return Ok(None);
+    match found.way {
+        Ok(_) => {}
+        Err(Lack::Nothing(name)) if named.is_none() && *name == *profile.name => return Ok(None),
+        Err(lack) => {
+            let variable = named.map_or("AWS_PROFILE", |(variable, _)| variable);
+            cx.wrong_at(Place::variable(variable), &profile.lacks(&lack));
+            return Err(Noted);
         }
-        let variable = named.map_or("AWS_PROFILE", |(variable, _)| variable);
-        cx.wrong_at(Place::variable(variable), &profile.lacks(found.instead));
-        return Err(Noted);
     }
     let source = Source::Minted(Identity::Aws(Aws::Profile(profile)));
     Ok(Some(Found {
@@ -217,11 +221,8 @@ fn aws_role(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
         return Err(Noted);
     };
     let region = env.first(["AWS_REGION", "AWS_DEFAULT_REGION"]);
-    let usual = region.map_or("https://sts.amazonaws.com".to_owned(), |(_, region)| {
-        format!("https://sts.{region}.amazonaws.com")
-    });
-    let service = env.get("AWS_ENDPOINT_URL_STS").unwrap_or(&usual);
-    let service = format!("{}/", service.trim_end_matches('/'));
+    let address = env.get("AWS_ENDPOINT_URL_STS");
+    let service = Service::of(address, region.map(|(_, region)| region)).address;
     if let Some(fault) = address_fault(&service) {
         let at = match env.get("AWS_ENDPOINT_URL_STS") {
             Some(_) => "AWS_ENDPOINT_URL_STS",

@@ -228,6 +228,8 @@ async fn a_profile_is_read_again_when_its_keys_may_have_been_replaced() {
         name: "work".into(),
         credentials: path.clone(),
         config: "/nowhere".into(),
+        service: None,
+        region: None,
     };
     let key = ProviderKey::new(
         "profile".parse().unwrap(),
@@ -328,4 +330,86 @@ async fn a_role_is_assumed_with_a_token_and_refused_without_words_of_it() {
     let told = secret.unwrap_err();
     assert!(!told.contains("eyJ") && told.contains("400"), "{told}");
     std::fs::remove_file(file).unwrap();
+}
+
+/// The profile `name` of a file that says this.
+fn profile(name: &str, text: &str) -> (Identity, std::path::PathBuf) {
+    let file = format!("waystation-{}-aws-{name}", std::process::id());
+    let path = std::env::temp_dir().join(file);
+    std::fs::write(&path, text).unwrap();
+    let profile = Profile {
+        name: name.into(),
+        credentials: path.clone(),
+        config: "/nowhere".into(),
+        service: Some("https://sts.example".into()),
+        region: Some("eu-west-1".into()),
+    };
+    (Identity::Aws(Aws::Profile(profile)), path)
+}
+
+#[tokio::test]
+async fn a_profile_assumes_its_role_by_calls_that_its_sources_keys_sign() {
+    let text = "[work]\naws_access_key_id=AK\naws_secret_access_key=do-not-tell\n\
+        [inner]\nrole_arn=arn:aws:iam::1:role/x\nsource_profile=work\nexternal_id=e 1\n\
+        [outer]\nrole_arn=arn:aws:iam::2:role/y\nsource_profile=inner\nduration_seconds=900\n";
+    let (identity, path) = profile("outer", text);
+    let answer = |id: &str| {
+        let keys = format!(
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{id}</AccessKeyId>\
+             <SecretAccessKey>S</SecretAccessKey><SessionToken>T==</SessionToken>\
+             <Expiration>2026-11-27T05:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+             </AssumeRoleResponse>"
+        );
+        Reply::json(200, keys)
+    };
+    let service = ReplayTransport::queue([answer("AK1"), answer("AK2")]);
+    let (secret, asked) = minted(identity, service).await;
+    assert_eq!(secret.unwrap(), "AK2:S:T==");
+    for (request, (signer, arn, more)) in asked.iter().zip([
+        ("AK/", "arn:aws:iam::1:role/x", ("ExternalId", "e 1")),
+        ("AK1/", "arn:aws:iam::2:role/y", ("DurationSeconds", "900")),
+    ]) {
+        assert_eq!(request.url, "https://sts.example/");
+        let sent = form(request);
+        let has = |name: &str, value: &str| sent.contains(&(name.into(), value.into()));
+        assert!(has("Action", "AssumeRole") && has("RoleArn", arn) && has(more.0, more.1));
+        let signature = request.headers["authorization"].to_str().unwrap();
+        assert!(
+            signature.contains(&format!("Credential={signer}")),
+            "{signature}"
+        );
+        assert!(
+            signature.contains("/eu-west-1/sts/aws4_request"),
+            "{signature}"
+        );
+        assert!(!signature.contains("do-not-tell"));
+    }
+    assert_eq!(asked[1].headers["x-amz-security-token"], "T==");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn a_program_prints_keys_and_what_it_prints_else_is_not_told() {
+    let good = r#"printf '{"Version": 1, "AccessKeyId": "AK", "SecretAccessKey": "S", "SessionToken": "T"}'"#;
+    for (command, expected) in [
+        (good, Ok("AK:S:T")),
+        ("echo do-not-tell", Err("expected JSON with AccessKeyId")),
+        ("echo do-not-tell >&2; exit 3", Err("exit status: 3")),
+        ("/nowhere/do", Err("exit status: 127")),
+    ] {
+        let text = format!("[program]\ncredential_process = {command}\n");
+        let (identity, path) = profile("program", &text);
+        let (secret, _) = minted(identity, ReplayTransport::queue([])).await;
+        match (secret, expected) {
+            (Ok(secret), Ok(expected)) => assert_eq!(secret, expected),
+            (Err(told), Err(expected)) => {
+                assert!(
+                    told.contains(expected) && !told.contains("do-not-tell"),
+                    "{told}"
+                );
+            }
+            (found, _) => panic!("{command}: {found:?}"),
+        }
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -19,6 +19,7 @@ mod routing;
 mod sdk_shapes;
 mod simulation;
 mod simulation_dialects;
+mod simulation_search;
 mod sockets;
 mod streaming;
 mod suffixes;

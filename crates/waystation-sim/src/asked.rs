@@ -20,6 +20,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) choice: Choice,
     /// More than one call at once is fine.
     pub(crate) parallel: bool,
+    /// The host's own search of the web is wished for.
+    pub(crate) search: bool,
     /// The form of the answer.
     pub(crate) format: Format<'a>,
     /// The longest answer in tokens, reasoning included.

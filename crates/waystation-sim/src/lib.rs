@@ -16,6 +16,7 @@ mod prompt;
 mod replay;
 mod reply;
 mod schema;
+mod search;
 mod searxng;
 mod simulator;
 #[cfg(any(test, feature = "proptest"))]

@@ -8,7 +8,8 @@
 //! 2. Where reasoning is wanted, a line of thoughts about the prompt's start.
 //! 3. Calls, if the person spoke last: never right after a tool's result, so that a loop of tools ends
 //!    after one round.
-//! 4. Only without calls, words: plain ones, or JSON as the format says.
+//! 4. Only without calls, words: plain ones, or JSON as the format says. Where the host's own search is
+//!    wished for, they tell of one ([`crate::search`]).
 //! 5. The words end before the first stop text that stands in them; the earliest place counts, not the
 //!    first of the list. Thoughts and arguments are not searched, as hosts do not.
 //! 6. The limit breaks off what is too long, in the order thoughts, words, calls, and overrules the
@@ -33,6 +34,7 @@ use crate::{
     draw::Draw,
     prompt::Prompt,
     schema::{self, Wish},
+    search::Search,
 };
 
 /// One answer of a simulated model.
@@ -44,6 +46,8 @@ pub(crate) struct Said {
     pub(crate) text: Option<String>,
     /// Calls of tools.
     pub(crate) calls: Vec<Called>,
+    /// The search that the host ran for the words.
+    pub(crate) search: Option<Search>,
     /// Why it ended.
     pub(crate) finish: FinishReason,
     /// The stop text that it ended before, for wires that tell.
@@ -73,7 +77,10 @@ pub(crate) fn answer(asked: &Asked<'_>, choice: u64) -> Said {
         String::new()
     };
     let calls = calls(asked, &mut draw);
-    let text = calls.is_empty().then(|| text(asked, &mut draw));
+    let search = Search::of(asked).filter(|_| calls.is_empty());
+    let text = calls
+        .is_empty()
+        .then(|| text(asked, search.as_ref(), &mut draw));
     let finish = if calls.is_empty() {
         FinishReason::Stop
     } else {
@@ -83,6 +90,7 @@ pub(crate) fn answer(asked: &Asked<'_>, choice: u64) -> Said {
         reasoning,
         text,
         calls,
+        search,
         finish,
         stopped: None,
     };
@@ -169,16 +177,16 @@ fn think(asked: &Asked<'_>, draw: &mut Draw) -> String {
 }
 
 /// The words of an answer, in the form that was asked for.
-fn text(asked: &Asked<'_>, draw: &mut Draw) -> String {
+fn text(asked: &Asked<'_>, search: Option<&Search>, draw: &mut Draw) -> String {
     match asked.format {
-        Format::Text => plain(asked, draw),
+        Format::Text => plain(asked, search, draw),
         Format::Object => {
             let mut out = Vec::new();
             let mut object = ObjectWriter::open(&mut out);
             object
                 .bool("simulated", true)
                 .string("model", &asked.model)
-                .string("answer", &plain(asked, draw));
+                .string("answer", &plain(asked, search, draw));
             object.close();
             String::from_utf8(out).unwrap_or_default()
         }
@@ -190,8 +198,8 @@ fn text(asked: &Asked<'_>, draw: &mut Draw) -> String {
 }
 
 /// Plain words: that they are simulated, results of tools, the prompt's start, what else it holds,
-/// and a closing line that the question's hash picks.
-fn plain(asked: &Asked<'_>, draw: &mut Draw) -> String {
+/// what the host's own search found, and a closing line that the question's hash picks.
+fn plain(asked: &Asked<'_>, search: Option<&Search>, draw: &mut Draw) -> String {
     let mut text = if let Last::Model = asked.last {
         String::from("... and, continuing: this is a simulated answer")
     } else {
@@ -216,6 +224,9 @@ fn plain(asked: &Asked<'_>, draw: &mut Draw) -> String {
     }
     if let Some(media) = asked.media.words() {
         text.push_str(&format!("Your message also holds {media}. "));
+    }
+    if let Some(search) = search {
+        text.push_str(&search.sentences());
     }
     let endings = [
         "Set a provider's key and the same request reaches the real model.",
@@ -259,7 +270,7 @@ fn reported(result: &str) -> String {
 }
 
 /// The start of `text` on one line.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = words.char_indices().nth(ECHO) {
         words.truncate(end);

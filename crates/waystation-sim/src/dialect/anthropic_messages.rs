@@ -1,5 +1,6 @@
 //! Anthropic's Messages as a server: the wire of `POST …/v1/messages`, and of the same on Vertex,
-//! where the address names the model and whether to stream. Runs no tools of Anthropic's own.
+//! where the address names the model and whether to stream. Of Anthropic's own tools it acts out the
+//! search of the web.
 //!
 //! Source: <https://platform.claude.com/docs/en/api/messages> (2026-08),
 //! <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude> (2026-08) and
@@ -12,7 +13,7 @@
 //! | `max_tokens` | has to be there; the limit on thinking and words together |
 //! | `messages` | turns of `user` and `assistant`; results of tools are blocks of a user's turn |
 //! | `system` | counted as input, and no more |
-//! | `tools` | those without a `type`, or with `custom`; the others are Anthropic's to run |
+//! | `tools` | those without a `type`, or with `custom`; `web_search_…`, which the host runs; the others are passed by |
 //! | `tool_choice` | `auto`, `any`, `none` or `tool` with a `name`; `disable_parallel_tool_use` |
 //! | `thinking` | `enabled` with `budget_tokens`, `adaptive`, `disabled`; `display: omitted` hides the text |
 //! | `output_config.format` | its `schema` decides the words |
@@ -23,12 +24,15 @@
 //! A stream has `message_start` (with the input's count), then for each block `content_block_start`,
 //! `content_block_delta`s and `content_block_stop`, then `message_delta` with the reason and the final
 //! counts, then `message_stop`. Each event has its name twice: in the line `event:` and in `type`.
-//! Blocks come in the order thinking, text, `tool_use`; `index` counts all of them. Thinking ends
+//! Blocks come in the order thinking, search and its results, text, `tool_use`; `index` counts all of them. Thinking ends
 //! with exactly one `signature_delta`, and a call's first `partial_json` is empty.
+//! A search is a `server_tool_use` with its input in pieces and a `web_search_tool_result` that comes
+//! whole. Words that cite are blocks of their own, whose `citations_delta` stands in front.
+//! Source: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool> (2026-08).
 //! Source of the order: <https://platform.claude.com/docs/en/build-with-claude/streaming> (2026-08).
 //!
 //! Usage counts input apart from what caches gave (always 0 here); the count in `message_start` is 1,
-//! the one in `message_delta` covers everything, thinking included.
+//! the one in `message_delta` covers everything, thinking included. That one counts searches too.
 //!
 //! Errors are `{"type":"error","error":{"type","message"},"request_id"}`. The wire has no place for
 //! the offending member, so that the message names it. A scripted status gets the word that belongs
@@ -141,7 +145,21 @@ impl Reply<'_> {
             let text = if self.shown { &*said.reasoning } else { "" };
             blocks.push(Block::Thinking(text, self.answer.seal()));
         }
-        blocks.extend(self.answer.text().map(Block::Text));
+        if let Some(search) = &said.search {
+            let id = format!("srvtoolu_sim{:012x}", self.answer.name(64));
+            blocks.push(Block::Search(id.clone(), &search.query));
+            blocks.push(Block::Found(id, &search.sources, self.answer.seal()));
+        }
+        match (self.answer.text(), &said.search) {
+            (Some(text), Some(search)) if !text.is_empty() => {
+                let runs = search.runs(text).into_iter();
+                blocks.extend(runs.map(|(run, source)| match source {
+                    Some(source) => Block::Cited(run, source, self.answer.seal()),
+                    None => Block::Text(run),
+                }));
+            }
+            (text, _) => blocks.extend(text.map(Block::Text)),
+        }
         let calls = said.calls.iter().enumerate();
         blocks.extend(calls.map(|(nth, call)| {
             let id = format!("toolu_sim{:012x}", self.answer.name(nth));
@@ -159,7 +177,7 @@ impl Reply<'_> {
                 block.write(out);
             });
             self.stop(object);
-            self.usage(self.answer.said.tokens(), object);
+            self.usage(None, object);
         });
         self.answer.whole(out, tempo)
     }
@@ -173,7 +191,7 @@ impl Reply<'_> {
             self.head(&mut message);
             message.raw("content", b"[]");
             message.null("stop_reason").null("stop_sequence");
-            self.usage(1, &mut message);
+            self.usage(Some(1), &mut message);
             message.close();
         });
         flow.push(0, start);
@@ -201,7 +219,7 @@ impl Reply<'_> {
             let mut delta = object.object("delta");
             self.stop(&mut delta);
             delta.close();
-            self.usage(self.answer.said.tokens(), object);
+            self.usage(None, object);
         });
         flow.push(0, end);
         flow.push(0, named("message_stop", |_| {}));
@@ -233,8 +251,9 @@ impl Reply<'_> {
         };
     }
 
-    /// `usage` after so many tokens of output.
-    fn usage(&self, output: u64, object: &mut ObjectWriter<'_>) {
+    /// `usage` after so many tokens of output; of the whole message when none are named.
+    fn usage(&self, begun: Option<u64>, object: &mut ObjectWriter<'_>) {
+        let output = begun.unwrap_or_else(|| self.answer.said.tokens());
         let thoughts = self.answer.thoughts();
         let mut usage = object.object("usage");
         usage
@@ -246,6 +265,13 @@ impl Reply<'_> {
             let mut details = usage.object("output_tokens_details");
             details.number("thinking_tokens", thoughts);
             details.close();
+        }
+        if begun.is_none() && self.answer.said.search.is_some() {
+            let mut tools = usage.object("server_tool_use");
+            tools
+                .number("web_search_requests", 1)
+                .number("web_fetch_requests", 0);
+            tools.close();
         }
         usage.string("service_tier", "standard");
         usage.close();

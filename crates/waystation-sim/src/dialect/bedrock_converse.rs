@@ -1,10 +1,14 @@
 //! Amazon Bedrock's Converse as a server: the wire of `POST …/model/<m>/converse` and
-//! `/converse-stream`, the latter in AWS's binary frames. Signatures are not checked, and no tools of
-//! Amazon's own are run.
+//! `/converse-stream`, the latter in AWS's binary frames. Signatures are not checked. Of Amazon's
+//! own tools it acts out the search of the web, `nova_grounding`.
 //!
 //! Source:
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html>
 //! (2026-08) and recorded replies.
+//!
+//! A search is a `toolUse` of the type `server_tool_use` and a `toolResult`; words that cite are a
+//! `citationsContent`, in a stream a block of their own whose last delta is the `citation`. Usage does
+//! not count it. Source: <https://docs.aws.amazon.com/nova/latest/userguide/grounding.html> (2026-08).
 
 mod frame;
 mod request;
@@ -24,6 +28,7 @@ use crate::{
     mind::{self, Called},
     pacing::Tempo,
     reply::EVENT_STREAM,
+    search::Source,
     simulator::Arrival,
 };
 
@@ -39,6 +44,12 @@ enum Block<'a> {
     Reasoning(&'a str, String),
     /// Words.
     Text(&'a str),
+    /// A search that the host runs, with its id and its query.
+    Search(String, &'a str),
+    /// What it found, with the search's id.
+    Found(String, &'a [Source]),
+    /// Words that cite a source.
+    Cited(&'a str, &'a Source),
     /// A call, with its id.
     ToolUse(String, &'a Called),
 }
@@ -114,7 +125,21 @@ impl Reply<'_> {
         if !said.reasoning.is_empty() {
             blocks.push(Block::Reasoning(&said.reasoning, self.0.seal()));
         }
-        blocks.extend(self.0.text().map(Block::Text));
+        if let Some(search) = &said.search {
+            let id = format!("tooluse_sim{:012x}", self.0.name(64));
+            blocks.push(Block::Search(id.clone(), &search.query));
+            blocks.push(Block::Found(id, &search.sources));
+        }
+        match (self.0.text(), &said.search) {
+            (Some(text), Some(search)) if !text.is_empty() => {
+                let runs = search.runs(text).into_iter();
+                blocks.extend(runs.map(|(run, source)| match source {
+                    Some(source) => Block::Cited(run, source),
+                    None => Block::Text(run),
+                }));
+            }
+            (text, _) => blocks.extend(text.map(Block::Text)),
+        }
         let calls = said.calls.iter().enumerate();
         blocks.extend(calls.map(|(nth, call)| {
             let id = format!("tooluse_sim{:012x}", self.0.name(nth));
@@ -155,15 +180,11 @@ impl Reply<'_> {
             object.string("role", "assistant");
         });
         for (index, block) in (0..).zip(self.blocks()) {
-            // Only calls have a start.
-            if let Block::ToolUse(id, call) = &block {
-                push(call.name.len(), "contentBlockStart", &|object| {
-                    object.number("contentBlockIndex", index);
-                    let mut start = object.object("start");
-                    let mut tool = start.object("toolUse");
-                    tool.string("name", &call.name).string("toolUseId", id);
-                    tool.close();
-                    start.close();
+            if let Some((bytes, start)) = block.start() {
+                push(bytes, "contentBlockStart", &|object| {
+                    object
+                        .number("contentBlockIndex", index)
+                        .raw("start", &start);
                 });
             }
             for (bytes, delta) in block.deltas() {
@@ -234,6 +255,32 @@ impl Block<'_> {
             Self::Text(text) => {
                 block.string("text", text);
             }
+            Self::Search(id, query) => {
+                let mut tool = block.object("toolUse");
+                let mut input = tool.object("input");
+                input.string("query", query);
+                input.close();
+                ran(id, &mut tool);
+                tool.close();
+            }
+            Self::Found(id, sources) => {
+                let mut result = block.object("toolResult");
+                array(result.key("content"), *sources, found);
+                gave(id, &mut result);
+                result.close();
+            }
+            Self::Cited(text, source) => {
+                let mut cited = block.object("citationsContent");
+                array(cited.key("content"), [text], |text, out| {
+                    object(out, |part| {
+                        part.string("text", text);
+                    });
+                });
+                array(cited.key("citations"), [source], |source, out| {
+                    citation(source, out);
+                });
+                cited.close();
+            }
             Self::ToolUse(id, call) => {
                 let mut tool = block.object("toolUse");
                 tool.raw("input", call.arguments.as_bytes())
@@ -242,6 +289,30 @@ impl Block<'_> {
                 tool.close();
             }
         });
+    }
+
+    /// How the block starts in a stream, and the bytes of text in it. Only tools have a start.
+    fn start(&self) -> Option<(usize, Vec<u8>)> {
+        let within = |key: &str, write: &dyn Fn(&mut ObjectWriter<'_>)| {
+            let mut out = Vec::new();
+            object(&mut out, |start| {
+                let mut holder = start.object(key);
+                write(&mut holder);
+                holder.close();
+            });
+            out
+        };
+        match self {
+            Self::ToolUse(id, call) => {
+                let start = within("toolUse", &|tool| {
+                    tool.string("name", &call.name).string("toolUseId", id);
+                });
+                Some((call.name.len(), start))
+            }
+            Self::Search(id, _) => Some((0, within("toolUse", &|tool| ran(id, tool)))),
+            Self::Found(id, _) => Some((0, within("toolResult", &|result| gave(id, result)))),
+            Self::Reasoning(..) | Self::Text(_) | Self::Cited(..) => None,
+        }
     }
 
     /// The block's deltas, and the bytes of text that each brings. Reasoning ends with its signature.
@@ -272,9 +343,68 @@ impl Block<'_> {
                 deltas
             }
             Self::Text(text) => split(text, "", "text"),
+            Self::Search(_, query) => {
+                let mut input = Vec::new();
+                object(&mut input, |input| {
+                    input.string("query", query);
+                });
+                let input = String::from_utf8(input).unwrap_or_default();
+                let (_, whole) = delta("toolUse", "input", &input);
+                vec![(0, whole)]
+            }
+            Self::Found(_, sources) => {
+                let mut parts = Vec::new();
+                object(&mut parts, |delta| {
+                    array(delta.key("toolResult"), *sources, found);
+                });
+                vec![(0, parts)]
+            }
+            Self::Cited(text, source) => {
+                let mut cites = Vec::new();
+                object(&mut cites, |delta| citation(source, delta.key("citation")));
+                let mut deltas = split(text, "", "text");
+                deltas.push((0, cites));
+                deltas
+            }
             Self::ToolUse(_, call) => split(&call.arguments, "toolUse", "input"),
         }
     }
+}
+
+/// What a search is called and how it is known, beside its input.
+fn ran(id: &str, tool: &mut ObjectWriter<'_>) {
+    tool.string("name", "nova_grounding")
+        .string("toolUseId", id)
+        .string("type", "server_tool_use");
+}
+
+/// How a search ended, beside what it found.
+fn gave(id: &str, result: &mut ObjectWriter<'_>) {
+    result
+        .string("status", "success")
+        .string("toolUseId", id)
+        .string("type", "nova_grounding_result");
+}
+
+/// One page that a search found, as a part of its result.
+fn found(source: &Source, out: &mut Vec<u8>) {
+    object(out, |part| {
+        part.string("text", &source.excerpt);
+    });
+}
+
+/// One citation.
+fn citation(source: &Source, out: &mut Vec<u8>) {
+    object(out, |citation| {
+        citation.string("title", &source.title);
+        let said = citation.key("sourceContent");
+        array(said, [source], found);
+        let mut location = citation.object("location");
+        let mut web = location.object("web");
+        web.string("url", &source.url).string("domain", source.host);
+        web.close();
+        location.close();
+    });
 }
 
 #[cfg(test)]

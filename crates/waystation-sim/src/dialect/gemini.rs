@@ -1,5 +1,5 @@
-//! Gemini's `generateContent` as a server, on AI Studio's addresses and on Vertex's. Runs no tools of
-//! Google's own.
+//! Gemini's `generateContent` as a server, on AI Studio's addresses and on Vertex's. Of Google's own
+//! tools it acts out the search of the web.
 //!
 //! Source: <https://ai.google.dev/api/generate-content> (2026-08) and recorded replies of both hosts.
 //!
@@ -10,6 +10,7 @@
 //! | `contents` | roles `user` (or none), `model`, `function`; `functionResponse` parts are results |
 //! | `systemInstruction` | counted as input |
 //! | `tools[].functionDeclarations` | functions, with `parametersJsonSchema` or else `parameters` |
+//! | `tools[].googleSearch`, `googleSearchRetrieval` | a search that the host runs |
 //! | `toolConfig.functionCallingConfig` | `mode`, and `allowedFunctionNames`, which leave only those |
 //! | `generationConfig` | `candidateCount` (1 to 8), `maxOutputTokens`, `stopSequences`, `responseMimeType`, schemas, `responseLogprobs`, `thinkingConfig` |
 //!
@@ -26,6 +27,10 @@
 //! Calls come whole, never in pieces, and end in `STOP` like everything else: a client tells by the
 //! parts. Models of the third generation give their calls ids; all that thought sign a part with
 //! `thoughtSignature`.
+//!
+//! A search is told of in `groundingMetadata` on the candidate's last chunk: its query, the pages, and
+//! which bytes of the words rest on which page. Usage does not count it.
+//! Source: <https://ai.google.dev/gemini-api/docs/google-search> (2026-08).
 //!
 //! `candidatesTokenCount` leaves out `thoughtsTokenCount`; `totalTokenCount` has both.
 //!

@@ -13,6 +13,7 @@
 //! | `response_format` | `json_object` and `json_schema`; other types mean plain text |
 //! | `max_completion_tokens`, `max_tokens` | the limit; the first counts when both are there |
 //! | `reasoning`, `reasoning_effort`, `thinking`, `enable_thinking` | hosts' spellings of one wish, in this order |
+//! | `web_search_options`, `enable_search`, a tool `web_search` | hosts' spellings of one more wish: a search that the host runs |
 //! | `n`, `stop`, `logprobs`, `top_logprobs` | 1 to 128 choices; texts; up to 20 alternatives |
 //! | `stream`, `stream_options.include_usage` | a stream, and where its usage goes |
 //!
@@ -30,6 +31,11 @@
 //! Reasoning is in `reasoning_content`, as most hosts write it; in `reasoning` for those who asked with
 //! a `reasoning` object; nowhere with `exclude: true`, though `reasoning_tokens` still count it.
 //!
+//! What a search found is in the message's `annotations`, or in a delta of that name behind the last
+//! words, as OpenAI's search models write it; the wire has no place for the query, and no count.
+//! Source: <https://platform.openai.com/docs/guides/tools-web-search> (2026-08). Hosts that list their
+//! sources beside the choices are not acted out.
+//!
 //! Errors are `{"error":{"message","type","param","code"}}`; the envelope is shared with Responses.
 
 mod request;
@@ -41,7 +47,12 @@ use std::borrow::Cow;
 use http::{StatusCode, header};
 use waystation_core::{Json, ObjectWriter};
 
-use super::{Dialect, answer::CREATED, body::Refusal, envelope, logprob};
+use super::{
+    Dialect,
+    answer::{CREATED, array, object},
+    body::Refusal,
+    envelope, logprob,
+};
 use crate::{
     SimReply,
     draw::Draw,
@@ -184,6 +195,20 @@ impl Reply<'_> {
             Shown::Plain => Some("reasoning"),
             Shown::Hidden => None,
         }
+    }
+
+    /// `annotations` of one answer: what its words cite.
+    fn annotations(said: &Said, out: &mut Vec<u8>) {
+        let search = said.search.as_ref().zip(said.text.as_deref());
+        let cited = search.map(|(search, text)| search.cited(text));
+        array(out, cited.into_iter().flatten(), |cited, out| {
+            object(out, |annotation| {
+                annotation.string("type", "url_citation");
+                let mut citation = annotation.object("url_citation");
+                cited.write(&mut citation);
+                citation.close();
+            });
+        });
     }
 
     /// `logprobs` of a run of pieces: plausible, and the same each time.

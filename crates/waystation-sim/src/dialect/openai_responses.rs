@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `input` | a text, or items: messages, calls, results, reasoning |
 //! | `instructions` | counted as input, and repeated in the response |
-//! | `tools` | those of type `function`; the others are the host's own business |
+//! | `tools` | those of type `function`; `web_search` and its versions, which the host runs; the others are passed by |
 //! | `tool_choice` | a word, a function, or `allowed_tools`, which leaves only those |
 //! | `reasoning` | wanted unless `effort` is `none`; `summary` shows it |
 //! | `include` | `reasoning.encrypted_content` seals reasoning, `message.output_text.logprobs` adds numbers |
@@ -19,12 +19,15 @@
 //!
 //! # What is written
 //!
-//! The output is a list of items in the order reasoning, message, calls. A stream tells each with
+//! The output is a list of items in the order reasoning, search, message, calls. A stream tells each with
 //! `response.output_item.added`, what belongs to it, and `response.output_item.done`; around them stand
 //! `response.created`, `response.in_progress` and the end. `sequence_number` counts all events from 0.
 //! The events `response.completed` and `response.incomplete` hold the whole response with its usage, so
 //! that a client may ignore all others. There is no `[DONE]`.
 //! Source: <https://platform.openai.com/docs/api-reference/responses-streaming> (2026-08).
+//!
+//! A search is an item `web_search_call`, and what it found is cited in the message's `annotations`;
+//! usage does not count it. Source: <https://platform.openai.com/docs/guides/tools-web-search> (2026-08).
 //!
 //! There is no finish reason: `status` is `completed` whether tools are called or not, and `incomplete`
 //! with `incomplete_details.reason` `max_output_tokens` where the limit came. A result of a tool names
@@ -122,6 +125,9 @@ impl Reply<'_> {
         let mut items = Vec::new();
         if !self.answer.said.reasoning.is_empty() {
             items.push(Item::Reasoning);
+        }
+        if self.answer.said.search.is_some() {
+            items.push(Item::Search);
         }
         if self.answer.text().is_some() {
             items.push(Item::Message);

@@ -1,6 +1,8 @@
 //! Laws of every wire: no body does harm, equal requests get equal replies, each address is served
 //! by one wire alone, and the table's names are those of the wires.
 
+mod search;
+
 use serde_json::{Value, json};
 
 use super::{

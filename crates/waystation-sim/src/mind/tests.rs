@@ -14,6 +14,7 @@ fn asked<'a>(prompt: &str, limit: Option<u64>, format: Format<'a>) -> Asked<'a> 
         tools: Vec::new(),
         choice: Choice::Auto,
         parallel: true,
+        search: false,
         format,
         limit,
         stop: Vec::new(),

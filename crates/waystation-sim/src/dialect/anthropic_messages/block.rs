@@ -3,11 +3,15 @@
 //! Knows nothing of places: the index of a block is counted where the stream is written. What a block
 //! says whole is what its deltas say together, which is how clients join them; `input` is an object
 //! when whole and JSON text in pieces, and a call without arguments has no piece but the empty one.
+//! What a search found begins whole, and has no pieces.
 //! Source: <https://platform.claude.com/docs/en/build-with-claude/streaming> (2026-08).
 
+use waystation_core::ObjectWriter;
+
 use crate::{
-    dialect::answer::object,
+    dialect::answer::{array, object},
     mind::{self, Called},
+    search::Source,
 };
 
 /// One block.
@@ -16,6 +20,12 @@ pub(super) enum Block<'a> {
     Thinking(&'a str, String),
     /// Words.
     Text(&'a str),
+    /// A search that the host runs, with its id and its query.
+    Search(String, &'a str),
+    /// What it found, with the search's id and what seals the pages.
+    Found(String, &'a [Source], String),
+    /// Words that cite a source, with what seals the place in it.
+    Cited(&'a str, &'a Source, String),
     /// A call, with its id.
     ToolUse(String, &'a Called),
 }
@@ -56,6 +66,28 @@ impl Block<'_> {
                     .map(|piece| delta("text_delta", "text", piece))
                     .collect()
             }
+            Self::Search(_, query) => {
+                let mut input = Vec::new();
+                object(&mut input, |input| {
+                    input.string("query", query);
+                });
+                let input = String::from_utf8(input).unwrap_or_default();
+                let pieces = std::iter::once("").chain(mind::pieces(&input));
+                pieces
+                    .map(|piece| (0, delta("input_json_delta", "partial_json", piece).1))
+                    .collect()
+            }
+            Self::Found(..) => Vec::new(),
+            Self::Cited(text, source, seal) => {
+                let mut cites = Vec::new();
+                object(&mut cites, |delta| {
+                    delta.string("type", "citations_delta");
+                    citation(source, seal, delta.key("citation"));
+                });
+                let pieces = mind::pieces(text);
+                let pieces = pieces.map(|piece| delta("text_delta", "text", piece));
+                std::iter::once((0, cites)).chain(pieces).collect()
+            }
             Self::ToolUse(_, call) => {
                 let input = match &*call.arguments {
                     "{}" => "",
@@ -81,6 +113,31 @@ impl Block<'_> {
             Self::Text(text) => {
                 block.string("type", "text").string("text", if_full(text));
             }
+            Self::Search(id, query) => {
+                block
+                    .string("type", "server_tool_use")
+                    .string("id", id)
+                    .string("name", "web_search");
+                let mut input = block.object("input");
+                if full {
+                    input.string("query", query);
+                }
+                input.close();
+            }
+            Self::Found(id, sources, seal) => {
+                block
+                    .string("type", "web_search_tool_result")
+                    .string("tool_use_id", id);
+                array(block.key("content"), *sources, |source, out| {
+                    object(out, |result| page(source, seal, result));
+                });
+            }
+            Self::Cited(text, source, seal) => {
+                array(block.key("citations"), full.then_some(()), |(), out| {
+                    citation(source, seal, out);
+                });
+                block.string("type", "text").string("text", if_full(text));
+            }
             Self::ToolUse(id, call) => {
                 let input = if full { &*call.arguments } else { "{}" };
                 block
@@ -91,4 +148,26 @@ impl Block<'_> {
             }
         });
     }
+}
+
+/// One page that a search found.
+fn page(source: &Source, seal: &str, result: &mut ObjectWriter<'_>) {
+    result
+        .string("type", "web_search_result")
+        .string("title", &source.title)
+        .string("url", &source.url)
+        .string("encrypted_content", seal)
+        .null("page_age");
+}
+
+/// One citation.
+fn citation(source: &Source, seal: &str, out: &mut Vec<u8>) {
+    object(out, |citation| {
+        citation
+            .string("type", "web_search_result_location")
+            .string("cited_text", &source.excerpt)
+            .string("url", &source.url)
+            .string("title", &source.title)
+            .string("encrypted_index", seal);
+    });
 }

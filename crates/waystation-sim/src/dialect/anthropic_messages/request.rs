@@ -45,6 +45,7 @@ pub(super) fn read<'a>(
         tools,
         choice,
         parallel,
+        search: body.list("tools")?.any(is_search),
         format: format(body)?,
         limit: Some(limit),
         stop: body.texts("stop_sequences")?,
@@ -128,6 +129,12 @@ fn tools(body: Body<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
         });
     }
     Ok(tools)
+}
+
+/// Whether a tool is Anthropic's own search, in any of its versions.
+fn is_search(tool: Json<'_>) -> bool {
+    let kind = tool.get("type").and_then(Json::string);
+    kind.is_some_and(|kind| kind.starts_with("web_search_"))
 }
 
 /// `tool_choice`, and whether several calls at once are fine.

@@ -64,6 +64,7 @@ pub(super) fn read<'a>(
         tools,
         choice,
         parallel: true,
+        search: config.is_some_and(searches),
         format: format(schema)?,
         limit,
         stop,
@@ -71,6 +72,13 @@ pub(super) fn read<'a>(
         media: talk.media,
         prompt_tokens: prompt_tokens + talk.media.tokens(),
     })
+}
+
+/// Whether a system tool is the host's own search.
+fn searches(config: Body<'_>) -> bool {
+    let tools = config.get("tools").into_iter().flat_map(Json::elements);
+    let mut names = tools.filter_map(|tool| tool.at(&["systemTool", "name"]));
+    names.any(|name| name.is("nova_grounding"))
 }
 
 /// The conversation, and whether it speaks of tools. The user begins.

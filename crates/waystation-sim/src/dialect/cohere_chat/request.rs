@@ -30,6 +30,7 @@ pub(super) fn read<'a>(arrival: &Arrival<'a>, model: Cow<'a, str>) -> Result<Ask
         choice: choice(body, &tools)?,
         tools,
         parallel: true,
+        search: false,
         format: format(body)?,
         limit: body.limit("max_tokens")?,
         stop: body.texts("stop_sequences")?,

@@ -4,7 +4,7 @@
 //! hosts put it. Clients send it back on the same part.
 //! Source: <https://ai.google.dev/gemini-api/docs/thought-signatures> (2026-08).
 
-use waystation_core::{FinishReason, ObjectWriter};
+use waystation_core::{FinishReason, JsonText, ObjectWriter};
 
 use crate::{
     dialect::answer::{Answer, array, object},
@@ -98,6 +98,7 @@ impl Candidate<'_> {
                 if said.finish == FinishReason::ToolCalls {
                     candidate.string("finishMessage", "Model generated function call(s).");
                 }
+                self.grounding(candidate);
             }
             candidate.number("index", u64::try_from(self.index).unwrap_or_default());
             let texts = pieces.iter().filter_map(|piece| match piece.holds {
@@ -136,6 +137,42 @@ impl Candidate<'_> {
                 part.string("thoughtSignature", signature);
             }
         });
+    }
+
+    /// `groundingMetadata`, where a search was run.
+    fn grounding(&self, candidate: &mut ObjectWriter<'_>) {
+        let Some(search) = &self.answer.said.search else {
+            return;
+        };
+        let mut grounding = candidate.object("groundingMetadata");
+        let query = JsonText::of(&search.query);
+        array(grounding.key("webSearchQueries"), [query], |query, out| {
+            out.extend_from_slice(query.quoted().bytes());
+        });
+        let chunks = grounding.key("groundingChunks");
+        array(chunks, &search.sources, |source, out| {
+            object(out, |chunk| {
+                let mut web = chunk.object("web");
+                web.string("uri", &source.url).string("title", source.host);
+                web.close();
+            });
+        });
+        let text = self.answer.text().unwrap_or_default();
+        let supports = grounding.key("groundingSupports");
+        array(supports, search.cited(text), |cited, out| {
+            let count = |bytes| u64::try_from(bytes).unwrap_or_default();
+            object(out, |support| {
+                let mut segment = support.object("segment");
+                segment
+                    .number("startIndex", count(cited.bytes.start))
+                    .number("endIndex", count(cited.bytes.end))
+                    .string("text", text.get(cited.bytes).unwrap_or_default());
+                segment.close();
+                let index = format!("[{}]", cited.nth);
+                support.raw("groundingChunkIndices", index.as_bytes());
+            });
+        });
+        grounding.close();
     }
 
     /// `logprobsResult` of a run of tokens.

@@ -71,6 +71,7 @@ pub(super) fn read<'a>(
         tools,
         choice,
         parallel: true,
+        search: body.list("tools")?.any(is_search),
         format: format(config),
         limit,
         stop,
@@ -165,6 +166,12 @@ fn tools(body: Body<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
         }
     }
     Ok(tools)
+}
+
+/// Whether a tool is Google's own search, in any of its versions.
+fn is_search(tool: Json<'_>) -> bool {
+    let mut names = ["googleSearch", "googleSearchRetrieval"].into_iter();
+    names.any(|name| member(tool, name).is_some())
 }
 
 /// `functionCallingConfig`; names that are allowed leave only those functions.

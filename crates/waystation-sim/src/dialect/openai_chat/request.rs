@@ -82,6 +82,7 @@ pub(super) fn read<'a>(
         tools: tools(body)?,
         choice: choice(body)?,
         parallel: body.flag("parallel_tool_calls")?.unwrap_or(true),
+        search: searches(body)?,
         format: format(body)?,
         limit: limit(body)?,
         stop: body.texts("stop")?,
@@ -170,6 +171,20 @@ fn tools(body: Body<'_>) -> Result<Vec<Tool<'_>>, Refusal> {
         });
     }
     Ok(tools)
+}
+
+/// Whether the host's own search is asked for, in any of the spellings that hosts have.
+fn searches(body: Body<'_>) -> Result<bool, Refusal> {
+    let options = body.object("web_search_options", "web_search_options.")?;
+    let switched = body.flag("enable_search")? == Some(true);
+    let named = body.list("tools")?.any(is_search);
+    Ok(options.is_some() || switched || named)
+}
+
+/// Whether a tool is a search that the host runs; gateways put a name in front.
+fn is_search(tool: Json<'_>) -> bool {
+    let kind = tool.get("type").and_then(Json::string);
+    kind.is_some_and(|kind| kind.rsplit(':').next() == Some("web_search"))
 }
 
 /// `tool_choice`. A function that is named has to be among the tools.

@@ -96,6 +96,13 @@ fn steps(reply: &Reply<'_>, choice: usize, said: &Said) -> Vec<Step> {
         });
         steps.push(next);
     }
+    if said.search.is_some() {
+        let mut out = Vec::new();
+        let mut delta = ObjectWriter::open(&mut out);
+        Reply::annotations(said, delta.key("annotations"));
+        delta.close();
+        steps.push(step(out, 0));
+    }
     for (place, call) in said.calls.iter().enumerate() {
         let id = reply.call_id(choice, place);
         let first = tool_delta(place, Some((&id, &call.name)), "");

@@ -76,7 +76,8 @@ fn choice(reply: &Reply<'_>, at: usize, said: &Said, out: &mut Vec<u8>) {
         }
         list.push(b']');
     }
-    message.null("refusal").raw("annotations", b"[]");
+    message.null("refusal");
+    Reply::annotations(said, message.key("annotations"));
     message.close();
     match (reply.question.logprobs, &said.text) {
         (Some(top), Some(text)) => {

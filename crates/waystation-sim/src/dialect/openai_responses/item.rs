@@ -1,11 +1,11 @@
-//! The items of an output: reasoning, the message, each call. Written empty when they begin, and
+//! The items of an output: reasoning, a search, the message, each call. Written empty when they begin, and
 //! whole when they end and in the response.
 //!
 //! An id is made of the answer's number and the item's place, so that the same item has the same id in
 //! every event and in the response. Reasoning without `summary` is an item with an empty list: it is
 //! counted, and clients send it back before its calls.
 
-use waystation_core::ObjectWriter;
+use waystation_core::{JsonText, ObjectWriter};
 
 use super::{Reply, Stage};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         logprob,
     },
     mind,
+    search::Cited,
 };
 
 /// One item of an output.
@@ -21,6 +22,8 @@ use crate::{
 pub(super) enum Item {
     /// The thoughts.
     Reasoning,
+    /// The search that the host ran.
+    Search,
     /// The words.
     Message,
     /// One call, by its place among the calls.
@@ -34,6 +37,7 @@ impl Item {
     pub(super) fn id(self, reply: &Reply<'_>, place: usize) -> String {
         let prefix = match self {
             Self::Reasoning => "rs",
+            Self::Search => "ws",
             Self::Message => "msg",
             Self::Call(_) => "fc",
         };
@@ -47,6 +51,7 @@ impl Item {
             object.string("id", &self.id(reply, place));
             match self {
                 Self::Reasoning => reasoning(reply, stage, object),
+                Self::Search => search(reply, stage, object),
                 Self::Message => message(reply, stage, object),
                 Self::Call(nth) => call(reply, nth, stage, object),
             }
@@ -81,6 +86,23 @@ pub(super) fn summary(text: &str, out: &mut Vec<u8>) {
     });
 }
 
+fn search(reply: &Reply<'_>, stage: Stage, object: &mut ObjectWriter<'_>) {
+    object
+        .string("type", "web_search_call")
+        .string("status", status(stage, false));
+    let search = reply.answer.said.search.as_ref();
+    if let Some(search) = search.filter(|_| stage == Stage::Ended) {
+        let mut action = object.object("action");
+        action
+            .string("type", "search")
+            .string("query", &search.query);
+        array(action.key("queries"), [&search.query], |query, out| {
+            out.extend_from_slice(JsonText::of(query).quoted().bytes());
+        });
+        action.close();
+    }
+}
+
 fn message(reply: &Reply<'_>, stage: Stage, object: &mut ObjectWriter<'_>) {
     object
         .string("type", "message")
@@ -95,9 +117,27 @@ fn message(reply: &Reply<'_>, stage: Stage, object: &mut ObjectWriter<'_>) {
 /// One part of a message.
 pub(super) fn output_text(reply: &Reply<'_>, text: &str, out: &mut Vec<u8>) {
     object(out, |part| {
-        part.string("type", "output_text").raw("annotations", b"[]");
+        part.string("type", "output_text");
+        let cited = cited(reply, text);
+        array(part.key("annotations"), &cited, |cited, out| {
+            annotation(cited, out);
+        });
         logprobs(reply, text, part);
         part.string("text", text);
+    });
+}
+
+/// What `text` cites of the search that was run.
+pub(super) fn cited<'a>(reply: &'a Reply<'_>, text: &str) -> Vec<Cited<'a>> {
+    let search = reply.answer.said.search.as_ref();
+    search.map(|search| search.cited(text)).unwrap_or_default()
+}
+
+/// One citation.
+pub(super) fn annotation(cited: &Cited<'_>, out: &mut Vec<u8>) {
+    object(out, |annotation| {
+        annotation.string("type", "url_citation");
+        cited.write(annotation);
     });
 }
 

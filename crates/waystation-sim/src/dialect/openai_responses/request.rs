@@ -61,6 +61,7 @@ pub(super) fn read<'a>(
         tools,
         choice,
         parallel: body.flag("parallel_tool_calls")?.unwrap_or(true),
+        search: body.list("tools")?.any(is_search),
         format: format(body)?,
         limit: body.limit("max_output_tokens")?,
         stop: Vec::new(),
@@ -170,6 +171,12 @@ fn tools(body: Body<'_>) -> Result<(Vec<Tool<'_>>, Choice), Refusal> {
     }
     let choice = choice(body, &mut tools)?;
     Ok((tools, choice))
+}
+
+/// Whether a tool is the host's own search, in any of its versions.
+fn is_search(tool: Json<'_>) -> bool {
+    let kind = tool.get("type").and_then(Json::string);
+    kind.is_some_and(|kind| kind.starts_with("web_search"))
 }
 
 /// `tool_choice`; a list of allowed tools leaves only those.

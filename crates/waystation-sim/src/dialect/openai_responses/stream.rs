@@ -5,7 +5,8 @@
 //! |---|---|
 //! | reasoning with a summary | `reasoning_summary_part.added`, `reasoning_summary_text.delta`s and `.done`, `reasoning_summary_part.done` |
 //! | reasoning without one | none |
-//! | message | `content_part.added`, `output_text.delta`s and `.done`, `content_part.done` |
+//! | search | `web_search_call.in_progress`, `.searching`, `.completed` |
+//! | message | `content_part.added`, `output_text.delta`s, each citation as `output_text.annotation.added` when its words are there, `output_text.done`, `content_part.done` |
 //! | call | `function_call_arguments.delta`s and `.done` |
 //!
 //! Each name stands behind `response.`. Deltas take time by their bytes; every other event comes at
@@ -115,6 +116,13 @@ impl Scribe<'_> {
                 self.part(name, &part, |out| item::summary(text, out));
             }
             Item::Reasoning => {}
+            Item::Search => {
+                let part = of(None);
+                for stage in ["in_progress", "searching", "completed"] {
+                    let name = format!("response.web_search_call.{stage}");
+                    self.event(&name, 0, |object| part.write(object));
+                }
+            }
             Item::Message => self.message(&of(Some("content_index"))),
             Item::Call(nth) => {
                 let call = reply.answer.said.calls.get(nth);
@@ -135,12 +143,24 @@ impl Scribe<'_> {
         let text = reply.answer.text().unwrap_or_default();
         let name = "response.content_part.added";
         self.part(name, part, |out| item::output_text(reply, "", out));
+        let cited = item::cited(reply, text);
+        let mut waiting = (0..).zip(&cited).peekable();
+        let mut told = 0;
         for piece in mind::pieces(text) {
             self.event("response.output_text.delta", piece.len(), |object| {
                 part.write(object);
                 object.string("delta", piece);
                 item::logprobs(reply, piece, object);
             });
+            told += piece.len();
+            while let Some((nth, cited)) = waiting.next_if(|(_, cited)| cited.bytes.end <= told) {
+                let name = "response.output_text.annotation.added";
+                self.event(name, 0, |object| {
+                    part.write(object);
+                    object.number("annotation_index", nth);
+                    item::annotation(cited, object.key("annotation"));
+                });
+            }
         }
         self.event("response.output_text.done", 0, |object| {
             part.write(object);

@@ -59,7 +59,7 @@ pub use ports::{
     Ranker, Sandbox, TokenCounter,
 };
 pub use price::{Cost, Price, PriceTier, Rates};
-pub use quantity::{Deadline, Now, Seed, Tick, Tokens, UnixMs};
+pub use quantity::{Date, Deadline, Now, ParseDateError, Seed, Tick, Tokens, UnixMs};
 pub use secret::Secret;
 pub use transport::{
     BodyStream, HttpRequest, HttpStream, PoolKey, ReplyHead, SendLimits, Transport,

@@ -1,9 +1,13 @@
 //! Counts, times and chance: the quantities that every layer takes as arguments instead of reading
 //! a clock or a random source.
 
+mod date;
+
 use std::{fmt, ops::Add, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+pub use date::{Date, ParseDateError};
 
 /// A number of tokens.
 #[derive(
@@ -108,6 +112,12 @@ impl UnixMs {
     #[must_use]
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
+    }
+
+    /// Its day, in UTC.
+    #[must_use]
+    pub fn date(self) -> Date {
+        Date::of_seconds(self.seconds())
     }
 }
 

@@ -79,7 +79,7 @@ pub struct KeyUsage {
     pub requests: u64,
     day: u64,
     week: u64,
-    month: u64,
+    month: (i32, u8),
 }
 
 const DAY_MS: u64 = 86_400_000;
@@ -270,7 +270,8 @@ impl KeyUsage {
         let day = now.get() / DAY_MS;
         // 1970-01-01 was a Thursday: three days earlier, a Monday.
         let week = (day + 3) / 7;
-        let month = month_of(day);
+        let date = now.date();
+        let month = (date.year(), date.month());
         if self.day != day {
             (self.day, self.daily) = (day, Usd::ZERO);
         }
@@ -281,19 +282,6 @@ impl KeyUsage {
             (self.month, self.monthly) = (month, Usd::ZERO);
         }
     }
-}
-
-/// Months since year 0 of the proleptic Gregorian calendar, for a day since 1970-01-01.
-///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-const fn month_of(day: u64) -> u64 {
-    let z = day + 719_468;
-    let era = z / 146_097;
-    let doe = z - era * 146_097;
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    (yoe + era * 400) * 12 + mp
 }
 
 #[cfg(test)]

@@ -166,18 +166,10 @@ const UNFIT: EncodeError = EncodeError::Credential {
     expected: "an access key as ID:KEY or ID:KEY:TOKEN",
 };
 
-/// A time as `20260822T093000Z`. The calendar is reckoned in eras of 400 years from 0000-03-01, so
-/// that leap days stand at the end of a year.
+/// A time as `20260822T093000Z`.
 fn stamp(now: UnixMs) -> String {
-    let seconds = now.seconds();
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
+    let (date, second) = (now.date(), now.seconds() % 86_400);
+    let (year, month, day) = (date.year(), date.month(), date.day());
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }

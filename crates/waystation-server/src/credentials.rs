@@ -11,6 +11,7 @@ mod google;
 mod limit;
 mod minted;
 mod profile;
+mod sso;
 mod sts;
 
 use std::{
@@ -29,7 +30,7 @@ use waystation_core::{
     Tokens, Transport,
 };
 
-pub use aws::{Aws, joined};
+pub use aws::{Aws, Container, Instance, joined};
 use call::World;
 pub(crate) use call::address_fault;
 pub use entra::{AUTHORITY, Entra};
@@ -38,7 +39,8 @@ pub use limit::Limits;
 use limit::Window;
 pub use minted::Identity;
 use minted::Mint;
-pub use profile::{Found, Lack, Profile, Way};
+pub use profile::{Found, Lack, Near, Profile, Way};
+pub use sso::Sso;
 pub use sts::{Role, Service, WebIdentity};
 
 /// What simulated upstreams are sent in place of a key.

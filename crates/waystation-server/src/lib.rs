@@ -11,7 +11,6 @@ pub mod auth;
 mod auto_router;
 pub mod banner;
 pub mod body;
-mod calendar;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -14,9 +14,7 @@ use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
-use waystation_core::ObjectWriter;
-
-use crate::calendar;
+use waystation_core::{Date, ObjectWriter};
 
 /// Writes `{"timestamp", "level", ...the event's fields, "target"}`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +65,8 @@ fn now() -> SystemTime {
 fn write_time(time: SystemTime, out: &mut Vec<u8>) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, micros) = (since.as_secs(), since.subsec_micros());
-    let (year, month, day) = calendar::date(seconds / 86_400);
+    let date = Date::of_seconds(seconds);
+    let year = u64::try_from(date.year()).unwrap_or_default();
     let clock = seconds % 86_400;
     let digits = |value: u64, count: u32, out: &mut Vec<u8>| {
         for place in (0..count).rev() {
@@ -77,8 +76,8 @@ fn write_time(time: SystemTime, out: &mut Vec<u8>) {
     };
     let parts = [
         (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
+        (date.month().into(), 2, b'-'),
+        (date.day().into(), 2, b'T'),
         (clock / 3_600, 2, b':'),
         (clock / 60 % 60, 2, b':'),
         (clock % 60, 2, b'.'),

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use waystation_core::{
-    AuthScheme, Modalities, Modality, ModelId, NativeSearch, Parameter, ParameterSet, Price,
+    AuthScheme, Date, Modalities, Modality, ModelId, NativeSearch, Parameter, ParameterSet, Price,
     PriceTier, Quirks, Rates, Tokens, Usd, UsdPerMTok,
 };
 
@@ -172,30 +172,17 @@ pub(crate) fn described(name: &str, input: Modalities, output: Modalities) -> St
 }
 
 /// Midnight UTC of `YYYY-MM-DD`, or of the first day of `YYYY-MM`, in seconds since 1970.
-///
-/// Days are counted in 400-year cycles from 0000-03-01, where leap days come last. Source: Howard
-/// Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`.
 pub(super) fn day(text: &str) -> Result<u64, RowError> {
-    let bad = || RowError::Unknown {
-        expected: "a date, YYYY-MM-DD".into(),
-        found: text.into(),
+    let whole = match text.len() {
+        7 => format!("{text}-01"),
+        _ => text.into(),
     };
-    let number = |part: &str| part.parse::<u64>().map_err(|_| bad());
-    let mut parts = text.splitn(3, '-');
-    let year = number(parts.next().unwrap_or_default())?;
-    let month = number(parts.next().unwrap_or_default())?;
-    let day = parts.next().map_or(Ok(1), number)?;
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return Err(bad());
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    days.checked_sub(719_468)
-        .map(|days| days * 86_400)
-        .ok_or_else(bad)
+    let date = whole.parse::<Date>().ok();
+    date.and_then(Date::seconds)
+        .ok_or_else(|| RowError::Unknown {
+            expected: "a date, YYYY-MM-DD".into(),
+            found: text.into(),
+        })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //!
 //! Source: ECMA-376, part 1, section 18.17.4.
 
+use waystation_core::Date;
+
 /// The days from 1899-12-30 to 1970-01-01.
 const TO_UNIX: i64 = 25_569;
 
@@ -67,31 +69,12 @@ pub(super) fn from_serial(value: &str, from_1904: bool) -> Option<String> {
     } else if day < 60 {
         day += 1;
     }
-    let date = civil(day - TO_UNIX);
+    let date = Date::of_days(i32::try_from(day - TO_UNIX).ok()?);
     Some(if second == 0 {
-        date
+        date.to_string()
     } else {
         format!("{date} {time}")
     })
-}
-
-/// The date of a day since 1970-01-01. Source: H. Hinnant, "chrono-compatible low-level date
-/// algorithms".
-fn civil(day: i64) -> String {
-    let day = day + 719_468;
-    let era = day.div_euclid(146_097);
-    let of_era = day.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{of_month:02}")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
-use waystation_core::Secret;
+use waystation_core::{Date, Secret};
 
 use super::{
     call::{Minted, World, request, secret_header},
@@ -25,21 +25,29 @@ const SESSION_S: &str = "300";
 #[derive(Clone, Debug)]
 pub enum Aws {
     /// A profile of the shared files.
-    Profile(Profile),
+    Profile(Box<Profile>),
     /// A role, by the token of another identity provider.
     Role(WebIdentity),
-    /// A container, by the service at this address.
-    Container {
-        /// The address.
-        url: Arc<str>,
-        /// What it wants as `Authorization`.
-        token: Option<Secret>,
-        /// The file that holds it; others replace what is in it.
-        token_file: Option<PathBuf>,
-    },
-    /// An instance, by the metadata service at this address.
-    Instance(Arc<str>),
+    /// A container.
+    Container(Container),
+    /// An instance.
+    Instance(Instance),
 }
+
+/// The service that gives a container its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its address.
+    pub url: Arc<str>,
+    /// What it wants as `Authorization`.
+    pub token: Option<Secret>,
+    /// The file that holds it; others replace what is in it.
+    pub token_file: Option<PathBuf>,
+}
+
+/// The metadata service of an instance, by its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance(pub Arc<str>);
 
 /// What containers, instances and programs answer.
 #[derive(Deserialize)]
@@ -60,33 +68,43 @@ impl Aws {
         match self {
             Self::Profile(profile) => profile.mint(world).await,
             Self::Role(role) => role.mint(world).await,
-            Self::Container {
-                url,
-                token,
-                token_file,
-            } => {
-                let mut request = request(Method::GET, url)?;
-                if let Some(path) = token_file {
-                    let token = tokio::fs::read_to_string(path).await.map_err(|error| {
-                        format!(
-                            "expected a readable file, found {}: {error}",
-                            path.display()
-                        )
-                    })?;
-                    request = secret_header(request, "authorization", token.trim())?;
-                } else if let Some(token) = token {
-                    request = secret_header(request, "authorization", token.expose())?;
-                }
-                world.json::<Answer>(request).await?.minted(world)
-            }
-            Self::Instance(base) => Self::of_instance(base, world).await.map_err(|reason| {
-                format!("{reason}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
-            }),
+            Self::Container(container) => container.mint(world).await,
+            Self::Instance(instance) => instance.mint(world).await,
         }
+    }
+}
+
+// === impl Container ===
+
+impl Container {
+    /// Asks for keys.
+    pub(super) async fn mint(&self, world: World<'_>) -> Result<Minted, String> {
+        let mut request = request(Method::GET, &self.url)?;
+        if let Some(path) = &self.token_file {
+            let token = tokio::fs::read_to_string(path).await.map_err(|error| {
+                let path = path.display();
+                format!("expected a readable file, found {path}: {error}")
+            })?;
+            request = secret_header(request, "authorization", token.trim())?;
+        } else if let Some(token) = &self.token {
+            request = secret_header(request, "authorization", token.expose())?;
+        }
+        world.json::<Answer>(request).await?.minted(world)
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// Asks for keys.
+    pub(super) async fn mint(&self, world: World<'_>) -> Result<Minted, String> {
+        Self::of_role(&self.0, world).await.map_err(|reason| {
+            format!("{reason}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+        })
     }
 
     /// The keys of the instance's role, in a session of the second version of its service.
-    async fn of_instance(base: &str, world: World<'_>) -> Result<Minted, String> {
+    async fn of_role(base: &str, world: World<'_>) -> Result<Minted, String> {
         let mut open = request(Method::PUT, &format!("{base}/latest/api/token"))?;
         let lasts = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
         open.headers
@@ -144,28 +162,17 @@ pub fn joined(id: Option<&str>, key: Option<&str>, token: Option<&str>) -> Optio
 }
 
 /// Seconds since 1970 of a time as `2026-11-24T06:30:00Z`, or with `+00:00`; fractions are cut off.
-fn seconds(text: &str) -> Option<u64> {
+pub(super) fn seconds(text: &str) -> Option<u64> {
     let text = text
         .strip_suffix('Z')
         .or_else(|| text.strip_suffix("+00:00"))?;
     let (date, time) = text.split_once('T')?;
-    let mut date = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let midnight = date.parse::<Date>().ok()?.seconds()?;
     let time = time.split('.').next()?;
-    let mut time = time.splitn(3, ':').map(|part| part.parse::<u64>().ok());
+    let mut time = time.splitn(3, ':').map(|part| part.parse::<u16>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years begin in March here, so that leap days stand at their end.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    let days = days.checked_sub(719_468)?;
-    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+    let of_day = u64::from(hour) * 3_600 + u64::from(minute) * 60 + u64::from(second);
+    Some(midnight + of_day)
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ pub(super) fn secret_header(
 }
 
 /// `application/x-www-form-urlencoded`.
-fn encoded(fields: &[(&str, &str)]) -> String {
+pub(super) fn encoded(fields: &[(&str, &str)]) -> String {
     let mut out = String::new();
     for (name, value) in fields {
         if !out.is_empty() {

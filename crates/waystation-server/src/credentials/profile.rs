@@ -1,9 +1,10 @@
 //! A profile of AWS's shared files, and what it says of how its keys are had: as they stand there, from a
-//! program, or as those of a role that another profile's keys, or a token in a file, may assume. Signs in
-//! nobody: a profile that wants a browser is refused with a sentence that says so.
+//! program, by the token of a person who signed in, or as those of a role that the keys of another profile,
+//! of the environment, of the container or of the instance, or a token in a file, may assume. Signs in
+//! nobody: a profile that needs a browser first says so.
 //!
 //! Source: <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html> and the
-//! pages behind it (assume role, process), read 2026-08.
+//! pages behind it (assume role, process, IAM Identity Center), read 2026-08 and 2026-11.
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +18,9 @@ use tokio::{process::Command, time::timeout};
 use waystation_core::Secret;
 
 use super::{
-    aws::{Answer, LOOK_AGAIN, joined},
+    aws::{Answer, Container, Instance, LOOK_AGAIN, joined},
     call::{Minted, World, address_fault},
+    sso::{self, Sso},
     sts::{Role, SESSION, Service, WebIdentity},
 };
 
@@ -42,6 +44,23 @@ pub struct Profile {
     pub service: Option<Arc<str>>,
     /// The region where the profile has none.
     pub region: Option<Arc<str>>,
+    /// Where the tokens of people who signed in are kept: `~/.aws/sso/cache`.
+    pub tokens: PathBuf,
+    /// The service that gives keys for those, where it is not its region's.
+    pub portal: Option<Arc<str>>,
+    /// What `credential_source` may mean here.
+    pub near: Near,
+}
+
+/// The keys that are near: what `credential_source` may name, as far as the environment says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Near {
+    /// `Environment`.
+    pub environment: Option<Secret>,
+    /// `EcsContainer`.
+    pub container: Option<Container>,
+    /// `Ec2InstanceMetadata`.
+    pub instance: Option<Instance>,
 }
 
 /// What the files say of a profile.
@@ -70,6 +89,14 @@ enum Means {
     Program(String),
     /// A role, by the token in a file.
     Token(WebIdentity),
+    /// A role, by the token of a person who signed in.
+    Person(Sso),
+    /// The keys of the environment.
+    Environment(Secret),
+    /// The container's.
+    Container(Container),
+    /// The instance's.
+    Instance(Instance),
 }
 
 /// Why a profile gives no keys.
@@ -84,12 +111,7 @@ pub enum Lack {
 }
 
 /// Settings by which a profile says that its keys are to be had in a way that is not built.
-const UNBUILT: [&str; 4] = [
-    "sso_session",
-    "sso_start_url",
-    "login_session",
-    "credential_source",
-];
+const UNBUILT: [&str; 1] = ["login_session"];
 
 /// What the two files say, one section after the other.
 struct Files<'a> {
@@ -106,6 +128,29 @@ struct Section<'a> {
 // === impl Files ===
 
 impl<'a> Files<'a> {
+    /// What `section`, and the session that it names, say of signing in; nothing where they do not.
+    fn sign_in<'s>(&self, section: &'s Section<'a>) -> Option<sso::Settings<'s>>
+    where
+        'a: 's,
+    {
+        let session = section.setting("sso_session");
+        if session.is_none() && section.setting("sso_start_url").is_none() {
+            return None;
+        }
+        let shared = session.map(|name| self::section(self.config, &format!("sso-session {name}")));
+        let either = |name: &str| {
+            let of_session = shared.as_ref().and_then(|shared| shared.get(name));
+            of_session.copied().or_else(|| section.setting(name))
+        };
+        Some(sso::Settings {
+            session,
+            start_url: either("sso_start_url"),
+            region: either("sso_region"),
+            account: section.setting("sso_account_id"),
+            role: section.setting("sso_role_name"),
+        })
+    }
+
     fn section(&self, name: &str) -> Section<'a> {
         let named = if name == "default" {
             "default".to_owned()
@@ -149,9 +194,60 @@ impl Section<'_> {
     }
 }
 
+// === impl Near ===
+
+impl Near {
+    /// What `source` means, and else what is wrong with it.
+    fn means(&self, source: &str) -> Result<Means, String> {
+        let unset = |variables: &str| format!("expected {variables} to be set, found it unset");
+        match source {
+            "Environment" => self
+                .environment
+                .clone()
+                .map(Means::Environment)
+                .ok_or_else(|| unset("AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY")),
+            "EcsContainer" => self.container.clone().map(Means::Container).ok_or_else(|| {
+                unset(
+                    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                )
+            }),
+            "Ec2InstanceMetadata" => self.instance.clone().map(Means::Instance).ok_or_else(|| {
+                "expected the instance's metadata service, found AWS_EC2_METADATA_DISABLED=true"
+                    .into()
+            }),
+            _ => Err("expected Environment, EcsContainer or Ec2InstanceMetadata".into()),
+        }
+    }
+}
+
+// === impl Way ===
+
+impl Way {
+    /// Whether the keys of the environment are only there to assume a role.
+    #[must_use]
+    pub const fn starts_in_the_environment(&self) -> bool {
+        matches!(self.first, Means::Environment(_))
+    }
+}
+
 // === impl Profile ===
 
 impl Profile {
+    /// The profile `name` of these two files, where nothing else is known.
+    #[must_use]
+    pub fn new(name: &str, credentials: impl Into<PathBuf>, config: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            credentials: credentials.into(),
+            config: config.into(),
+            service: None,
+            region: None,
+            tokens: PathBuf::new(),
+            portal: None,
+            near: Near::default(),
+        }
+    }
+
     /// What the texts of the two files say of this profile.
     #[must_use]
     pub fn found(&self, credentials: &str, config: &str) -> Found {
@@ -173,49 +269,89 @@ impl Profile {
         let mut name = self.name.to_string();
         let first = loop {
             let section = files.section(&name);
-            let (arn, source) = (
-                section.setting("role_arn"),
-                section.setting("source_profile"),
-            );
+            let Some(arn) = section.setting("role_arn") else {
+                break self.plain(files, &section, name)?;
+            };
             let token = section.setting("web_identity_token_file");
-            match (arn, source, token) {
-                (Some(arn), Some(source), _) => {
-                    roles.push(section.role(arn));
-                    if roles.len() > MOST_ROLES {
-                        let told = format!(
-                            "expected at most {MOST_ROLES} roles one behind the other, found more, or a \
-                             circle of source_profile, at the profile {name:?}"
-                        );
-                        return Err(Lack::Wrong(told));
-                    }
-                    if source == name {
-                        // It names itself where its own keys assume the role.
-                        break section.keys().map(Means::Keys).ok_or(Lack::Nothing(name));
-                    }
-                    name = source.into();
+            let source = section.setting("source_profile");
+            if let (None, Some(token)) = (source, token) {
+                let role = section.role(arn);
+                break Means::Token(WebIdentity {
+                    service: service.address.clone().into(),
+                    role: role.arn.into(),
+                    session: role.session.into(),
+                    token_file: token.into(),
+                });
+            }
+            if source.is_some() || section.setting("credential_source").is_some() {
+                roles.push(section.role(arn));
+            }
+            if roles.len() > MOST_ROLES {
+                let told = format!(
+                    "expected at most {MOST_ROLES} roles one behind the other, found more, or a \
+                     circle of source_profile, at the profile {name:?}"
+                );
+                return Err(Lack::Wrong(told));
+            }
+            match source {
+                // It names itself where its own keys assume the role.
+                Some(source) if source == name => {
+                    break section.keys().map(Means::Keys).ok_or(Lack::Nothing(name))?;
                 }
-                (Some(arn), None, Some(token)) => {
-                    let role = section.role(arn);
-                    break Ok(Means::Token(WebIdentity {
-                        service: service.address.clone().into(),
-                        role: role.arn.into(),
-                        session: role.session.into(),
-                        token_file: token.into(),
-                    }));
-                }
-                _ => break plain(&section, name),
+                Some(source) => name = source.into(),
+                None => break self.plain(files, &section, name)?,
             }
         };
-        if let (true, Some(fault)) = (!roles.is_empty(), address_fault(&service.address)) {
-            let told = format!("the token service {}: {fault}", service.address);
-            return Err(Lack::Wrong(told));
+        let fault = |address: &str| {
+            let fault = address_fault(address)?;
+            Some(Lack::Wrong(format!("the service {address}: {fault}")))
+        };
+        let portal = match &first {
+            Means::Person(person) => fault(person.service()),
+            _ => None,
+        };
+        let assumes = (!roles.is_empty()).then(|| fault(&service.address));
+        if let Some(fault) = portal.or(assumes.flatten()) {
+            return Err(fault);
         }
         roles.reverse();
         Ok(Way {
-            first: first?,
+            first,
             roles,
             service,
         })
+    }
+
+    /// What a profile has whose keys are not another profile's.
+    fn plain(&self, files: &Files<'_>, section: &Section<'_>, name: String) -> Result<Means, Lack> {
+        if let Some(source) = section.setting("credential_source") {
+            return self.near.means(source).map_err(|told| {
+                Lack::Wrong(format!(
+                    "{told}, for credential_source = {source} of the profile {name:?}"
+                ))
+            });
+        }
+        if let Some(keys) = section.keys() {
+            return Ok(Means::Keys(keys));
+        }
+        if let Some(session) = files.sign_in(section) {
+            let person = Sso::of(&name, session, &self.tokens, self.portal.as_deref());
+            return person.map(Means::Person).map_err(Lack::Wrong);
+        }
+        if let Some(program) = section.setting("credential_process") {
+            return Ok(Means::Program(program.into()));
+        }
+        let unbuilt = UNBUILT
+            .into_iter()
+            .find(|setting| section.setting(setting).is_some());
+        match unbuilt {
+            Some(unbuilt) => Err(Lack::Unbuilt(name, unbuilt)),
+            None if section.setting("role_arn").is_some() => {
+                let alone = "role_arn without source_profile or credential_source";
+                Err(Lack::Unbuilt(name, alone))
+            }
+            None => Err(Lack::Nothing(name)),
+        }
     }
 
     /// Reads the files; one that is not there says nothing.
@@ -242,6 +378,13 @@ impl Profile {
             },
             Means::Program(command) => program(&command, world).await?,
             Means::Token(role) => role.mint(world).await?,
+            Means::Person(person) => person.mint(world).await?,
+            Means::Environment(secret) => Minted {
+                secret,
+                lifetime: LOOK_AGAIN,
+            },
+            Means::Container(container) => container.mint(world).await?,
+            Means::Instance(instance) => instance.mint(world).await?,
         };
         for role in &way.roles {
             minted = role.assume(&minted.secret, &way.service, world).await?;
@@ -255,34 +398,17 @@ impl Profile {
         let path = self.credentials.display();
         match lack {
             Lack::Unbuilt(name, instead) => format!(
-                "expected aws_access_key_id and aws_secret_access_key, role_arn with source_profile, or \
-                 credential_process in the profile {name:?}, found {instead}, which is not supported; \
+                "expected aws_access_key_id and aws_secret_access_key, role_arn with source_profile, \
+                 sso_session, or credential_process in the profile {name:?}, found {instead}, which is not supported; \
                  write short-lived keys into {path}, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             ),
             Lack::Nothing(name) => format!(
-                "expected aws_access_key_id and aws_secret_access_key, role_arn with source_profile, or \
-                 credential_process in the profile {name:?} of {path} or {}, found none",
+                "expected aws_access_key_id and aws_secret_access_key, role_arn with source_profile, \
+                 sso_session, or credential_process in the profile {name:?} of {path} or {}, found none",
                 self.config.display()
             ),
             Lack::Wrong(told) => told.clone(),
         }
-    }
-}
-
-/// What a profile without a role to assume has.
-fn plain(section: &Section<'_>, name: String) -> Result<Means, Lack> {
-    let unbuilt = UNBUILT
-        .into_iter()
-        .find(|setting| section.setting(setting).is_some());
-    let program = section.setting("credential_process");
-    match (section.keys(), program, unbuilt) {
-        (Some(keys), _, _) => Ok(Means::Keys(keys)),
-        (None, Some(program), _) => Ok(Means::Program(program.into())),
-        (None, None, Some(unbuilt)) => Err(Lack::Unbuilt(name, unbuilt)),
-        (None, None, None) if section.setting("role_arn").is_some() => {
-            Err(Lack::Unbuilt(name, "role_arn without source_profile"))
-        }
-        (None, None, None) => Err(Lack::Nothing(name)),
     }
 }
 
@@ -337,90 +463,4 @@ fn section<'a>(text: &'a str, name: &str) -> BTreeMap<&'a str, &'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn profile(name: &str) -> Profile {
-        Profile {
-            name: name.into(),
-            credentials: "/c".into(),
-            config: "/d".into(),
-            service: None,
-            region: None,
-        }
-    }
-
-    const CREDENTIALS: &str = "# mine\n[default]\naws_access_key_id = AK1\n\
-        aws_secret_access_key=SK1\n\n[ work ]\naws_access_key_id=AK2\naws_secret_access_key=SK2=\n\
-        aws_session_token = T2==\n";
-    const CONFIG: &str = "[default]\nregion = eu-west-1\ns3 =\n  region = no\n\
-        [profile work]\nregion=us-west-2\n\
-        [profile role]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = work\nexternal_id = e\n\
-        region = cn-north-1\n\
-        [profile outer]\nrole_arn = arn:aws:iam::2:role/y\nsource_profile = role\n\
-        [profile round]\nrole_arn = r\nsource_profile = about\n\
-        [profile about]\nrole_arn = r\nsource_profile = round\n\
-        [profile dangling]\nrole_arn = r\nsource_profile = nobody\n\
-        [profile lone]\nrole_arn = r\n\
-        [profile own]\nrole_arn = r\nsource_profile = own\naws_access_key_id=AK4\n\
-        aws_secret_access_key=SK4\n\
-        [profile program]\ncredential_process = /bin/keys --for \"me too\"\n\
-        [profile here]\naws_access_key_id=AK3\naws_secret_access_key=SK3\n\
-        [profile sso]\nsso_session = s\n";
-
-    fn way(name: &str) -> Result<Way, Lack> {
-        profile(name).found(CREDENTIALS, CONFIG).way
-    }
-
-    #[test]
-    fn profiles_are_found_in_both_files() {
-        let of = |name: &str| {
-            let found = profile(name).found(CREDENTIALS, CONFIG);
-            let first = found.way.map(|way| way.first);
-            let Ok(Means::Keys(secret)) = first else {
-                panic!("{name}: {first:?}")
-            };
-            (secret.expose().to_owned(), found.region)
-        };
-        assert_eq!(of("default"), ("AK1:SK1".into(), Some("eu-west-1".into())));
-        assert_eq!(of("work").0, "AK2:SK2=:T2==");
-        assert_eq!(of("here"), ("AK3:SK3".into(), None));
-        let program = way("program").unwrap().first;
-        assert_eq!(program, Means::Program("/bin/keys --for \"me too\"".into()));
-    }
-
-    #[test]
-    fn roles_are_assumed_from_the_keys_outwards() {
-        let way = way("outer").unwrap();
-        let arns: Vec<&str> = way.roles.iter().map(|role| role.arn.as_str()).collect();
-        assert_eq!(arns, ["arn:aws:iam::1:role/x", "arn:aws:iam::2:role/y"]);
-        assert_eq!(way.roles[0].external_id.as_deref(), Some("e"));
-        assert_eq!(way.first, Means::Keys(Secret::new("AK2:SK2=:T2==")));
-        assert_eq!(way.service.address, "https://sts.us-east-1.amazonaws.com/");
-        let china = profile("role").found(CREDENTIALS, CONFIG);
-        let service = china.way.unwrap().service;
-        assert_eq!(service.address, "https://sts.cn-north-1.amazonaws.com.cn/");
-        let own = profile("own").found(CREDENTIALS, CONFIG).way.unwrap();
-        assert_eq!(own.first, Means::Keys(Secret::new("AK4:SK4")));
-    }
-
-    #[test]
-    fn what_gives_no_keys_says_which_profile_and_what_would_help() {
-        for (name, expected) in [
-            (
-                "nobody",
-                "in the profile \"nobody\" of /c or /d, found none",
-            ),
-            ("dangling", "in the profile \"nobody\" of /c"),
-            ("sso", "sso_session, which is not supported"),
-            (
-                "lone",
-                "role_arn without source_profile, which is not supported",
-            ),
-            ("round", "a circle of source_profile"),
-        ] {
-            let told = profile(name).lacks(&way(name).unwrap_err());
-            assert!(told.contains(expected), "{told}");
-        }
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use waystation_core::{
 };
 
 use super::models::{array, data, number, text};
-use crate::{app::App, auth::Caller, calendar, error};
+use crate::{app::App, auth::Caller, error};
 
 /// Keys of a generation that this gateway has nothing to say to yet; clients want them there.
 const NOT_KEPT: [&str; 14] = [
@@ -262,11 +262,10 @@ fn ms(took: Duration) -> u64 {
 
 /// `2026-11-10T08:30:00.125Z`.
 fn iso8601(at: UnixMs) -> String {
-    let (days, ms) = (at.get() / 86_400_000, at.get() % 86_400_000);
-    let (year, month, day) = calendar::date(days);
+    let (date, ms) = (at.date(), at.get() % 86_400_000);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
     let ms = ms % 1_000;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use waystation_core::{AuthScheme, Secret};
 use crate::{
     config::{complete::Context, environment::Environment, failure::Place},
     credentials::{
-        AUTHORITY, Aws, Entra, Google, Identity, Lack, Profile, Service, Source, WebIdentity,
-        address_fault, joined,
+        AUTHORITY, Aws, Container, Entra, Google, Identity, Instance, Lack, Near, Profile, Service,
+        Source, WebIdentity, address_fault, joined,
     },
 };
 
@@ -122,76 +122,106 @@ fn google_file(path: &Path) -> Result<Google, String> {
 }
 
 /// AWS's standard chain: the environment, the profile with its roles and programs, a role by a token in
-/// a file, the container, the instance.
+/// a file, the container, the instance. Keys of the environment that a named profile wants for its role
+/// are used for that alone: nothing else could mean `credential_source = Environment`.
 pub(super) fn aws(path: &str, cx: &mut Context<'_>) -> Result<Found, Noted> {
-    let env = cx.env;
-    let pair = (
-        env.get("AWS_ACCESS_KEY_ID"),
-        env.get("AWS_SECRET_ACCESS_KEY"),
-    );
-    if let Some(secret) = joined(pair.0, pair.1, env.get("AWS_SESSION_TOKEN")) {
-        return Ok(Found::aws("AWS_ACCESS_KEY_ID", Source::Key(secret)));
+    let container = aws_container(cx.env);
+    let near = Near {
+        environment: aws_keys(cx)?,
+        container: container.clone().unwrap_or_default(),
+        instance: aws_instance(cx.env),
+    };
+    let named = cx.env.first(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
+    let profile = aws_profile(cx.env, near.clone());
+    if let Some(secret) = near.environment {
+        let profile = profile.filter(|_| named.is_some());
+        let way = profile.as_ref().and_then(|profile| profile.read().way.ok());
+        if way.is_none_or(|way| !way.starts_in_the_environment()) {
+            return Ok(Found::aws("AWS_ACCESS_KEY_ID", Source::Key(secret)));
+        }
+        return aws_of_profile(profile, cx)?.ok_or(Noted);
     }
-    if let (Some(_), None) | (None, Some(_)) = pair {
-        let (set, unset) = match pair.0 {
-            Some(_) => ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-            None => ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
-        };
-        let message = format!("expected {unset} beside it, found it unset");
-        cx.wrong_at(Place::variable(set), &message);
-        return Err(Noted);
-    }
-    if let Some(found) = aws_profile(cx)? {
+    if let Some(found) = aws_of_profile(profile, cx)? {
         return Ok(found);
     }
     if let Some(found) = aws_role(cx)? {
         return Ok(found);
     }
-    if let Some(found) = aws_container(cx)? {
-        return Ok(found);
+    let minted = |name: &str, aws: Aws| Found::aws(name, Source::Minted(Identity::Aws(aws)));
+    let container = container.map_err(|(variable, message)| {
+        cx.wrong_at(Place::variable(variable), message);
+        Noted
+    })?;
+    if let Some(container) = container {
+        return Ok(minted("container", Aws::Container(container)));
     }
-    if env.get("AWS_EC2_METADATA_DISABLED") == Some("true") {
+    let Some(instance) = near.instance else {
         let message = "expected api_key, AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID with \
                        AWS_SECRET_ACCESS_KEY, or a profile (AWS_PROFILE), found none";
         cx.wrong(path, message);
         return Err(Noted);
-    }
-    let base = env
-        .get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
-        .unwrap_or(AWS_INSTANCE)
-        .trim_end_matches('/');
-    let place = cx.places.of(path);
+    };
+    let (place, base) = (cx.places.of(path), &instance.0);
     cx.warnings.push(format!(
         "{place}: no keys are named (AWS_ACCESS_KEY_ID, AWS_PROFILE) or found: they are asked of the \
          instance's metadata service at {base}"
     ));
-    let aws = Aws::Instance(base.into());
-    Ok(Found::aws("instance", Source::Minted(Identity::Aws(aws))))
+    Ok(minted("instance", Aws::Instance(instance)))
 }
 
-/// The profile that is named, or the default one where it has keys.
-fn aws_profile(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
+/// The keys in the environment.
+fn aws_keys(cx: &mut Context<'_>) -> Result<Option<Secret>, Noted> {
     let env = cx.env;
+    let (id, key) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    let pair = (env.get(id), env.get(key));
+    if let (Some(_), None) | (None, Some(_)) = pair {
+        let (set, unset) = if pair.0.is_some() {
+            (id, key)
+        } else {
+            (key, id)
+        };
+        let message = format!("expected {unset} beside it, found it unset");
+        cx.wrong_at(Place::variable(set), &message);
+        return Err(Noted);
+    }
+    Ok(joined(pair.0, pair.1, env.get("AWS_SESSION_TOKEN")))
+}
+
+/// The metadata service of the instance, unless it is not to be asked.
+fn aws_instance(env: &Environment) -> Option<Instance> {
+    let base = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    let base = base.unwrap_or(AWS_INSTANCE).trim_end_matches('/');
+    let asked = env.get("AWS_EC2_METADATA_DISABLED") != Some("true");
+    asked.then(|| Instance(base.into()))
+}
+
+/// The profile that is named, or the default one, where there can be files.
+fn aws_profile(env: &Environment, near: Near) -> Option<Profile> {
     let named = env.first(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
     let file = |variable: &str, usual: &str| {
         let usual = || home(env).map(|home| home.join(usual));
         env.get(variable).map(PathBuf::from).or_else(usual)
     };
-    let files = (
-        file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
-        file("AWS_CONFIG_FILE", ".aws/config"),
-    );
-    let (Some(credentials), Some(config)) = files else {
-        return Ok(None);
-    };
+    let credentials = file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")?;
+    let config = file("AWS_CONFIG_FILE", ".aws/config")?;
+    let name = named.map_or("default", |(_, name)| name);
     let region = env.first(["AWS_REGION", "AWS_DEFAULT_REGION"]);
-    let profile = Profile {
-        name: named.map_or("default", |(_, name)| name).into(),
-        credentials,
-        config,
+    Some(Profile {
         service: env.get("AWS_ENDPOINT_URL_STS").map(Into::into),
         region: region.map(|(_, region)| region.into()),
+        tokens: home(env).unwrap_or_default().join(".aws/sso/cache"),
+        portal: env.get("AWS_ENDPOINT_URL_SSO").map(Into::into),
+        near,
+        ..Profile::new(name, credentials, config)
+    })
+}
+
+/// The identity of the profile; none where nobody named it and it has no keys.
+fn aws_of_profile(profile: Option<Profile>, cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
+    let Some(profile) = profile else {
+        return Ok(None);
     };
+    let named = cx.env.first(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
     let found = profile.read();
     match found.way {
         Ok(_) => {}
@@ -202,7 +232,7 @@ fn aws_profile(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
             return Err(Noted);
         }
     }
-    let source = Source::Minted(Identity::Aws(Aws::Profile(profile)));
+    let source = Source::Minted(Identity::Aws(Aws::Profile(Box::new(profile))));
     Ok(Some(Found {
         region: found.region,
         ..Found::aws("profile", source)
@@ -244,39 +274,27 @@ fn aws_role(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
     Ok(Some(Found::aws("role", source)))
 }
 
-/// The container's role, where its variables are set.
-fn aws_container(cx: &mut Context<'_>) -> Result<Option<Found>, Noted> {
-    let env = cx.env;
+/// The container's service, where its variables are set; else which of them is wrong, and how.
+fn aws_container(env: &Environment) -> Result<Option<Container>, (&'static str, &'static str)> {
     let relative = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
     let full = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
     let url = match (env.get(relative), env.get(full)) {
         (Some(path), _) if path.starts_with('/') => format!("{AWS_CONTAINER}{path}"),
-        (Some(_), _) => {
-            cx.wrong_at(
-                Place::variable(relative),
-                "expected a path that begins with `/`",
-            );
-            return Err(Noted);
-        }
+        (Some(_), _) => return Err((relative, "expected a path that begins with `/`")),
         (None, Some(url)) if AWS_LOCAL.iter().any(|known| url.starts_with(known)) => url.into(),
         (None, Some(_)) => {
             let message = "expected an address with https://, or one of this machine";
-            cx.wrong_at(Place::variable(full), message);
-            return Err(Noted);
+            return Err((full, message));
         }
         (None, None) => return Ok(None),
     };
-    let aws = Aws::Container {
+    let token = env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    let file = env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    Ok(Some(Container {
         url: url.into(),
-        token: env
-            .get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
-            .map(Secret::new),
-        token_file: env
-            .get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-            .map(Into::into),
-    };
-    let source = Source::Minted(Identity::Aws(aws));
-    Ok(Some(Found::aws("container", source)))
+        token: token.map(Secret::new),
+        token_file: file.map(Into::into),
+    }))
 }
 
 /// An application of Microsoft Entra, where its variables are set.

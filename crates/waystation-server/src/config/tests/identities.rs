@@ -179,7 +179,11 @@ fn a_profile_gives_keys_and_region() {
         "aws",
         "[work]\naws_access_key_id = AK\naws_secret_access_key = SK\n[sso]\nsso_session = x\n",
     );
-    let config = file("aws-config", "[profile work]\nregion = ap-south-1\n");
+    let config = file(
+        "aws-config",
+        "[profile work]\nregion = ap-south-1\n[profile login]\nlogin_session = x\n\
+         [profile near]\nrole_arn = r\ncredential_source = Environment\n",
+    );
     let (credentials_text, config_text) = (
         credentials.display().to_string(),
         config.display().to_string(),
@@ -194,16 +198,34 @@ fn a_profile_gives_keys_and_region() {
     let table = "[providers.amazon-bedrock]";
     let resolved = load(table, &of("work")).unwrap();
     assert!(base_url(&resolved, "amazon-bedrock").contains("ap-south-1"));
-    let key = &keys(&resolved, "amazon-bedrock")[0];
+    let found = &keys(&resolved, "amazon-bedrock")[0];
     assert!(matches!(
-        &key.source,
+        &found.source,
         Source::Minted(Identity::Aws(Aws::Profile(_)))
     ));
-    let told = bad(table, &of("sso"));
-    assert!(
-        told.contains("sso_session, which is not supported"),
-        "{told}"
-    );
+    for (profile, expected) in [
+        ("sso", "expected sso_account_id in the profile \"sso\""),
+        ("login", "login_session, which is not supported"),
+        (
+            "near",
+            "expected AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY",
+        ),
+    ] {
+        let told = bad(table, &of(profile));
+        assert!(told.starts_with("environment: AWS_PROFILE: "), "{told}");
+        assert!(told.contains(expected), "{told}");
+    }
+    // Keys of the environment win, but where the profile wants them for a role.
+    for (profile, id) in [("work", "AWS_ACCESS_KEY_ID"), ("near", "profile")] {
+        let env = env([
+            ("AWS_SHARED_CREDENTIALS_FILE", credentials_text.as_str()),
+            ("AWS_CONFIG_FILE", config_text.as_str()),
+            ("AWS_PROFILE", profile),
+            ("AWS_ACCESS_KEY_ID", "AK9"),
+            ("AWS_SECRET_ACCESS_KEY", "SK9"),
+        ]);
+        assert_eq!(key(BEDROCK, &env).id.as_str(), id);
+    }
     let told = bad(table, &of("nobody"));
     assert!(
         told.starts_with("environment: AWS_PROFILE: expected aws_access_key_id"),

@@ -192,7 +192,7 @@ async fn an_instance_opens_a_session_and_asks_for_its_roles_keys() {
         "/latest/meta-data/iam/security-credentials/my-role" => Reply::json(200, keys()),
         other => Reply::json(404, other.to_owned()),
     });
-    let instance = Aws::Instance("http://169.254.169.254".into());
+    let instance = Aws::Instance(Instance("http://169.254.169.254".into()));
     let (secret, asked) = minted(Identity::Aws(instance), service).await;
     assert_eq!(secret.unwrap(), "ASIA1:sk/1:tok==");
     assert_eq!(asked.len(), 3);
@@ -204,11 +204,11 @@ async fn an_instance_opens_a_session_and_asks_for_its_roles_keys() {
 #[tokio::test]
 async fn a_container_asks_with_the_token_that_it_was_given() {
     let service = ReplayTransport::queue([Reply::json(200, keys())]);
-    let container = Aws::Container {
+    let container = Aws::Container(Container {
         url: "http://169.254.170.2/v2/credentials/1".into(),
         token: Some(Secret::new("container-token")),
         token_file: None,
-    };
+    });
     let (secret, asked) = minted(Identity::Aws(container), service).await;
     assert_eq!(secret.unwrap(), "ASIA1:sk/1:tok==");
     let token = &asked[0].headers["authorization"];
@@ -224,16 +224,10 @@ async fn a_profile_is_read_again_when_its_keys_may_have_been_replaced() {
         std::fs::write(&path, text).unwrap();
     };
     write("one");
-    let profile = Profile {
-        name: "work".into(),
-        credentials: path.clone(),
-        config: "/nowhere".into(),
-        service: None,
-        region: None,
-    };
+    let profile = Profile::new("work", path.clone(), "/nowhere");
     let key = ProviderKey::new(
         "profile".parse().unwrap(),
-        Source::Minted(Identity::Aws(Aws::Profile(profile))),
+        Source::Minted(Identity::Aws(Aws::Profile(Box::new(profile)))),
     );
     let clock = Arc::new(Hand::default());
     let service = Arc::new(ReplayTransport::queue([]));
@@ -284,11 +278,11 @@ fn debug_of_identities_shows_no_secret() {
     let user = json!({"type": "authorized_user", "client_id": "c", "client_secret": "do-not-tell",
         "refresh_token": "do-not-tell"});
     let user = Google::parse(&user.to_string()).unwrap();
-    let container = Aws::Container {
+    let container = Aws::Container(Container {
         url: "http://169.254.170.2/x".into(),
         token: Some(Secret::new("do-not-tell")),
         token_file: None,
-    };
+    });
     let shown = format!("{entra:?} {account:?} {user:?} {container:?}");
     assert!(
         !shown.contains("do-not-tell") && !shown.contains("BEGIN"),
@@ -338,13 +332,11 @@ fn profile(name: &str, text: &str) -> (Identity, std::path::PathBuf) {
     let path = std::env::temp_dir().join(file);
     std::fs::write(&path, text).unwrap();
     let profile = Profile {
-        name: name.into(),
-        credentials: path.clone(),
-        config: "/nowhere".into(),
         service: Some("https://sts.example".into()),
         region: Some("eu-west-1".into()),
+        ..Profile::new(name, path.clone(), "/nowhere")
     };
-    (Identity::Aws(Aws::Profile(profile)), path)
+    (Identity::Aws(Aws::Profile(Box::new(profile))), path)
 }
 
 #[tokio::test]
@@ -412,4 +404,92 @@ async fn a_program_prints_keys_and_what_it_prints_else_is_not_told() {
         }
         std::fs::remove_file(path).unwrap();
     }
+}
+
+/// A folder of tokens with that of the session `s`, which holds until then.
+fn signed_in(name: &str, until: &str) -> std::path::PathBuf {
+    let folder = format!("waystation-{}-sso-{name}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let token = json!({"startUrl": "https://a.example", "region": "eu-west-1",
+        "accessToken": "do-not-tell", "expiresAt": until});
+    // What `printf s | sha1sum` prints.
+    let file = "a0f1490a20d0211c997b44bc357e1972deab8ae3.json";
+    std::fs::write(folder.join(file), token.to_string()).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_person_who_signed_in_lends_the_role_and_its_keys_are_asked_for_again_before_they_end() {
+    let text = "[profile sso]\nsso_session = s\nsso_account_id = 123456789012\n\
+        sso_role_name = reader+writer\n[sso-session s]\nsso_region = eu-west-1\n\
+        sso_start_url = https://a.example\n";
+    let config = std::env::temp_dir().join(format!("waystation-{}-sso-config", std::process::id()));
+    std::fs::write(&config, text).unwrap();
+    let identity = |until: &str| {
+        let profile = Profile {
+            tokens: signed_in("lends", until),
+            ..Profile::new("sso", "/nowhere", config.clone())
+        };
+        Identity::Aws(Aws::Profile(Box::new(profile)))
+    };
+    // The clock of these tests says 2026-09-21T14:13:20Z.
+    let keys = |key: &str| {
+        let keys = json!({"roleCredentials": {"accessKeyId": "ASIA1", "secretAccessKey": key,
+            "sessionToken": "tok==", "expiration": 1_790_003_600_000_u64}});
+        Reply::json(200, keys.to_string())
+    };
+    let service = ReplayTransport::queue([keys("sk/1")]);
+    let (secret, asked) = minted(identity("2026-09-21T20:00:00Z"), service).await;
+    assert_eq!(secret.unwrap(), "ASIA1:sk/1:tok==");
+    assert_eq!(
+        asked[0].url,
+        "https://portal.sso.eu-west-1.amazonaws.com/federation/credentials\
+         ?role_name=reader%2Bwriter&account_id=123456789012"
+    );
+    let token = &asked[0].headers["x-amz-sso_bearer_token"];
+    assert!(token == "do-not-tell" && token.is_sensitive());
+
+    // The keys hold for an hour, and are replaced five minutes before it is over, by nobody's request.
+    let service = Arc::new(ReplayTransport::queue([keys("one"), keys("two")]));
+    let source = Source::Minted(identity("2026-09-21T20:00:00Z"));
+    let key = ProviderKey::new("profile".parse().unwrap(), source);
+    let clock = Arc::new(Hand::default());
+    let keyring = Keyring::from([(openai(), vec![key])]);
+    let shelf = StaticCredentials::new(keyring, clock.clone(), service.clone());
+    let lent = async || {
+        let lease = shelf.lease(&openai(), &[]).await.unwrap();
+        lease.secret.unwrap().expose().to_owned()
+    };
+    assert_eq!(lent().await, "ASIA1:one:tok==");
+    clock.set(3_290);
+    shelf.renew().await;
+    assert_eq!(service.calls(), 1);
+    clock.set(3_301);
+    shelf.renew().await;
+    assert_eq!(
+        (service.calls(), lent().await),
+        (2, "ASIA1:two:tok==".into())
+    );
+
+    // What is over, refused or not there says what to do, and never the token.
+    let refused = json!({"message": "Session token not found or invalid do-not-tell"});
+    let queue = || ReplayTransport::queue([Reply::json(401, refused.to_string())]);
+    for (until, expected) in [
+        ("2026-09-21T14:00:00UTC", "found one that has run out"),
+        ("2026-09-21T20:00:00UTC", "answered 401"),
+    ] {
+        let (secret, _) = minted(identity(until), queue()).await;
+        let told = secret.unwrap_err();
+        assert!(told.contains(expected), "{told}");
+        assert!(told.contains("aws sso login --profile sso"), "{told}");
+        assert!(!told.contains("do-not-tell"), "{told}");
+    }
+    let folder = signed_in("lends", "");
+    std::fs::remove_dir_all(folder).unwrap();
+    let gone = Box::new(Profile::new("sso", "/nowhere", config.clone()));
+    let gone = Identity::Aws(Aws::Profile(gone));
+    let (secret, _) = minted(gone, queue()).await;
+    assert!(secret.unwrap_err().contains("found none; sign in"));
+    std::fs::remove_file(config).unwrap();
 }

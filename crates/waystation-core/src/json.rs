@@ -5,6 +5,7 @@
 //! by skipping, never by validating again. Nothing here builds a tree; a caller that wants one
 //! uses `serde_json` on [`Json::bytes`].
 
+mod block;
 mod outline;
 mod scan;
 mod text;
@@ -102,7 +103,7 @@ impl<'a> Json<'a> {
     /// # Ok::<(), waystation_core::ScanError>(())
     /// ```
     pub fn outlined(bytes: &'a [u8], outline: &'a mut Outline) -> Result<Self, ScanError> {
-        outline.clear();
+        outline.clear(bytes.len());
         let text = scan::check(bytes, MAX_DEPTH, Some(outline))?;
         let place = outline.root();
         Ok(Self { text, place })

@@ -76,18 +76,45 @@ const ASCII: [Class; 128] = {
 /// No fewer tokens than [`tokens_of_run`] makes of the text that `json` spells.
 ///
 /// Every word counts one and a quarter of its letters, every space behind a space, and every other
-/// character. An escape counts at least its backslash, as what it spells does at most. Folds without
-/// branches over short pieces, so that the compiler makes vector code of them.
+/// character. An escape counts at least its backslash, as what it spells does at most.
 ///
 /// Ordinary English comes to about twice its tokens, and text without words to its bytes. It is meant
 /// for the question whether a long prompt can come near a limit at all. Where it can,
 /// the text is counted.
 pub(crate) fn at_most(json: &[u8]) -> u64 {
-    // Sums of a piece stay within a byte, which is what makes the vectors wide.
-    const PIECE: usize = 255;
-    let (mut counted, mut letters) = (0_u64, 0_u64);
-    let mut last = b'"';
-    for piece in json.chunks(PIECE) {
+    // What stands before a string is a quote.
+    let mut sum = Sum::default();
+    let Some(first) = json.first() else {
+        return sum.tokens();
+    };
+    sum.add(&[b'"', *first]);
+    let mut rest = json;
+    while let Some(piece) = rest.first_chunk::<PIECE>() {
+        sum.add(piece);
+        rest = rest.get(PIECE - 1..).unwrap_or_default();
+    }
+    sum.add(rest);
+    sum.tokens()
+}
+
+/// Pairs of bytes that are counted at once: their sums stay within a byte, which is what makes the
+/// vectors wide, and no vector is left half full.
+const PAIRS: usize = 240;
+const PIECE: usize = PAIRS + 1;
+
+/// What [`at_most`] has counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    /// Characters, but for letters behind letters and single spaces.
+    counted: u64,
+    letters: u64,
+}
+
+impl Sum {
+    /// Counts the bytes of `piece` behind its first: at most [`PAIRS`]. Folds without branches, so that the
+    /// compiler makes vector code of them where it knows how many there are.
+    #[inline(always)]
+    fn add(&mut self, piece: &[u8]) {
         let letter = |byte: u8| u8::from((byte | 0x20).wrapping_sub(b'a') < 26);
         let counts = |before: u8, byte: u8| {
             let inside = letter(before) & letter(byte);
@@ -95,17 +122,17 @@ pub(crate) fn at_most(json: &[u8]) -> u64 {
             let rest = u8::from(byte & 0xc0 == 0x80);
             1 - (inside | single | rest)
         };
-        if let Some(first) = piece.first() {
-            counted += u64::from(counts(last, *first));
-        }
-        let pairs = piece.iter().zip(piece.iter().skip(1));
-        let of_pairs: u8 = pairs.map(|(before, byte)| counts(*before, *byte)).sum();
-        let of_letters: u8 = piece.iter().map(|byte| letter(*byte)).sum();
-        counted += u64::from(of_pairs);
-        letters += u64::from(of_letters);
-        last = piece.last().copied().unwrap_or(last);
+        let bytes = piece.get(1..).unwrap_or_default();
+        let pairs = piece.iter().zip(bytes);
+        let counted: u8 = pairs.map(|(before, byte)| counts(*before, *byte)).sum();
+        let letters: u8 = bytes.iter().map(|byte| letter(*byte)).sum();
+        self.counted += u64::from(counted);
+        self.letters += u64::from(letters);
     }
-    counted + letters / 4 + 1
+
+    const fn tokens(self) -> u64 {
+        self.counted + self.letters / 4 + 1
+    }
 }
 
 /// The tokens of a run of `length` characters of one class, rather too few than too many.

@@ -44,9 +44,10 @@ pub(super) struct Steps<'a> {
 // === impl Outline ===
 
 impl Outline {
-    /// Forgets the last text.
-    pub(super) fn clear(&mut self) {
+    /// Forgets the last text, and makes room for most texts of `length` bytes.
+    pub(super) fn clear(&mut self, length: usize) {
         self.notes.clear();
+        self.notes.reserve((length / 16).clamp(8, 256));
         self.innermost = 0;
         self.full = false;
     }

@@ -1,8 +1,9 @@
 //! The checking pass. No recursion, no allocation: open brackets are bits.
 
-use memchr::memchr2;
-
-use super::{outline::Outline, words::short_run};
+use super::{
+    block::{BLOCK, Marks},
+    outline::Outline,
+};
 
 /// How many levels of arrays and objects a text may open: one bit each in a `u128`.
 pub const MAX_DEPTH: u32 = 128;
@@ -48,11 +49,6 @@ pub(super) fn check<'a>(
     max_depth: u32,
     outline: Option<&mut Outline>,
 ) -> Result<&'a [u8], ScanError> {
-    if let Err(error) = std::str::from_utf8(bytes) {
-        return Err(ScanError::Utf8 {
-            at: error.valid_up_to(),
-        });
-    }
     let mut scan = Scan {
         bytes,
         at: 0,
@@ -61,31 +57,41 @@ pub(super) fn check<'a>(
         max_depth: max_depth.min(MAX_DEPTH),
         outline,
     };
-    scan.space();
-    let start = scan.at;
-    scan.document()?;
-    let end = scan.at;
-    scan.space();
-    if scan.at < bytes.len() {
-        return Err(ScanError::Expected {
-            expected: "the end of the text",
-            at: scan.at,
-        });
-    }
-    Ok(bytes.get(start..end).unwrap_or_default())
+    // Strings are checked as they are walked, and elsewhere only ASCII passes. What is wrong is told as if
+    // the encoding had been checked first.
+    scan.whole()
+        .map_err(|error| match std::str::from_utf8(bytes) {
+            Ok(_) => error,
+            Err(error) => ScanError::Utf8 {
+                at: error.valid_up_to(),
+            },
+        })
 }
 
 struct Scan<'a, 'n> {
     bytes: &'a [u8],
     at: usize,
     depth: u32,
-    /// Bit `n` is set when level `n` is an object.
+    /// A bit for each open level, the innermost lowest: set when it is an object.
     objects: u128,
     max_depth: u32,
     outline: Option<&'n mut Outline>,
 }
 
-impl Scan<'_, '_> {
+impl<'a> Scan<'a, '_> {
+    /// The text's value, without the space around it.
+    fn whole(&mut self) -> Result<&'a [u8], ScanError> {
+        self.space();
+        let start = self.at;
+        self.document()?;
+        let end = self.at;
+        self.space();
+        if self.at < self.bytes.len() {
+            return self.expected("the end of the text");
+        }
+        Ok(self.bytes.get(start..end).unwrap_or_default())
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -170,12 +176,7 @@ impl Scan<'_, '_> {
                 max: self.max_depth,
             });
         }
-        let bit = 1_u128 << self.depth;
-        self.objects = if object {
-            self.objects | bit
-        } else {
-            self.objects & !bit
-        };
+        self.objects = self.objects << 1 | u128::from(object);
         if let Some(outline) = &mut self.outline {
             outline.open(self.at);
         }
@@ -188,7 +189,7 @@ impl Scan<'_, '_> {
     fn close(&mut self) -> Result<bool, ScanError> {
         while self.depth > 0 {
             self.space();
-            let object = self.objects >> (self.depth - 1) & 1 == 1;
+            let object = self.objects & 1 == 1;
             match (self.peek(), object) {
                 (Some(b','), true) => {
                     self.at += 1;
@@ -203,6 +204,7 @@ impl Scan<'_, '_> {
                 (Some(b'}'), true) | (Some(b']'), false) => {
                     self.at += 1;
                     self.depth -= 1;
+                    self.objects >>= 1;
                     if let Some(outline) = &mut self.outline {
                         outline.close(self.at);
                     }
@@ -243,70 +245,78 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
+    /// From an opening quote to behind the closing one.
     fn closing_quote(&mut self) -> Result<(), ScanError> {
         self.at += 1;
+        let start = self.at;
+        let mut high = 0;
         loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            if let Some(run) = short_run(rest) {
-                self.at += run;
-                match rest.get(run) {
+            let begin = self.at;
+            let rest = self.bytes.get(begin..).unwrap_or_default();
+            let marks = match rest.first_chunk::<BLOCK>() {
+                Some(block) => Marks::of(block),
+                None if rest.is_empty() => return Err(ScanError::Ends { at: begin }),
+                None => Marks::of_tail(rest),
+            };
+            high |= marks.high;
+            self.at = begin + rest.len().min(BLOCK);
+            let mut special = marks.special;
+            while special != 0 {
+                let at = begin + special.trailing_zeros() as usize;
+                match self.bytes.get(at) {
                     Some(b'"') => {
-                        self.at += 1;
-                        return Ok(());
+                        self.at = at + 1;
+                        return self.utf8(start, at, high);
                     }
                     Some(b'\\') => {
-                        self.at += 1;
-                        self.escape()?;
-                        continue;
+                        let next = self.escape(at + 1)?;
+                        self.at = self.at.max(next);
+                        let seen = u32::try_from(next - begin).unwrap_or(u32::MAX);
+                        special &= u32::MAX.checked_shl(seen).unwrap_or_default();
                     }
-                    _ => return self.expected("an escaped control character"),
+                    _ => {
+                        self.at = at;
+                        return self.expected("an escaped control character");
+                    }
                 }
             }
-            let Some(run) = memchr2(b'"', b'\\', rest) else {
-                return Err(ScanError::Ends {
-                    at: self.bytes.len(),
-                });
-            };
-            let plain = rest.get(..run).unwrap_or_default();
-            // A fold without an early exit, so that the compiler makes vector code of it.
-            if plain.iter().fold(false, |bad, byte| bad | (*byte < 0x20)) {
-                let offset = plain
-                    .iter()
-                    .position(|byte| *byte < 0x20)
-                    .unwrap_or_default();
-                let at = self.at + offset;
-                return Err(ScanError::Expected {
-                    expected: "an escaped control character",
-                    at,
-                });
-            }
-            self.at += run + 1;
-            if rest.get(run) == Some(&b'"') {
-                return Ok(());
-            }
-            self.escape()?;
         }
     }
 
-    fn escape(&mut self) -> Result<(), ScanError> {
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                for step in 1..=4 {
-                    if !self
-                        .bytes
-                        .get(self.at + step)
-                        .is_some_and(u8::is_ascii_hexdigit)
-                    {
-                        self.at += step;
-                        return self.expected("four hexadecimal digits");
-                    }
-                }
-                self.at += 5;
-            }
-            _ => return self.expected("a JSON escape"),
+    /// Whether the string from `start` to before `end` is UTF-8, which is not asked where nothing in it,
+    /// or right behind it, is beyond ASCII.
+    #[inline]
+    fn utf8(&self, start: usize, end: usize, high: u32) -> Result<(), ScanError> {
+        if high == 0 {
+            return Ok(());
         }
-        Ok(())
+        let string = self.bytes.get(start..end).unwrap_or_default();
+        match std::str::from_utf8(string) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ScanError::Utf8 {
+                at: start + error.valid_up_to(),
+            }),
+        }
+    }
+
+    /// The place behind the escape whose backslash stands before `at`.
+    #[inline]
+    fn escape(&mut self, at: usize) -> Result<usize, ScanError> {
+        match self.bytes.get(at) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => return Ok(at + 1),
+            Some(b'u') => {}
+            _ => {
+                self.at = at;
+                return self.expected("a JSON escape");
+            }
+        }
+        for at in at + 1..at + 5 {
+            if !self.bytes.get(at).is_some_and(u8::is_ascii_hexdigit) {
+                self.at = at;
+                return self.expected("four hexadecimal digits");
+            }
+        }
+        Ok(at + 5)
     }
 
     fn number(&mut self) -> Result<(), ScanError> {

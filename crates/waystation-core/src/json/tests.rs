@@ -158,6 +158,21 @@ proptest! {
         prop_assert_eq!(ours, theirs);
     }
 
+    /// Wherever the bad byte stands, in a string or outside, before or behind what else is wrong.
+    #[test]
+    fn what_is_not_utf8_is_told_before_what_is_not_json(
+        text in r#"(\["[a-zé漢"\\\\]{0,40}",? ?){0,3}[\[\]{}:]{0,3}"#,
+        bad in 0x80_u8..,
+        place: prop::sample::Index,
+    ) {
+        let mut bytes = text.into_bytes();
+        bytes.insert(place.index(bytes.len() + 1), bad);
+        if let Err(error) = std::str::from_utf8(&bytes) {
+            let at = error.valid_up_to();
+            prop_assert_eq!(Json::parse(&bytes), Err(ScanError::Utf8 { at }));
+        }
+    }
+
     #[test]
     fn near_json_agrees_with_serde(text in r#"[\[\]{}",:0-9a-e.\\u \-truefalsn]{0,24}"#) {
         let ours = Json::parse(text.as_bytes()).is_ok();

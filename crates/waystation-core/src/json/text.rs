@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt};
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::{Json, ScanError};
+use super::{
+    Json, ScanError,
+    block::{has_backslash, plain_run},
+};
 
 /// Text as it stands between the quotes of a JSON string, escapes included.
 ///
@@ -184,17 +187,21 @@ pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
 /// Whether the escaped bytes `found` spell `text`.
 #[inline]
 pub(super) fn same(found: &[u8], text: &str) -> bool {
+    // An escape is longer than what it spells: with the same length nothing but the same bytes fits.
+    if found.len() <= text.len() {
+        return found == text.as_bytes();
+    }
     // Most keys that are looked at are other keys, and their first byte says so.
     match (found.first(), text.as_bytes().first()) {
         (Some(first), Some(wanted)) if first != wanted && *first != b'\\' => false,
-        _ => same_throughout(found, text),
+        _ => same_decoded(found, text),
     }
 }
 
-/// An escape is longer than what it spells: without one, or with another length, nothing else fits.
-fn same_throughout(found: &[u8], text: &str) -> bool {
-    found == text.as_bytes()
-        || (found.len() > text.len() && memchr(b'\\', found).is_some() && decode(found) == text)
+/// The same where an escape would be needed.
+#[inline(never)]
+fn same_decoded(found: &[u8], text: &str) -> bool {
+    has_backslash(found) && decode(found) == text
 }
 
 /// `part` as a slice of `whole`, sharing memory when it lies inside.
@@ -208,7 +215,7 @@ pub(super) fn shared(whole: &Bytes, part: &[u8]) -> Bytes {
 
 /// Unescapes the inside of a checked string.
 pub(super) fn decode(escaped: &[u8]) -> Cow<'_, str> {
-    if memchr(b'\\', escaped).is_none() {
+    if !has_backslash(escaped) {
         return utf8(escaped);
     }
     let mut out = Vec::with_capacity(escaped.len());
@@ -270,11 +277,10 @@ fn hex4(digits: Option<&[u8]>) -> Option<u32> {
 
 /// Appends `text`, escaped for the inside of a JSON string.
 pub(super) fn escape_into(text: &str, out: &mut Vec<u8>) {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
     let mut rest = text.as_bytes();
     out.reserve(rest.len());
-    while let Some(at) = rest.iter().position(|byte| !plain(*byte)) {
-        let (run, tail) = rest.split_at(at);
+    loop {
+        let (run, tail) = rest.split_at(plain_run(rest));
         out.extend_from_slice(run);
         let Some((special, tail)) = tail.split_first() else {
             break;
@@ -282,7 +288,6 @@ pub(super) fn escape_into(text: &str, out: &mut Vec<u8>) {
         escape_one(*special, out);
         rest = tail;
     }
-    out.extend_from_slice(rest);
 }
 
 fn escape_one(byte: u8, out: &mut Vec<u8>) {

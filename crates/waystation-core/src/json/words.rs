@@ -17,11 +17,6 @@ const fn equal(word: u64, byte: u8) -> u64 {
     differs.wrapping_sub(ONES) & !differs & HIGHS
 }
 
-/// Marks control characters likewise.
-const fn control(word: u64) -> u64 {
-    word.wrapping_sub(ONES * 0x20) & !word & HIGHS
-}
-
 /// The first byte, among those that are looked through first, that `marks` marks.
 fn among_first(text: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
     for (number, bytes) in text.chunks_exact(WORD).take(WORDS).enumerate() {
@@ -31,14 +26,6 @@ fn among_first(text: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
         }
     }
     None
-}
-
-/// The length of the plain run that `text` starts with, when it is short: up to a quote, a backslash or
-/// a control character.
-pub(super) fn short_run(text: &[u8]) -> Option<usize> {
-    among_first(text, |word| {
-        equal(word, b'"') | equal(word, b'\\') | control(word)
-    })
 }
 
 /// The offset of the first quote or bracket.

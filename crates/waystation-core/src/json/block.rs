@@ -1,0 +1,103 @@
+//! Sixteen bytes of a text at a time: which of them end a plain run of a string. It knows of vectors
+//! and nothing of JSON but that.
+
+use wide::u8x16;
+
+/// How many bytes are looked at at once.
+pub(super) const BLOCK: usize = 16;
+
+/// What a block holds. Bit `n` stands for byte `n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Quotes, backslashes and control characters.
+    pub(super) special: u32,
+    /// Bytes beyond ASCII.
+    pub(super) high: u32,
+}
+
+// === impl Marks ===
+
+impl Marks {
+    /// Those of a whole block.
+    #[inline]
+    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
+        let bytes = u8x16::new(*block);
+        let quotes = bytes.simd_eq(u8x16::splat(b'"'));
+        let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
+        let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        Self {
+            special: (quotes | backslashes | controls).to_bitmask(),
+            high: bytes.to_bitmask(),
+        }
+    }
+
+    /// Those of what is left of a text, when that is less than a block.
+    pub(super) fn of_tail(tail: &[u8]) -> Self {
+        let mut block = [b' '; BLOCK];
+        block
+            .iter_mut()
+            .zip(tail)
+            .for_each(|(to, byte)| *to = *byte);
+        Self::of(&block)
+    }
+}
+
+/// The length of the run that `text` begins with and that a JSON string holds as it is: up to a quote, a
+/// backslash or a control character.
+#[inline]
+pub(super) fn plain_run(text: &[u8]) -> usize {
+    let (blocks, tail) = text.as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate() {
+        let special = Marks::of(block).special;
+        if special != 0 {
+            return number * BLOCK + special.trailing_zeros() as usize;
+        }
+    }
+    let special = Marks::of_tail(tail).special;
+    let inside = (special.trailing_zeros() as usize).min(tail.len());
+    text.len() - tail.len() + inside
+}
+
+/// Whether a backslash is in `text`.
+#[inline]
+pub(super) fn has_backslash(text: &[u8]) -> bool {
+    if text.len() > 8 * BLOCK {
+        return memchr::memchr(b'\\', text).is_some();
+    }
+    let (blocks, tail) = text.as_chunks::<BLOCK>();
+    let inside = |block: &[u8; BLOCK]| {
+        let found = u8x16::new(*block).simd_eq(u8x16::splat(b'\\'));
+        found.to_bitmask() != 0
+    };
+    blocks.iter().any(inside) || tail.contains(&b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn vectors_and_bytes_see_the_same(block in prop::array::uniform16(any::<u8>())) {
+            let mark = |is: fn(u8) -> bool| {
+                block.iter().rev().fold(0, |marks, byte| marks << 1 | u32::from(is(*byte)))
+            };
+            let one_by_one = Marks {
+                special: mark(|byte| byte < 0x20 || byte == b'"' || byte == b'\\'),
+                high: mark(|byte| byte >= 0x80),
+            };
+            prop_assert_eq!(Marks::of(&block), one_by_one);
+        }
+
+        #[test]
+        fn runs_and_backslashes_are_found_wherever_they_are(text in r#"[a-zé]{0,40}["\\\n]{0,2}[a-z]{0,20}"#) {
+            let text = text.as_bytes();
+            let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+            let run = text.iter().position(special).unwrap_or(text.len());
+            prop_assert_eq!(plain_run(text), run);
+            prop_assert_eq!(has_backslash(text), text.contains(&b'\\'));
+        }
+    }
+}

@@ -123,3 +123,51 @@ async fn a_simulated_host_acts_out_its_own_search_on_every_wire_that_has_one() {
         );
     }
 }
+
+/// Hosts that list their sources beside the choices do not say which words cite them.
+#[tokio::test(start_paused = true)]
+async fn sources_that_a_host_lists_beside_the_choices_are_cited_too() {
+    let resolved = Setup::empty().flags(|flags| flags.simulate = true);
+    let resolved = resolved
+        .resolve()
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    let simulator = Simulator::new(1).with_pacing(Pacing::Instant);
+    let app = App::new(resolved, Arc::new(SimTransport::new(simulator)));
+    let station = Station::new(app, Arc::new(ReplayTransport::queue([])));
+    for (model, provider) in [("perplexity/sonar", "perplexity"), ("z-ai/glm-4.6", "z-ai")] {
+        let wish = json!({"plugins": [{"id": "web", "engine": "native"}], "provider": {"only": [provider]}});
+        let body = asking(model, wish);
+        let got = station.chat(body.clone()).await.ok();
+        let message = &got["choices"][0]["message"];
+        let told = |annotations: &Value| -> Vec<Value> {
+            let list = annotations
+                .as_array()
+                .unwrap_or_else(|| panic!("{model}: {got}"));
+            let inner = list.iter().map(|one| one["url_citation"].clone());
+            inner.collect()
+        };
+        let cited = told(&message["annotations"]);
+        assert_eq!(cited.len(), 2, "{model}: {got}");
+        for (one, host) in cited.iter().zip(["example.com", "example.org"]) {
+            assert!(
+                one["url"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with(&format!("https://{host}/"))
+            );
+            assert_eq!(one["title"], format!("A simulated page of {host}"));
+            assert_eq!(
+                (&one["start_index"], &one["end_index"]),
+                (&json!(0), &json!(0))
+            );
+        }
+        let streamed = station.stream(body).await;
+        assert_eq!(streamed.content(), message["content"].as_str().unwrap());
+        let chunks = streamed.chunks();
+        let mut deltas = chunks
+            .iter()
+            .filter_map(|c| c["choices"][0]["delta"].get("annotations"));
+        assert_eq!(told(deltas.next().unwrap()), cited, "{model}");
+        assert_eq!(deltas.next(), None, "{model}");
+    }
+}

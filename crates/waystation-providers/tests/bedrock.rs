@@ -23,7 +23,7 @@ use recorded::Case;
 use reply::{head, read};
 use serde_json::{Value, json};
 use target::{Host, chat};
-use waystation_core::{ChatEvent, ErrorType, Quirks, UpstreamError};
+use waystation_core::{Answer, ChatEvent, ErrorType, Quirks, UpstreamError};
 use waystation_providers::BEDROCK_CONVERSE;
 
 fn cases() -> Vec<Case> {
@@ -265,6 +265,82 @@ fn exceptions_in_a_stream_are_errors() {
         assert_eq!(events.len(), 1);
         assert_eq!((error.kind, error.code.as_deref()), (kind, Some(name)));
         assert!(body.contains(&error.message));
+    }
+}
+
+/// The shapes are those that users of Amazon's search have published: words in a block, their sources
+/// in one of their own behind it, pages with an address and a host.
+#[test]
+fn sources_that_stand_behind_the_words_cite_them() {
+    let web = |host: &str| json!({"location": {"web": {"url": format!("https://{host}/a"), "domain": host}}});
+    let whole = json!({"output": {"message": {"role": "assistant", "content": [
+        {"toolUse": {"toolUseId": "t1", "name": "nova_grounding", "input": {"query": "q"}, "type": "server_tool_use"}},
+        {"toolResult": {"toolUseId": "t1", "content": [{"text": "[HIDDEN]"}], "status": "success",
+            "type": "nova_grounding_result"}},
+        {"text": "Größe."}, {"citationsContent": {"citations": [web("a.example"), web("b.example")]}},
+        {"text": " Ende"}, {"citationsContent": {"citations": [web("c.example")]}}, {"text": "."}]}},
+        "stopReason": "end_turn", "usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}});
+    let content = whole["output"]["message"]["content"].as_array().unwrap();
+    let event = |name: &str, payload: Value| {
+        frame(
+            &[(":message-type", "event"), (":event-type", name)],
+            &payload.to_string(),
+        )
+    };
+    let mut stream = event("messageStart", json!({"role": "assistant"}));
+    for (index, block) in content.iter().enumerate() {
+        let delta = |delta: &Value| json!({"contentBlockIndex": index, "delta": delta});
+        if block.get("text").is_some() {
+            stream.extend(event("contentBlockDelta", delta(block)));
+        }
+        for citation in block["citationsContent"]["citations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            stream.extend(event(
+                "contentBlockDelta",
+                delta(&json!({"citation": citation})),
+            ));
+        }
+        stream.extend(event(
+            "contentBlockStop",
+            json!({"contentBlockIndex": index}),
+        ));
+    }
+    stream.extend(event("messageStop", json!({"stopReason": "end_turn"})));
+    stream.extend(event("metadata", json!({"usage": whole["usage"]})));
+    let expected = json!([
+        ["a.example", 0, 6],
+        ["b.example", 0, 6],
+        ["c.example", 6, 11]
+    ]);
+    let body = whole.to_string().into_bytes();
+    for (kind, bytes) in [
+        ("application/json", body),
+        ("application/vnd.amazon.eventstream", stream),
+    ] {
+        let streamed = kind.ends_with("eventstream");
+        let ask = json!({"messages": [{"role": "user", "content": "Hi"}], "stream": streamed});
+        let reader = host("amazon.nova-2-lite-v1:0")
+            .encode(&chat(&ask.to_string()))
+            .reader;
+        let head = head(200, &[("content-type", kind)]);
+        let (events, ended) = read(reader, &head, bytes.chunks(7));
+        ended.unwrap();
+        assert_eq!(message(&events)["content"], "Größe. Ende.", "{kind}");
+        let answer = Answer::of(events);
+        let annotations = answer.choices[0].annotations().unwrap();
+        let annotations: Vec<Value> = serde_json::from_slice(annotations.bytes()).unwrap();
+        let cited = annotations.iter().map(|one| {
+            let one = &one["url_citation"];
+            assert_eq!(
+                one["url"],
+                format!("https://{}/a", one["title"].as_str().unwrap())
+            );
+            json!([one["title"], one["start_index"], one["end_index"]])
+        });
+        assert_eq!(Value::Array(cited.collect()), expected, "{kind}");
     }
 }
 

@@ -130,11 +130,40 @@ fn responses_get_a_web_search() {
     let call = ask(&host, std::slice::from_ref(&excluding));
     assert_eq!(body(&call)["tools"], json!([{"type": "web_search"}]));
     assert_eq!(notes(&call).len(), 1);
-    host.endpoint.search = Some(NativeSearch::Either);
-    let call = ask(&host, &[excluding]);
-    let expected =
-        json!([{"type": "web_search", "filters": {"excluded_domains": ["bad.example"]}}]);
-    assert_eq!(body(&call)["tools"], expected);
+    let both = without(&["search_context_size", "user_location"]);
+    let allowed = json!(["example.org", "acme.com"]);
+    for (takes, tool, filters, noted) in [
+        (
+            NativeSearch::Either,
+            &excluding,
+            json!({"excluded_domains": ["bad.example"]}),
+            0,
+        ),
+        (
+            NativeSearch::Either,
+            &both,
+            json!({"allowed_domains": allowed}),
+            1,
+        ),
+        (
+            NativeSearch::Both,
+            &excluding,
+            json!({"blocked_domains": ["bad.example"]}),
+            0,
+        ),
+        (
+            NativeSearch::Both,
+            &both,
+            json!({"allowed_domains": allowed, "blocked_domains": ["bad.example"]}),
+            0,
+        ),
+    ] {
+        host.endpoint.search = Some(takes);
+        let call = ask(&host, std::slice::from_ref(tool));
+        let expected = json!([{"type": "web_search", "filters": filters}]);
+        assert_eq!(body(&call)["tools"], expected, "{takes:?}");
+        assert_eq!(notes(&call).len(), noted, "{takes:?}");
+    }
 }
 
 #[test]

@@ -132,6 +132,20 @@ impl Search {
     }
 }
 
+// === impl Source ===
+
+impl Source {
+    /// Writes it as an entry of a list, its address and what it says under the host's names for them.
+    pub(crate) fn write(&self, address: &str, says: &str, out: &mut Vec<u8>) {
+        let mut object = ObjectWriter::open(out);
+        object
+            .string("title", &self.title)
+            .string(address, &self.url)
+            .string(says, &self.excerpt);
+        object.close();
+    }
+}
+
 // === impl Cited ===
 
 impl Cited<'_> {

@@ -13,9 +13,10 @@ use std::{
 use http::Method;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde::Deserialize;
+use waystation_core::UnixMs;
 
 use super::{
-    aws::{joined, seconds},
+    aws::joined,
     call::{Minted, World, encoded, request, secret_header},
 };
 
@@ -122,7 +123,7 @@ impl Sso {
     /// Asks for the role's keys.
     pub(super) async fn mint(&self, world: World<'_>) -> Result<Minted, String> {
         let now = world.clock.now().unix;
-        let token = self.token(now.seconds()).await?;
+        let token = self.token(now).await?;
         let fields = [("role_name", &*self.role), ("account_id", &*self.account)];
         let url = format!(
             "{}/federation/credentials?{}",
@@ -145,7 +146,7 @@ impl Sso {
     }
 
     /// The token in the file, where it still holds.
-    async fn token(&self, now: u64) -> Result<String, String> {
+    async fn token(&self, now: UnixMs) -> Result<String, String> {
         let path = self.token.display();
         let kept = tokio::fs::read(&self.token).await;
         let kept =
@@ -153,7 +154,7 @@ impl Sso {
         let kept = serde_json::from_slice::<Kept>(&kept)
             .map_err(|_| self.again(&format!("expected accessToken and expiresAt at {path}")))?;
         // Older programs write `UTC` for `Z`.
-        let until = seconds(&kept.expires_at.replace("UTC", "Z"));
+        let until = UnixMs::from_rfc3339(&kept.expires_at.replace("UTC", "Z"));
         if until.is_some_and(|until| until <= now) {
             let told = format!("expected a token that holds at {path}, found one that has run out");
             return Err(self.again(&told));

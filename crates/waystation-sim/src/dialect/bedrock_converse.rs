@@ -6,9 +6,11 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html>
 //! (2026-08) and recorded replies.
 //!
-//! A search is a `toolUse` of the type `server_tool_use` and a `toolResult`; words that cite are a
-//! `citationsContent`, in a stream a block of their own whose last delta is the `citation`. Usage does
-//! not count it. Source: <https://docs.aws.amazon.com/nova/latest/userguide/grounding.html> (2026-08).
+//! A search is a `toolUse` of the type `server_tool_use` and a `toolResult` whose text is hidden; what the
+//! words of a block cite stands in a block of its own behind them, a `citationsContent` without words, in
+//! a stream one `citation`. A page has an address and a host, and no title. Usage does not count it.
+//! Source: <https://docs.aws.amazon.com/nova/latest/nova2-userguide/web-grounding.html> (2026-11), the
+//! shapes of the service model that botocore 1.44 carries, and replies that users of it have published.
 
 mod frame;
 mod request;
@@ -46,10 +48,10 @@ enum Block<'a> {
     Text(&'a str),
     /// A search that the host runs, with its id and its query.
     Search(String, &'a str),
-    /// What it found, with the search's id.
-    Found(String, &'a [Source]),
-    /// Words that cite a source.
-    Cited(&'a str, &'a Source),
+    /// That it found something, with the search's id.
+    Found(String),
+    /// The source of the words before it.
+    Cited(&'a Source),
     /// A call, with its id.
     ToolUse(String, &'a Called),
 }
@@ -128,15 +130,14 @@ impl Reply<'_> {
         if let Some(search) = &said.search {
             let id = format!("tooluse_sim{:012x}", self.0.name(64));
             blocks.push(Block::Search(id.clone(), &search.query));
-            blocks.push(Block::Found(id, &search.sources));
+            blocks.push(Block::Found(id));
         }
         match (self.0.text(), &said.search) {
             (Some(text), Some(search)) if !text.is_empty() => {
-                let runs = search.runs(text).into_iter();
-                blocks.extend(runs.map(|(run, source)| match source {
-                    Some(source) => Block::Cited(run, source),
-                    None => Block::Text(run),
-                }));
+                for (run, source) in search.runs(text) {
+                    blocks.push(Block::Text(run));
+                    blocks.extend(source.map(Block::Cited));
+                }
             }
             (text, _) => blocks.extend(text.map(Block::Text)),
         }
@@ -263,19 +264,14 @@ impl Block<'_> {
                 ran(id, &mut tool);
                 tool.close();
             }
-            Self::Found(id, sources) => {
+            Self::Found(id) => {
                 let mut result = block.object("toolResult");
-                array(result.key("content"), *sources, found);
+                hidden(result.key("content"));
                 gave(id, &mut result);
                 result.close();
             }
-            Self::Cited(text, source) => {
+            Self::Cited(source) => {
                 let mut cited = block.object("citationsContent");
-                array(cited.key("content"), [text], |text, out| {
-                    object(out, |part| {
-                        part.string("text", text);
-                    });
-                });
                 array(cited.key("citations"), [source], |source, out| {
                     citation(source, out);
                 });
@@ -310,8 +306,8 @@ impl Block<'_> {
                 Some((call.name.len(), start))
             }
             Self::Search(id, _) => Some((0, within("toolUse", &|tool| ran(id, tool)))),
-            Self::Found(id, _) => Some((0, within("toolResult", &|result| gave(id, result)))),
-            Self::Reasoning(..) | Self::Text(_) | Self::Cited(..) => None,
+            Self::Found(id) => Some((0, within("toolResult", &|result| gave(id, result)))),
+            Self::Reasoning(..) | Self::Text(_) | Self::Cited(_) => None,
         }
     }
 
@@ -352,19 +348,15 @@ impl Block<'_> {
                 let (_, whole) = delta("toolUse", "input", &input);
                 vec![(0, whole)]
             }
-            Self::Found(_, sources) => {
+            Self::Found(_) => {
                 let mut parts = Vec::new();
-                object(&mut parts, |delta| {
-                    array(delta.key("toolResult"), *sources, found);
-                });
+                object(&mut parts, |delta| hidden(delta.key("toolResult")));
                 vec![(0, parts)]
             }
-            Self::Cited(text, source) => {
+            Self::Cited(source) => {
                 let mut cites = Vec::new();
                 object(&mut cites, |delta| citation(source, delta.key("citation")));
-                let mut deltas = split(text, "", "text");
-                deltas.push((0, cites));
-                deltas
+                vec![(0, cites)]
             }
             Self::ToolUse(_, call) => split(&call.arguments, "toolUse", "input"),
         }
@@ -386,19 +378,18 @@ fn gave(id: &str, result: &mut ObjectWriter<'_>) {
         .string("type", "nova_grounding_result");
 }
 
-/// One page that a search found, as a part of its result.
-fn found(source: &Source, out: &mut Vec<u8>) {
-    object(out, |part| {
-        part.string("text", &source.excerpt);
+/// What a search found, as the model alone sees it.
+fn hidden(out: &mut Vec<u8>) {
+    array(out, ["[HIDDEN]"], |text, out| {
+        object(out, |part| {
+            part.string("text", text);
+        });
     });
 }
 
 /// One citation.
 fn citation(source: &Source, out: &mut Vec<u8>) {
     object(out, |citation| {
-        citation.string("title", &source.title);
-        let said = citation.key("sourceContent");
-        array(said, [source], found);
         let mut location = citation.object("location");
         let mut web = location.object("web");
         web.string("url", &source.url).string("domain", source.host);

@@ -34,7 +34,12 @@
 //! What a search found is in the message's `annotations`, or in a delta of that name behind the last
 //! words, as OpenAI's search models write it; the wire has no place for the query, and no count.
 //! Source: <https://platform.openai.com/docs/guides/tools-web-search> (2026-08). Hosts that list their
-//! sources beside the choices are not acted out.
+//! sources beside the choices are acted out for requests that only they get:
+//!
+//! | request | sources |
+//! |---|---|
+//! | a tool `web_search` with a member of that name | `web_search`, in a stream on the chunk that finishes; as Z.ai has it (<https://docs.z.ai/api-reference/tools/web-search>, 2026-11) |
+//! | a model `sonar…`, which always searches | `citations` and `search_results`, on every chunk, as Perplexity's recorded replies have it |
 //!
 //! Errors are `{"error":{"message","type","param","code"}}`; the envelope is shared with Responses.
 
@@ -45,7 +50,7 @@ mod whole;
 use std::borrow::Cow;
 
 use http::{StatusCode, header};
-use waystation_core::{Json, ObjectWriter};
+use waystation_core::{Json, JsonText, ObjectWriter};
 
 use super::{
     Dialect,
@@ -59,7 +64,7 @@ use crate::{
     mind::{self, Said},
     simulator::Arrival,
 };
-use request::{Question, Shown};
+use request::{Question, Shown, Sources};
 
 /// The wire.
 pub(super) struct OpenAiChat;
@@ -197,9 +202,36 @@ impl Reply<'_> {
         }
     }
 
-    /// `annotations` of one answer: what its words cite.
-    fn annotations(said: &Said, out: &mut Vec<u8>) {
+    /// What the search found, as hosts write it beside the choices. `last`: nothing comes behind.
+    fn sources(&self, last: bool, object: &mut ObjectWriter<'_>) {
+        let search = self.said.iter().find_map(|said| said.search.as_ref());
+        let Some(search) = search else {
+            return;
+        };
+        match self.question.sources {
+            Sources::Repeated => {
+                array(object.key("citations"), &search.sources, |source, out| {
+                    out.extend_from_slice(JsonText::of(&source.url).quoted().bytes());
+                });
+                let results = object.key("search_results");
+                array(results, &search.sources, |source, out| {
+                    source.write("url", "snippet", out);
+                });
+            }
+            Sources::Linked if last => {
+                array(object.key("web_search"), &search.sources, |source, out| {
+                    source.write("link", "content", out);
+                });
+            }
+            Sources::Linked | Sources::Annotations => {}
+        }
+    }
+
+    /// `annotations` of one answer: what its words cite, where the host says so there.
+    fn annotations(&self, said: &Said, out: &mut Vec<u8>) {
         let search = said.search.as_ref().zip(said.text.as_deref());
+        let here = self.question.sources == Sources::Annotations;
+        let search = search.filter(|_| here);
         let cited = search.map(|(search, text)| search.cited(text));
         array(out, cited.into_iter().flatten(), |cited, out| {
             object(out, |annotation| {

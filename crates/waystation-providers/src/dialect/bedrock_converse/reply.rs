@@ -6,7 +6,7 @@
 //! | `messageStart` | the reply begins; the wire gives neither id nor model |
 //! | `contentBlockStart` | a call is told with its id and name |
 //! | `contentBlockDelta` | a piece of content, reasoning, arguments or a citation |
-//! | `contentBlockStop` | arguments where none came, annotations with the block's place in the content |
+//! | `contentBlockStop` | arguments where none came, annotations with the place of the block's text, or of the text before it where it has none |
 //! | `messageStop` | kept: the counts come behind it |
 //! | `metadata` | the end, then the counts |
 //! | exceptions | an error: `intake` sees to them |
@@ -50,6 +50,8 @@ pub(super) struct Reply {
     shown: bool,
     /// Characters of content so far.
     characters: u64,
+    /// Which of them the latest block with text had.
+    spoken: (u64, u64),
     /// Calls, and blocks of reasoning, so far.
     calls: u32,
     thoughts: u32,
@@ -88,6 +90,7 @@ impl Reply {
             hides_reasoning,
             shown: false,
             characters: 0,
+            spoken: (0, 0),
             calls: 0,
             thoughts: 0,
             block: Told::default(),
@@ -141,7 +144,11 @@ impl Reply {
             delta.reasoning_details = step.details(format, index, self.characters);
             self.give(delta, out);
         }
-        let range = (told.start, self.characters);
+        // Sources that come as a block of their own are those of the text before them.
+        if told.start < self.characters {
+            self.spoken = (told.start, self.characters);
+        }
+        let range = self.spoken;
         let cited = told.citations.iter();
         let mut delta = Delta::of(0);
         delta.annotations = annotations(cited.filter_map(|one| citation(one.json(), range)));
@@ -402,7 +409,8 @@ fn calling(call: ToolCallDelta) -> Delta {
     }
 }
 
-/// A citation of the text at `range`. Sources without an address are named by their title.
+/// A citation of the text at `range`. Sources without an address are named by their title, pages
+/// without a title by their host.
 fn citation(json: Json<'_>, range: (u64, u64)) -> Option<Citation<'_>> {
     let string = |path: &[&str]| json.at(path).filter(|text| text.kind() == Kind::String);
     let title = string(&["title"]);
@@ -413,7 +421,9 @@ fn citation(json: Json<'_>, range: (u64, u64)) -> Option<Citation<'_>> {
     let said = said.and_then(|said| said.get("text"));
     Some(Citation {
         url: url.or(title)?.bytes(),
-        title: title.map(Json::bytes),
+        title: title
+            .or_else(|| string(&["location", "web", "domain"]))
+            .map(Json::bytes),
         content: said
             .filter(|text| text.kind() == Kind::String)
             .map(Json::bytes),

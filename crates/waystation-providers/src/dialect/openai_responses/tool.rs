@@ -36,8 +36,7 @@ pub(super) fn write(demand: &Demand<'_>, object: &mut ObjectWriter<'_>, notes: &
         }
         if let Some(search) = search {
             let takes = demand.to.endpoint.search;
-            let excludes = matches!(takes, Some(NativeSearch::Either | NativeSearch::Both));
-            web_search(&search, excludes, list.object(), notes);
+            web_search(&search, takes, list.object(), notes);
         }
         list.close();
     }
@@ -114,28 +113,40 @@ fn custom(inner: Json<'_>, out: &mut Vec<u8>) {
     object.close();
 }
 
-/// The host's own search, sized and placed as the client wants it. `excludes` says whether it takes
-/// domains to leave out, which then excludes those to search; both stand in `filters`. Source of the
-/// hosts that do: <https://docs.x.ai/docs/guides/tools/search-tools> (2026-11).
+/// The host's own search, sized and placed as the client wants it. Domains stand in `filters`. What
+/// they are called is settled by the vendors' pages:
+///
+/// | a host that takes | says | source |
+/// |---|---|---|
+/// | both lists | `allowed_domains`, `blocked_domains` | <https://developers.openai.com/api/docs/guides/tools-web-search#domain-filtering> (2026-11) |
+/// | one of two | `allowed_domains` or `excluded_domains` | <https://docs.x.ai/developers/tools/web-search> (2026-11) |
+/// | where to search | `allowed_domains` | |
+///
+/// Where only one list can leave, that of domains to search does.
 fn web_search(
     search: &Search<'_>,
-    excludes: bool,
+    takes: Option<NativeSearch>,
     mut object: ObjectWriter<'_>,
     notes: &mut Vec<Note>,
 ) {
     object.string("type", "web_search");
     let allowed = search.domains(Domains::Allowed, false);
     let excluded = search.domains(Domains::Excluded, false);
-    if !allowed.is_empty() {
+    let word = match takes {
+        Some(NativeSearch::Both) => Some("blocked_domains"),
+        Some(NativeSearch::Either) if allowed.is_empty() => Some("excluded_domains"),
+        _ => None,
+    };
+    let word = word.filter(|_| !excluded.is_empty());
+    if !allowed.is_empty() || word.is_some() {
         let mut filters = object.object("filters");
         write_names(&mut filters, "allowed_domains", &allowed);
+        if let Some(word) = word {
+            write_names(&mut filters, word, &excluded);
+        }
         filters.close();
-        search.is_without(Domains::Excluded, notes);
-    } else if excludes && !excluded.is_empty() {
-        let mut filters = object.object("filters");
-        write_names(&mut filters, "excluded_domains", &excluded);
-        filters.close();
-    } else {
+    }
+    if word.is_none() {
         search.is_without(Domains::Excluded, notes);
     }
     if let Some(size) = search.context_size() {

@@ -22,6 +22,18 @@ pub(super) struct Question<'a> {
     pub(super) shown: Shown,
     /// Log probabilities are wanted, with so many alternatives.
     pub(super) logprobs: Option<u64>,
+    pub(super) sources: Sources,
+}
+
+/// Where a host tells of what its search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sources {
+    /// In the message, by the words that cite it.
+    Annotations,
+    /// Beside the choices, in `web_search`, once.
+    Linked,
+    /// Beside the choices of every chunk, in `citations` and `search_results`.
+    Repeated,
 }
 
 /// Where a stream's usage goes.
@@ -73,6 +85,7 @@ pub(super) fn read<'a>(
             format!("expected 1 to {MAX_N}, found {n}"),
         ));
     }
+    let sources = sources(body, &model)?;
     let asked = Asked {
         model,
         prompt: person
@@ -82,7 +95,7 @@ pub(super) fn read<'a>(
         tools: tools(body)?,
         choice: choice(body)?,
         parallel: body.flag("parallel_tool_calls")?.unwrap_or(true),
-        search: searches(body)?,
+        search: searches(body)? || sources == Sources::Repeated,
         format: format(body)?,
         limit: limit(body)?,
         stop: body.texts("stop")?,
@@ -97,6 +110,7 @@ pub(super) fn read<'a>(
         stream: stream(body)?,
         shown,
         logprobs: logprobs(body)?,
+        sources,
     })
 }
 
@@ -179,6 +193,21 @@ fn searches(body: Body<'_>) -> Result<bool, Refusal> {
     let switched = body.flag("enable_search")? == Some(true);
     let named = body.list("tools")?.any(is_search);
     Ok(options.is_some() || switched || named)
+}
+
+/// Which kind of host is acted out: one kind has its options in a member of the tool, one serves models
+/// that search whatever they are asked.
+fn sources(body: Body<'_>, model: &str) -> Result<Sources, Refusal> {
+    if model.starts_with("sonar") {
+        return Ok(Sources::Repeated);
+    }
+    let mut tools = body.list("tools")?;
+    let linked = tools.any(|tool| is_search(tool) && tool.get("web_search").is_some());
+    Ok(if linked {
+        Sources::Linked
+    } else {
+        Sources::Annotations
+    })
 }
 
 /// Whether a tool is a search that the host runs; gateways put a name in front.

@@ -15,7 +15,10 @@ use std::time::Duration;
 
 use waystation_core::ObjectWriter;
 
-use super::{Reply, request::StreamUsage};
+use super::{
+    Reply,
+    request::{Sources, StreamUsage},
+};
 use crate::{
     SimReply,
     mind::{self, Said},
@@ -96,10 +99,10 @@ fn steps(reply: &Reply<'_>, choice: usize, said: &Said) -> Vec<Step> {
         });
         steps.push(next);
     }
-    if said.search.is_some() {
+    if said.search.is_some() && reply.question.sources == Sources::Annotations {
         let mut out = Vec::new();
         let mut delta = ObjectWriter::open(&mut out);
-        Reply::annotations(said, delta.key("annotations"));
+        reply.annotations(said, delta.key("annotations"));
         delta.close();
         steps.push(step(out, 0));
     }
@@ -184,6 +187,7 @@ fn chunk(reply: &Reply<'_>, step: &Step, carries: bool, usage: StreamUsage) -> b
     };
     choice.close();
     list.push(b']');
+    reply.sources(step.finish.is_some(), &mut object);
     if carries {
         reply.usage(&mut object);
     } else if usage == StreamUsage::Own {

@@ -28,6 +28,7 @@ pub(super) fn write(reply: &Reply<'_>, tempo: Tempo) -> SimReply {
         choice(reply, at, said, list);
     }
     list.push(b']');
+    reply.sources(true, &mut object);
     reply.usage(&mut object);
     object.close();
     let longest = reply
@@ -77,7 +78,7 @@ fn choice(reply: &Reply<'_>, at: usize, said: &Said, out: &mut Vec<u8>) {
         list.push(b']');
     }
     message.null("refusal");
-    Reply::annotations(said, message.key("annotations"));
+    reply.annotations(said, message.key("annotations"));
     message.close();
     match (reply.question.logprobs, &said.text) {
         (Some(top), Some(text)) => {

@@ -50,7 +50,7 @@ fn chat_completions_cite_in_annotations_however_the_host_is_asked() {
     for wish in [
         json!({"web_search_options": {}}),
         json!({"enable_search": true}),
-        json!({"tools": [{"type": "web_search", "web_search": {"enable": true}}]}),
+        json!({"tools": [{"type": "web_search"}]}),
         json!({"tools": [{"type": "openrouter:web_search"}]}),
     ] {
         let body = asking(wish);
@@ -67,6 +67,47 @@ fn chat_completions_cite_in_annotations_however_the_host_is_asked() {
     }
     let plain = success(&send(url, &asking(json!({"enable_search": false}))));
     assert_eq!(plain["choices"][0]["message"]["annotations"], json!([]));
+}
+
+#[test]
+fn some_hosts_list_their_sources_beside_the_choices() {
+    let url = "https://sim.invalid/v1/chat/completions";
+    let tool = json!({"tools": [{"type": "web_search", "web_search": {"enable": true}}]});
+    for (wish, lists, on_every_chunk) in [
+        (
+            tool,
+            [("web_search", "/0/link"), ("web_search", "/1/link")],
+            false,
+        ),
+        (
+            json!({"model": "sonar-pro"}),
+            [("citations", "/0"), ("search_results", "/1/url")],
+            true,
+        ),
+    ] {
+        let body = asking(wish);
+        let whole = success(&send(url, &body));
+        assert_eq!(whole["choices"][0]["message"]["annotations"], json!([]));
+        for ((list, at), address) in lists.into_iter().zip(URLS) {
+            assert_eq!(whole[list].pointer(at), Some(&json!(address)));
+        }
+        let streamed = send(url, &with(body, json!({"stream": true})));
+        let events = events(&streamed);
+        let chunks: Vec<&Value> = events.iter().map(|(_, event)| event).collect();
+        let listed = chunks
+            .iter()
+            .filter(|chunk| chunk[lists[0].0] == whole[lists[0].0]);
+        let told = listed.count();
+        let choices = |chunk: &&&Value| chunk["choices"].as_array().is_some_and(|c| !c.is_empty());
+        let expected = if on_every_chunk {
+            chunks.iter().filter(choices).count()
+        } else {
+            1
+        };
+        assert_eq!(told, expected);
+        let text = serde_json::to_string(&chunks).unwrap();
+        assert!(!text.contains("annotations"), "{text}");
+    }
 }
 
 #[test]
@@ -205,14 +246,20 @@ fn converse_cites_in_blocks_of_their_own() {
     assert_eq!(used["type"], "server_tool_use");
     assert_eq!(used["input"], json!({"query": QUERY}));
     assert_eq!(content[1]["toolResult"]["toolUseId"], used["toolUseId"]);
-    let cited: Vec<&Value> = content
-        .iter()
-        .filter_map(|b| b.get("citationsContent"))
-        .collect();
-    assert_eq!(cited.len(), 2);
-    for (cited, url) in cited.iter().zip(URLS) {
-        assert_eq!(cited["citations"][0]["location"]["web"]["url"], url);
-        let said = cited["content"][0]["text"].as_str().unwrap();
+    assert_eq!(
+        content[1]["toolResult"]["content"],
+        json!([{"text": "[HIDDEN]"}])
+    );
+    let mut cited = Vec::new();
+    for (block, before) in content.iter().skip(1).zip(content) {
+        let Some(cites) = block.get("citationsContent") else {
+            continue;
+        };
+        // The words stand in the block before, the source in one of its own.
+        let said = before["text"].as_str().unwrap();
         assert!(said.ends_with("simulated search."), "{said}");
+        assert_eq!(cites.get("content"), None);
+        cited.push(cites["citations"][0]["location"]["web"]["url"].clone());
     }
+    assert_eq!(cited, URLS);
 }

@@ -13,7 +13,6 @@ mod socket;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bytes::BytesMut;
 use waystation_core::{HttpRequest, HttpStream, SendLimits, Sent, Transport, TransportError};
 
 use crate::TransportSetupError;
@@ -101,8 +100,7 @@ impl Transport for Http1Transport {
             }
         }
         let socket = self.connector.connect(&request.url, limits.connect).await?;
-        let fresh = (socket, BytesMut::new());
-        match Exchange::new(fresh, &head, &request.body).run().await {
+        match Exchange::new(socket, &head, &request.body).run().await {
             Outcome::Reply(reply) => Ok(self.reply(*reply, key)),
             Outcome::Failed(error) => Err(error),
         }

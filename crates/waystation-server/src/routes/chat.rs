@@ -70,6 +70,8 @@ where
     let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
     let mut caller = caller_of(&head.headers, caller, request_id);
     caller.generation = Some(id.clone());
+    // The connection reads on into the memory that the head stands in.
+    drop(head);
     let notes = Arc::clone(&caller.notes);
     // On the heap, both: they are large, and what they stand in is moved from layer to layer.
     let mut response = if chat.stream() {

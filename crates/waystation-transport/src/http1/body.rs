@@ -12,9 +12,10 @@ use futures_core::Stream;
 use waystation_core::{Phase, Sent, TransportError};
 
 use super::{
-    exchange::{ROOM, Rest, failed},
+    exchange::{Rest, failed},
     framing::Framing,
     pool::{Key, Pool},
+    socket::ROOM,
 };
 
 /// A body that is still arriving.
@@ -27,9 +28,6 @@ pub(super) struct ReplyBody {
     room: usize,
 }
 
-/// Smaller pieces are copied out of what they were read into: one of them that is kept, an id or a
-/// name for as long as a stream lasts, would keep all of it.
-const SMALL: usize = 2 * 1024;
 /// The most that one read takes.
 const MAX_ROOM: usize = 128 * 1024;
 
@@ -59,7 +57,7 @@ impl ReplyBody {
             && rest.keep
             && rest.input.is_empty()
         {
-            pool.give(key, rest.socket, rest.input);
+            pool.give(key, rest.socket);
         }
     }
 
@@ -72,15 +70,6 @@ impl ReplyBody {
             timed_out: false,
             message: message.to_owned(),
         }
-    }
-}
-
-/// A piece that keeps no more than itself.
-fn own(piece: Bytes) -> Bytes {
-    if piece.len() < SMALL {
-        Bytes::copy_from_slice(&piece)
-    } else {
-        piece
     }
 }
 
@@ -102,7 +91,7 @@ impl Stream for ReplyBody {
                         this.complete();
                     }
                     if !bytes.is_empty() {
-                        return Poll::Ready(Some(Ok(own(bytes))));
+                        return Poll::Ready(Some(Ok(bytes)));
                     }
                     if done {
                         return Poll::Ready(None);
@@ -115,7 +104,7 @@ impl Stream for ReplyBody {
             let expected = usize::try_from(rest.framing.expected()).unwrap_or(MAX_ROOM);
             let room = this.room.max(expected.min(MAX_ROOM));
             if rest.input.is_empty() {
-                // A silent stream holds no buffer, and events that are kept hold none that is reused.
+                // Events that are kept hold no buffer that is read into again.
                 rest.input = bytes::BytesMut::new();
             }
             match ready!(rest.socket.poll_read(cx, &mut rest.input, room)) {

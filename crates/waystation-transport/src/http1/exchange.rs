@@ -11,7 +11,11 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, header};
 use waystation_core::{HttpRequest, Phase, ReplyHead, Sent, TransportError};
 
-use super::{framing::Framing, head::Head, socket::Socket};
+use super::{
+    framing::Framing,
+    head::Head,
+    socket::{ROOM, Socket},
+};
 
 /// A request on its way, and the beginning of its reply.
 pub(super) struct Exchange<'a> {
@@ -51,9 +55,6 @@ pub(super) struct Rest {
     /// What was read behind the head.
     pub(super) input: BytesMut,
 }
-
-/// How much is read at once: a reply of a few kB, or the events of a fast stream.
-pub(super) const ROOM: usize = 16 * 1024;
 
 /// The head of `request` as it is sent.
 ///
@@ -100,11 +101,7 @@ pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
 
 impl<'a> Exchange<'a> {
     /// Nothing is sent before it runs.
-    pub(super) fn new(
-        (socket, input): (Socket, BytesMut),
-        head: &'a [u8],
-        body: &'a Bytes,
-    ) -> Self {
+    pub(super) fn new(socket: Socket, head: &'a [u8], body: &'a Bytes) -> Self {
         Self {
             socket,
             head,
@@ -112,7 +109,7 @@ impl<'a> Exchange<'a> {
             written: 0,
             flushed: false,
             broken: None,
-            input,
+            input: BytesMut::new(),
         }
     }
 

@@ -7,7 +7,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::BytesMut;
 use http::{Uri, uri::Authority};
 use tokio::{
     runtime::{Handle, Id},
@@ -41,14 +40,10 @@ pub(super) struct Key {
 /// A connection without an exchange.
 struct Idle {
     socket: Socket,
-    /// What the last reply was read into, for the next one; empty.
-    buffer: BytesMut,
     since: Instant,
 }
 
 const SHARDS: usize = 16;
-/// How many idle connections of a provider keep their buffers: those that are used all the time.
-const BUFFERS: usize = 32;
 
 // === impl Key ===
 
@@ -92,31 +87,24 @@ impl Hash for Key {
 
 impl Pool {
     /// The connection that was used last and is still open.
-    pub(super) fn take(&self, key: &Key) -> Option<(Socket, BytesMut)> {
+    pub(super) fn take(&self, key: &Key) -> Option<Socket> {
         loop {
             let idle = self.lock(key)?.get_mut(key)?.pop()?;
             let mut socket = idle.socket;
             if idle.since.elapsed() < POOL_IDLE && socket.is_quiet() {
-                return Some((socket, idle.buffer));
+                return Some(socket);
             }
         }
     }
 
     /// Keeps a connection whose exchange is complete.
-    pub(super) fn give(&self, key: Key, socket: Socket, mut buffer: BytesMut) {
+    pub(super) fn give(&self, key: Key, socket: Socket) {
         let since = Instant::now();
         let Some(mut shard) = self.lock(&key) else {
             return;
         };
         let idle = shard.entry(key).or_default();
-        if idle.len() >= BUFFERS {
-            buffer = BytesMut::new();
-        }
-        idle.push(Idle {
-            socket,
-            buffer,
-            since,
-        });
+        idle.push(Idle { socket, since });
     }
 
     /// Closes what has been idle for too long.

@@ -1,15 +1,16 @@
 //! A connection, with or without TLS, as bytes in and out. It knows nothing of HTTP.
 
 use std::{
+    cell::RefCell,
     future::Future,
     io::{self, IoSlice},
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWrite as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
@@ -25,11 +26,21 @@ pub(super) enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// What a read takes at most, unless more is known to come: a reply of a few kB, or the events of a
+/// fast stream.
+pub(super) const ROOM: usize = 16 * 1024;
+
+thread_local! {
+    /// What reads of [`ROOM`] go through, on their way to a buffer of just the size that came: a thread
+    /// serves thousands of connections, and reads one at a time.
+    static DESK: RefCell<Box<[u8]>> = RefCell::new(vec![0; ROOM].into());
+}
+
 // === impl Socket ===
 
 impl Socket {
-    /// Reads what is there into `buffer`, which is given room for `room` bytes, and not before
-    /// something is there: a silent connection holds no buffer. 0 is the end.
+    /// Appends what is there to `buffer`, at most about `room` bytes. A silent
+    /// connection holds no buffer, and one of a few bytes holds those. 0 is the end.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -37,19 +48,8 @@ impl Socket {
         room: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(tcp) => {
-                ready!(tcp.poll_read_ready(cx))?;
-                make_room(buffer, room);
-                pin!(tcp.read_buf(buffer)).poll(cx)
-            }
-            Self::Tls(tls) => {
-                make_room(buffer, room);
-                let read = pin!(tls.read_buf(buffer)).poll(cx);
-                if read.is_pending() && buffer.is_empty() {
-                    *buffer = BytesMut::new();
-                }
-                read
-            }
+            Self::Plain(tcp) => poll_read(tcp, cx, buffer, room),
+            Self::Tls(tls) => poll_read(&mut **tls, cx, buffer, room),
         }
     }
 
@@ -79,13 +79,31 @@ impl Socket {
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut unasked = BytesMut::new();
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.poll_read(&mut cx, &mut unasked, 64).is_pending()
+        self.poll_read(&mut cx, &mut unasked, ROOM).is_pending()
     }
 }
 
-/// Gives `buffer` room for a read of at least a quarter of `room`.
-fn make_room(buffer: &mut BytesMut, room: usize) {
+fn poll_read(
+    io: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    buffer: &mut BytesMut,
+    room: usize,
+) -> Poll<io::Result<usize>> {
+    if room <= ROOM {
+        return DESK.with_borrow_mut(|desk| {
+            let mut read = ReadBuf::new(desk);
+            std::task::ready!(Pin::new(io).poll_read(cx, &mut read))?;
+            buffer.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        });
+    }
+    // Much is coming: it is read where it stays.
     if buffer.capacity() - buffer.len() < room / 4 {
         buffer.reserve(room);
     }
+    let read = pin!(io.read_buf(buffer)).poll(cx);
+    if read.is_pending() && buffer.is_empty() {
+        *buffer = BytesMut::new();
+    }
+    read
 }

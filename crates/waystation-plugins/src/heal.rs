@@ -259,10 +259,12 @@ fn read(text: &str, at: usize) -> (Reading<'_>, usize) {
     let end = parser.at;
     let slice = text.get(at..end).unwrap_or_default();
     let rest = text.get(end..).unwrap_or_default();
+    // What is valid is what it says: only in damaged text may a number have been meant as a word.
+    let valid = Json::parse(slice.as_bytes()).ok();
     let reading = Reading {
-        value: value.unwrap_or(Value::Null),
+        value: valid.map_or_else(|| value.unwrap_or(Value::Null), Value::of),
         doubts: parser.doubts,
-        verbatim: Json::parse(slice.as_bytes()).is_ok().then_some(slice),
+        verbatim: valid.map(|_| slice),
         glued: rest.starts_with(char::is_alphanumeric),
     };
     (reading, end.max(at + 1))

@@ -155,3 +155,22 @@ fn hostile_texts_end() {
         }
     }
 }
+
+/// Of two objects the first is whole, and only its number is not what the schema asks for: it is converted as in a
+/// reply that holds nothing else.
+#[test]
+fn what_is_valid_beside_what_is_damaged_is_held_to_the_schema_too() {
+    let schema =
+        r#"{"type": "object", "properties": {"list": {"items": {"type": ["string", "boolean"]}}}}"#;
+    let schema = Json::parse(schema.as_bytes()).unwrap();
+    let healed = heal(
+        "{\"list\": [true,1,\"x\"]}\n{\"list\": [true,]}{",
+        Some(schema),
+    );
+    assert_eq!(healed.outcome, Outcome::Mended);
+    assert_eq!(
+        heal(&healed.text, Some(schema)).outcome,
+        Outcome::Untouched,
+        "{healed:?}"
+    );
+}

@@ -16,13 +16,14 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use waystation_core::{
-    ChatEvent, ErrorType, Json, Outline, Reader, ReplyHead, Secret, UpstreamError, Usage,
+    ChatEvent, ErrorType, Json, JsonText, Outline, Reader, ReplyHead, Secret, UpstreamError, Usage,
 };
 
 use crate::{
     FrameError, FrameParser, SseError, SseEvent, SseParser,
     body::Body,
     fault::{exception, fault},
+    refrain::Refrain,
 };
 
 /// The largest body of a failure that is read, in bytes.
@@ -69,6 +70,14 @@ pub(crate) trait Listener: fmt::Debug + Send {
     /// [`Failed::CUT`] unless the reply is complete.
     fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Failed>;
 
+    /// Whether the latest event, were it to come again with another text, would say nothing but that text.
+    fn repeats(&self) -> bool {
+        false
+    }
+
+    /// It did: this text was given out.
+    fn again(&mut self, _: &JsonText) {}
+
     /// The counts that the upstream has told by now; see [`Reader::reported`].
     fn reported(&self) -> Option<Usage> {
         None
@@ -111,6 +120,7 @@ pub(crate) struct Intake<L> {
     secret: Option<Secret>,
     /// Where the values of the latest text stand: kept for its memory.
     outline: Outline,
+    refrain: Refrain,
 }
 
 /// How the bytes are to be taken.
@@ -141,6 +151,7 @@ impl<L: Listener> Intake<L> {
             listener,
             secret,
             outline: Outline::default(),
+            refrain: Refrain::default(),
         }
     }
 
@@ -188,7 +199,22 @@ impl<L: Listener> Intake<L> {
     /// Takes the events that are complete.
     fn drain(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
         while let Some(event) = self.next()? {
+            if let Some(delta) = self.refrain.again(&event) {
+                delta
+                    .content
+                    .iter()
+                    .for_each(|text| self.listener.again(text));
+                out.push(ChatEvent::Delta(delta));
+                continue;
+            }
+            let before = out.len();
             self.hear(&event, out)?;
+            if self.listener.repeats() {
+                let given = out.get(before..).unwrap_or_default();
+                self.refrain.heard(&event, given);
+            } else {
+                self.refrain.ends();
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod field;
 mod finish;
 mod intake;
 mod ran;
+mod refrain;
 mod search;
 #[cfg(feature = "bedrock")]
 pub mod sigv4;

@@ -101,8 +101,34 @@ fn harmed(bytes: &[u8], (at, how, new): &(usize, u8, Vec<u8>)) -> Vec<u8> {
     }
 }
 
+/// Every event `times` times, and `between` before each.
+fn repeated(stream: &[u8], times: usize, between: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(stream);
+    let events = text.split_inclusive("\n\n");
+    let events = events.map(|event| format!("{between}{event}").repeat(times));
+    events.collect::<String>().into_bytes()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A piece of text that comes again with other words is read by what stood around it; with something
+    /// between the two, which nobody reads, it is read anew.
+    #[test]
+    fn an_event_is_read_alike_behind_one_like_it_and_behind_another(
+        times in 1_usize..4, harm in harm(),
+    ) {
+        for fixture in fixtures().into_iter().filter(|fixture| fixture.kind == "text/event-stream") {
+            for bytes in [fixture.stream.clone(), harmed(&fixture.stream, &harm)] {
+                let alike = repeated(&bytes, times, "");
+                let apart = repeated(&bytes, times, "data: -\n\n");
+                prop_assert_eq!(
+                    fixture.hear(fixture.kind, &alike, &[usize::MAX]),
+                    fixture.hear(fixture.kind, &apart, &[usize::MAX])
+                );
+            }
+        }
+    }
 
     #[test]
     fn cutting_and_harm_change_nothing_but_what_they_touch(

@@ -127,10 +127,21 @@ impl Delta {
 
     /// Whether the piece carries anything at all.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
+        self.content.is_none() && self.has_no_more_than_text()
+    }
+
+    /// The piece's visible text, where it carries that and nothing else.
+    #[must_use]
+    pub fn text_alone(&self) -> Option<&JsonText> {
+        let text = self.content.as_ref().filter(|text| !text.is_empty());
+        text.filter(|_| self.has_no_more_than_text())
+    }
+
+    const fn has_no_more_than_text(&self) -> bool {
         let Self {
             choice: _,
-            content,
+            content: _,
             reasoning,
             reasoning_details,
             refusal,
@@ -144,8 +155,7 @@ impl Delta {
             logprobs,
             ..
         } = self;
-        content.is_none()
-            && reasoning.is_none()
+        reasoning.is_none()
             && reasoning_details.is_none()
             && refusal.is_none()
             && tool_calls.is_empty()

@@ -8,6 +8,7 @@ use memchr::memchr;
 use super::{
     Json, ScanError,
     block::{has_backslash, plain_run},
+    scan::end_of_string,
 };
 
 /// Text as it stands between the quotes of a JSON string, escapes included.
@@ -51,6 +52,22 @@ impl JsonText {
     /// Only for bytes from inside a checked string.
     pub(super) const fn checked(inside: Bytes) -> Self {
         Self(inside)
+    }
+
+    /// The string whose inside begins at `start` of `whole`, checked and sharing its memory; `None` where
+    /// none ends behind it.
+    ///
+    /// ```
+    /// use waystation_core::JsonText;
+    ///
+    /// let text = JsonText::within(&r#"{"a":"b\nc"}"#.into(), 6).unwrap();
+    /// assert_eq!(text.decode(), "b\nc");
+    /// assert_eq!(JsonText::within(&r#"{"a":"b"#.into(), 6), None);
+    /// ```
+    #[must_use]
+    pub fn within(whole: &Bytes, start: usize) -> Option<Self> {
+        let end = end_of_string(whole, start)?;
+        Some(Self(whole.slice(start..end)))
     }
 
     /// The escaped bytes, ready to stand between quotes.

@@ -345,9 +345,14 @@ impl Blocks {
         if text.is_empty() {
             return;
         }
-        self.shown = true;
-        self.length += characters(&text);
+        self.said(&text);
         out.content = Some(text);
+    }
+
+    /// This text was given out.
+    pub(super) fn said(&mut self, text: &JsonText) {
+        self.shown = true;
+        self.length += characters(text);
     }
 
     /// Gives out a piece of thinking, as text and as a block that can be sent back.

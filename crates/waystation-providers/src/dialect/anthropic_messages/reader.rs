@@ -59,6 +59,8 @@ pub(super) struct Reply {
     refusal: Option<JsonText>,
     /// What was counted.
     counts: Counts,
+    /// The latest event was a piece of a text, and no citation in it.
+    texted: bool,
 }
 
 /// The reader of the reply to `chat`, of which `sent` was made.
@@ -86,6 +88,7 @@ impl Listener for Reply {
         out: &mut Vec<ChatEvent>,
     ) -> Result<Heard, Failed> {
         let data = &event.data;
+        self.texted = false;
         let said = Event::of(json.elements().next().unwrap_or(json));
         let kind = said.kind.and_then(Json::string).unwrap_or_default();
         if kind == "error" || event.name.as_deref() == Some(b"error") || fails(said.error) {
@@ -107,6 +110,8 @@ impl Listener for Reply {
                 let open = self.open.iter_mut().find(|(at, _)| *at == index);
                 if let Some(((_, block), delta)) = open.zip(said.delta) {
                     let mut piece = Delta::of(0);
+                    let text = matches!(block, Block::Text { .. });
+                    self.texted = text && delta.get("citation").is_none();
                     self.blocks.take(block, delta, data, &mut piece);
                     give(piece, out);
                 }
@@ -163,6 +168,14 @@ impl Listener for Reply {
 
     fn end(&mut self, _out: &mut Vec<ChatEvent>) -> Result<(), Failed> {
         Err(Failed::Garbage("the stream ended without message_stop"))
+    }
+
+    fn repeats(&self) -> bool {
+        self.texted
+    }
+
+    fn again(&mut self, text: &JsonText) {
+        self.blocks.said(text);
     }
 
     fn reported(&self) -> Option<Usage> {

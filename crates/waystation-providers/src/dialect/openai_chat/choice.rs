@@ -58,6 +58,11 @@ impl Choice {
         self.finish.is_some()
     }
 
+    /// Whether a call was begun.
+    pub(super) fn calls(&self) -> bool {
+        self.calls.any()
+    }
+
     /// Takes one element of `choices`, which stands in `data`.
     pub(super) fn take<'a>(
         &mut self,

@@ -17,7 +17,7 @@ use super::{
     field::{ChoiceFields, Chunk, first},
     usage,
 };
-use crate::{SseEvent, SseParser, body::Body, fault::fault};
+use crate::{SseEvent, SseParser, body::Body, fault::fault, refrain::Refrain};
 
 /// The largest body of a failure that is read, in bytes.
 const MAX_FAULT: usize = 64 << 10;
@@ -39,6 +39,7 @@ pub(super) struct ChatReader {
     secret: Option<Secret>,
     /// Where the values of the latest text stand: kept for its memory.
     outline: Outline,
+    refrain: Refrain,
 }
 
 /// How the bytes are to be taken.
@@ -90,6 +91,7 @@ impl ChatReader {
             },
             secret: to.lease.secret.clone(),
             outline: Outline::default(),
+            refrain: Refrain::default(),
         }
     }
 
@@ -109,7 +111,18 @@ impl ChatReader {
             let Some(event) = event else {
                 return Ok(());
             };
+            if let Some(delta) = self.refrain.again(&event) {
+                out.push(ChatEvent::Delta(delta));
+                continue;
+            }
+            let before = out.len();
             self.event(&event, out)?;
+            if self.reply.repeats() {
+                let given = out.get(before..).unwrap_or_default();
+                self.refrain.heard(&event, given);
+            } else {
+                self.refrain.ends();
+            }
         }
     }
 
@@ -316,6 +329,12 @@ impl Reply {
     /// Whether every choice that was begun has ended, and there is one.
     fn is_complete(&self) -> bool {
         !self.choices.is_empty() && self.choices.iter().all(Choice::is_finished)
+    }
+
+    /// Whether a piece of text that comes again with other words says nothing but these words: nothing in
+    /// it is looked for, and no call is under way that other members could go on with.
+    fn repeats(&self) -> bool {
+        !self.habits.think_tags && !self.choices.iter().any(Choice::calls)
     }
 
     /// Takes one chunk of a stream, or a whole reply, which stands in `data`. A choice that failed

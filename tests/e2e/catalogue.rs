@@ -10,7 +10,7 @@ use waystation_core::{
     UnixMs, Upstream,
 };
 use waystation_gateway::Codecs;
-use waystation_sim::{ReplayTransport, fixtures};
+use waystation_sim::{ReplayTransport, Reply, fixtures};
 use waystation_tests::{Setup, asking};
 
 /// The ten concrete seed ids.
@@ -95,6 +95,101 @@ async fn the_vendors_key_alone_serves_its_seed_models() {
             "{model}"
         );
         assert!(named.starts_with(upstream), "{model}: {named}");
+    }
+}
+
+/// An answer in the language of the host that is asked.
+fn native(request: &HttpRequest) -> Reply {
+    let body = match request.url.host() {
+        Some("api.anthropic.com") => json!({"type": "message", "id": "m", "content":
+            [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn",
+            "usage": {"input_tokens": 5, "output_tokens": 2}}),
+        Some("generativelanguage.googleapis.com") => json!({"candidates": [{"content":
+            {"role": "model", "parts": [{"text": "Hello"}]}, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2}}),
+        _ => return fixtures::answer("Hello", 5, 2),
+    };
+    Reply::json(200, body.to_string())
+}
+
+/// Statement 6, for the ids whose vendor has a language of its own.
+#[tokio::test(start_paused = true)]
+async fn seed_models_with_a_wire_of_their_own_are_asked_on_it() {
+    let messages = "https://api.anthropic.com/v1/messages";
+    let google = "https://generativelanguage.googleapis.com/v1beta/models/";
+    let generate = |model: &str| format!("{google}{model}:generateContent");
+    for (variable, model, url, header) in [
+        (
+            "ANTHROPIC_API_KEY",
+            "anthropic/claude-sonnet-4.6",
+            messages.to_owned(),
+            "x-api-key",
+        ),
+        (
+            "ANTHROPIC_API_KEY",
+            "anthropic/claude-opus-4.6",
+            messages.to_owned(),
+            "x-api-key",
+        ),
+        (
+            "GEMINI_API_KEY",
+            "google/gemini-3.1-pro-preview",
+            generate("gemini-3.1-pro-preview"),
+            "x-goog-api-key",
+        ),
+        (
+            "GEMINI_API_KEY",
+            "google/gemini-3-flash-preview",
+            generate("gemini-3-flash-preview"),
+            "x-goog-api-key",
+        ),
+        (
+            "GEMINI_API_KEY",
+            "google/gemini-3.1-flash-lite",
+            generate("gemini-3.1-flash-lite"),
+            "x-goog-api-key",
+        ),
+    ] {
+        let setup = Setup::empty().env(variable, "the-only-key");
+        let station = setup.start(ReplayTransport::answering(|request, _| native(request)));
+        let got = station.chat(asking(model, json!({}))).await;
+        assert_eq!(got.content(), "Hello", "{model}");
+        assert_eq!(got.ok()["model"], model);
+        let sent = station.sent().remove(0);
+        assert!(
+            sent.url
+                .to_string()
+                .starts_with(url.trim_end_matches(":generateContent")),
+            "{}",
+            sent.url
+        );
+        assert_eq!(sent.headers[header], "the-only-key", "{model}");
+        let body = &station.bodies()[0];
+        let own = if header == "x-api-key" {
+            "messages"
+        } else {
+            "contents"
+        };
+        assert!(body[own].is_array(), "{model}: {body}");
+    }
+}
+
+/// Statement 6 and the eleventh id: the auto router reaches whoever's key is there, on their wire.
+#[tokio::test(start_paused = true)]
+async fn the_auto_router_reaches_the_adapter_of_whoever_can_serve() {
+    for (variable, host) in [
+        ("ANTHROPIC_API_KEY", "api.anthropic.com"),
+        ("GEMINI_API_KEY", "generativelanguage.googleapis.com"),
+        ("OPENAI_API_KEY", "api.openai.com"),
+        ("XAI_API_KEY", "api.x.ai"),
+        ("DASHSCOPE_API_KEY", "dashscope-intl.aliyuncs.com"),
+        ("MOONSHOT_API_KEY", "api.moonshot.ai"),
+    ] {
+        let setup = Setup::empty().env(variable, "the-only-key");
+        let station = setup.start(ReplayTransport::answering(|request, _| native(request)));
+        let got = station.chat(asking("openrouter/auto", json!({}))).await;
+        assert_eq!(got.content(), "Hello", "{variable}");
+        assert_eq!(station.sent()[0].url.host(), Some(host), "{variable}");
     }
 }
 

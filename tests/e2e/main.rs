@@ -23,3 +23,4 @@ mod simulation_search;
 mod sockets;
 mod streaming;
 mod suffixes;
+mod wires;

@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use http::{HeaderMap, HeaderName};
-use waystation_core::{AttemptRecord, Endpoint, EndpointId, ObjectWriter, StageReport};
+use waystation_core::{AttemptRecord, Endpoint, EndpointId, Note, ObjectWriter, StageReport};
 use waystation_gateway::{AttemptReport, Continued, GatewayError, Reply, Settled, Snapshot};
 use waystation_router::{NoRoute, Plan, Strategy};
 
@@ -57,7 +57,7 @@ impl Metadata {
         let mut object = ObjectWriter::open(&mut out);
         self.head(&reply.plan, Some(reply), &tried, &mut object);
         write_seams(&reply.continued_from, &mut object);
-        write_pipeline(&reply.stages, &mut object);
+        write_pipeline(&reply.stages, &reply.notes, &mut object);
         if let Some(time) = settled.generation_time {
             object.number("generation_time", wide_ms(time));
         }
@@ -243,9 +243,10 @@ fn write_params(unmatched: &[String], object: &mut ObjectWriter<'_>) {
     params.close();
 }
 
-/// Only stages that changed something.
-fn write_pipeline(stages: &[StageReport], object: &mut ObjectWriter<'_>) {
-    if stages.is_empty() {
+/// Only stages that changed something, then what the provider's wire could not be told as it was asked:
+/// a schema that became a tool, a parameter that was left out.
+fn write_pipeline(stages: &[StageReport], notes: &[Note], object: &mut ObjectWriter<'_>) {
+    if stages.is_empty() && notes.is_empty() {
         return;
     }
     let out = object.key("pipeline");
@@ -269,6 +270,16 @@ fn write_pipeline(stages: &[StageReport], object: &mut ObjectWriter<'_>) {
         if let Some(data) = &stage.data {
             one.json("data", data);
         }
+        one.close();
+    }
+    for (place, note) in notes.iter().enumerate() {
+        if place > 0 || !stages.is_empty() {
+            out.push(b',');
+        }
+        let mut one = ObjectWriter::open(out);
+        one.string("type", "adapter")
+            .string("name", &note.field)
+            .string("summary", &note.what);
         one.close();
     }
     out.push(b']');

@@ -403,6 +403,14 @@ impl Listener for Reply {
         if !is_response {
             return Err(Failed::Said(body.clone()));
         }
+        // An end that is not told is none: in a stream its event tells it.
+        let tells = |key: &str| reply.get(key).is_some_and(|value| !value.is_null());
+        if !["status", "incomplete_details", "error"]
+            .into_iter()
+            .any(tells)
+        {
+            return Err(Failed::CUT);
+        }
         self.complete(reply, body, out)?;
         self.close(out);
         Ok(())

@@ -134,6 +134,12 @@ impl Catalog {
         &self.version
     }
 
+    /// The same, for who keeps it.
+    #[must_use]
+    pub fn shared_version(&self) -> Arc<str> {
+        Arc::clone(&self.version)
+    }
+
     /// Every model, by id.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         self.models.iter()

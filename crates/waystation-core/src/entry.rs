@@ -1,6 +1,6 @@
 //! The record of one generation: what `/v1/generation` answers from.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
     Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, RawJson, Spent, UnixMs,
@@ -73,13 +73,28 @@ pub struct Entry {
     /// The seed of the plan.
     pub seed: u64,
     /// The decision record, from which the plan can be made again; `None` where there was none.
-    pub decision: Option<RawJson>,
+    pub decision: Option<Arc<dyn Decision>>,
     /// The app's address (`HTTP-Referer`).
     pub referer: Option<String>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
     /// Whether the reply was simulated.
     pub simulated: bool,
+}
+
+/// What a plan came from, kept as it is until somebody reads it: most never are.
+///
+/// A ledger that keeps many of them may know some for what they are, and write those shorter.
+pub trait Decision: Any + fmt::Debug + Send + Sync {
+    /// The record as JSON.
+    fn told(&self) -> RawJson;
+}
+
+/// One that is written already.
+impl Decision for RawJson {
+    fn told(&self) -> RawJson {
+        self.clone()
+    }
 }
 
 /// What a client thought of an answer.

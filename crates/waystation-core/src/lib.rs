@@ -35,7 +35,7 @@ pub use endpoint::{
     DataPolicy, Endpoint, Modalities, Modality, NativeSearch, Quantization, ServiceTier, Trust,
     UnknownModality, UnknownQuantization, UnknownServiceTier,
 };
-pub use entry::{AttemptRecord, Entry, Feedback};
+pub use entry::{AttemptRecord, Decision, Entry, Feedback};
 pub use error_type::{ErrorType, Retry, UnknownErrorType};
 pub use failure::{EncodeError, NoCredential, Phase, Sent, TransportError, UpstreamError};
 pub use json::{

@@ -147,6 +147,23 @@ impl Usd {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// Appends what `Display` shows, in fewer steps.
+    ///
+    /// ```
+    /// use waystation_core::Usd;
+    ///
+    /// for femtos in [0, 1, 1_500_000_000, 1_000_000_000_000_000, u128::MAX] {
+    ///     let (amount, mut out) = (Usd::from_femtos(femtos), Vec::new());
+    ///     amount.write(&mut out);
+    ///     assert_eq!(out, amount.to_string().into_bytes());
+    /// }
+    /// ```
+    pub fn write(self, out: &mut Vec<u8>) {
+        decimal_parts(self.0, FEMTO, 15, |part| {
+            out.extend_from_slice(part.as_bytes());
+        });
+    }
+
     /// Reads an amount that somebody else computed, exponents included, rounding half to even at
     /// one femto-dollar.
     ///
@@ -310,6 +327,15 @@ fn write_decimal(
     unit: u128,
     places: usize,
 ) -> fmt::Result {
+    let mut told = Ok(());
+    decimal_parts(units, unit, places, |part| {
+        told = told.and_then(|()| f.write_str(part));
+    });
+    told
+}
+
+/// Tells `units` of which `unit` make one, with at most `places` places, in parts.
+fn decimal_parts(units: u128, unit: u128, places: usize, mut tell: impl FnMut(&str)) {
     const ZEROS: &str = "000000000000000";
     let (mut before, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
     // What fits into a word is divided as one: amounts nearly always do.
@@ -327,14 +353,14 @@ fn write_decimal(
             (before.format(units / unit), rest, behind.format(rest))
         }
     };
-    f.write_str(whole)?;
+    tell(whole);
     if rest == 0 {
-        return Ok(());
+        return;
     }
-    f.write_str(".")?;
+    tell(".");
     let zeros = places.saturating_sub(digits.len());
-    f.write_str(ZEROS.get(..zeros).unwrap_or(ZEROS))?;
-    f.write_str(digits.trim_end_matches('0'))
+    tell(ZEROS.get(..zeros).unwrap_or(ZEROS));
+    tell(digits.trim_end_matches('0'));
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use waystation_core::{
     Ask, AskHints, ChatRequest, Clock, Cx, EndpointId, Entry, GenerationId, Json, Ledger, ModelId,
-    ModelRef, OutputStage, RawJson, Run, Sandbox, Seed, StageReport, TokenCounter, Tokens,
-    Transport, UnixMs,
+    ModelRef, OutputStage, Run, Sandbox, Seed, StageReport, TokenCounter, Tokens, Transport,
+    UnixMs,
 };
 use waystation_router::{
     Conversation, DecisionRecord, HealthTable, NoRoute, Plan, StickyTable, World,
@@ -462,10 +462,10 @@ impl Gateway {
         snapshot: &Snapshot,
         ask: &Ask,
         seed: Seed,
-    ) -> Result<(Plan, RawJson), Box<NoRoute>> {
+    ) -> Result<(Plan, Arc<DecisionRecord>), Box<NoRoute>> {
         self.with_world(snapshot, |world| {
             let plan = waystation_router::plan(ask, world, seed)?;
-            let decision = RawJson::of(&DecisionRecord::of(ask, world, &plan));
+            let decision = Arc::new(DecisionRecord::of(ask, world, &plan));
             Ok((plan, decision))
         })
     }

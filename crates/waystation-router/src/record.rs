@@ -1,10 +1,12 @@
 //! A decision record: everything beside request, configuration and catalogue that a plan came from, so
 //! that it can be made again bit for bit. It holds no prompt. Where records are kept is the caller's.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use waystation_core::{
-    Ask, AskHints, EndpointId, Modalities, Modality, ModelId, Now, Ranking, Seed, Tick, Tokens,
-    UnixMs,
+    Ask, AskHints, Decision, EndpointId, Modalities, Modality, ModelId, Now, Ranking, RawJson,
+    Seed, Tick, Tokens, UnixMs,
 };
 
 use crate::{HealthRow, HealthView, Plan, Reason, World};
@@ -38,8 +40,12 @@ use crate::{HealthRow, HealthView, Plan, Reason, World};
 #[non_exhaustive]
 pub struct DecisionRecord {
     /// Version of the catalogue.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub catalog: Option<String>,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "as_option",
+        deserialize_with = "shared"
+    )]
+    pub catalog: Option<Arc<str>>,
     /// The seed: a text, since it may be above what a JavaScript number holds. A number is read too.
     #[serde(serialize_with = "as_text", deserialize_with = "number")]
     pub seed: u64,
@@ -113,8 +119,12 @@ impl DecisionRecord {
             let endpoint = &planned.endpoint;
             health.row_of(&endpoint.id, (&endpoint.model, &endpoint.tag), now)
         });
+        // Rows are large: a list of one begins with room for one, not for four.
+        let most = plan.attempts.len() * usize::from(!health.is_empty());
+        let mut rows = Vec::with_capacity(most);
+        rows.extend(tried.chain(cut));
         Self {
-            catalog: Some(world.catalog.version().to_owned()),
+            catalog: Some(world.catalog.shared_version()),
             seed: plan.seed.get(),
             tick_us: world.now.tick.micros(),
             unix_ms: world.now.unix.get(),
@@ -131,7 +141,7 @@ impl DecisionRecord {
                 estimate: ask.prompt_estimate.get(),
             }),
             hints: PluginHints::of(&ask.hints),
-            health: tried.chain(cut).collect(),
+            health: rows,
         }
     }
 
@@ -176,6 +186,12 @@ impl DecisionRecord {
     }
 }
 
+impl Decision for DecisionRecord {
+    fn told(&self) -> RawJson {
+        RawJson::of(self)
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde lends the field that it asks about"
@@ -200,6 +216,15 @@ impl PluginHints {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn as_option<S: Serializer>(text: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(to)
+}
+
+fn shared<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Into::into))
 }
 
 #[expect(

@@ -1,5 +1,6 @@
-//! Log lines as JSON: one flat object a line, written straight from the event's fields. Made for events
-//! only; this program opens no spans. Where lines go is the caller's.
+//! Log lines as JSON: one flat object a line, written straight from the event's fields, or by whoever
+//! has much to say (`write`). Made for events only; this program opens no spans. Where lines go is the
+//! caller's, and for what is written without an event `log_writer.rs`'s.
 
 use std::{
     fmt,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -15,6 +16,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 use waystation_core::{Date, ObjectWriter};
+
+use crate::log_writer;
 
 /// Writes `{"timestamp", "level", ...the event's fields, "target"}`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,22 +38,48 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = Vec::with_capacity(768);
-        let mut object = ObjectWriter::open(&mut line);
-        let time = object.key("timestamp");
-        time.push(b'"');
-        write_time(now(), time);
-        time.push(b'"');
-        object.string("level", event.metadata().level().as_str());
-        event.record(&mut Fields(&mut object));
-        object.string("target", event.metadata().target());
-        object.close();
-        line.push(b'\n');
+        let metadata = event.metadata();
+        fill(
+            &mut line,
+            (*metadata.level(), metadata.target()),
+            |object| event.record(&mut Fields(object)),
+        );
         // Everything in it was text, and finding that so is quick.
         match std::str::from_utf8(&line) {
             Ok(line) => writer.write_str(line),
             Err(_) => writer.write_str(&String::from_utf8_lossy(&line)),
         }
     }
+}
+
+/// Whether the log is of such lines, and they go where [`write`] writes: what another log shall tell has
+/// to be an event.
+pub(crate) fn is_the_log() -> bool {
+    tracing::dispatcher::get_default(|log| log.is::<JsonLines>() && log.is::<log_writer::Lines>())
+}
+
+/// Writes a line as an event with these fields would be, without one: an event's fields are a call
+/// each, through four layers. The caller asks before whether the log wants it.
+pub(crate) fn write(level: Level, target: &str, fields: impl Fn(&mut ObjectWriter<'_>)) {
+    log_writer::write(|line| fill(line, (level, target), &fields));
+}
+
+/// Appends a line.
+pub(crate) fn fill(
+    line: &mut Vec<u8>,
+    (level, target): (Level, &str),
+    fields: impl FnOnce(&mut ObjectWriter<'_>),
+) {
+    let mut object = ObjectWriter::open(line);
+    let time = object.key("timestamp");
+    time.push(b'"');
+    write_time(now(), time);
+    time.push(b'"');
+    object.string("level", level.as_str());
+    fields(&mut object);
+    object.string("target", target);
+    object.close();
+    line.push(b'\n');
 }
 
 #[expect(
@@ -66,27 +95,35 @@ fn write_time(time: SystemTime, out: &mut Vec<u8>) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, micros) = (since.as_secs(), since.subsec_micros());
     let date = Date::of_seconds(seconds);
-    let year = u64::try_from(date.year()).unwrap_or_default();
     let clock = seconds % 86_400;
-    let digits = |value: u64, count: u32, out: &mut Vec<u8>| {
-        for place in (0..count).rev() {
-            let digit = value / 10_u64.pow(place) % 10;
-            out.push(b'0' + u8::try_from(digit).unwrap_or_default());
-        }
-    };
-    let parts = [
-        (year, 4, b'-'),
-        (date.month().into(), 2, b'-'),
-        (date.day().into(), 2, b'T'),
-        (clock / 3_600, 2, b':'),
-        (clock / 60 % 60, 2, b':'),
-        (clock % 60, 2, b'.'),
-        (micros.into(), 6, b'Z'),
-    ];
-    for (value, count, behind) in parts {
-        digits(value, count, out);
-        out.push(behind);
+    let short = |value: u64| u32::try_from(value).unwrap_or_default();
+    let year = u32::try_from(date.year()).unwrap_or_default();
+    let (month, day) = (date.month().into(), date.day().into());
+    let [century, year, month, day] = [year / 100, year % 100, month, day].map(two);
+    let [hour, minute, second] =
+        [clock / 3_600, clock / 60 % 60, clock % 60].map(|v| two(short(v)));
+    let [high, middle, low] = [micros / 10_000, micros / 100 % 100, micros % 100].map(two);
+    for (pair, behind) in [
+        (century, None),
+        (year, Some(b'-')),
+        (month, Some(b'-')),
+        (day, Some(b'T')),
+        (hour, Some(b':')),
+        (minute, Some(b':')),
+        (second, Some(b'.')),
+        (high, None),
+        (middle, None),
+        (low, Some(b'Z')),
+    ] {
+        out.extend_from_slice(&pair);
+        out.extend(behind);
     }
+}
+
+/// The last two digits.
+fn two(value: u32) -> [u8; 2] {
+    let digit = |value: u32| b'0' + u8::try_from(value % 10).unwrap_or_default();
+    [digit(value / 10), digit(value)]
 }
 
 impl Visit for Fields<'_, '_> {

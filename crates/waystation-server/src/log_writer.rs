@@ -44,17 +44,33 @@ pub(crate) fn release() {
     });
 }
 
+/// What this thread has kept, for tests: it keeps nothing more.
+#[cfg(test)]
+pub(crate) fn taken() -> Vec<u8> {
+    KEPT.with(|kept| kept.replace(None)).unwrap_or_default()
+}
+
 /// Writes what this thread has kept, and keeps nothing more.
 pub(crate) fn end() {
     release();
     KEPT.with(|kept| kept.replace(None));
 }
 
+/// Writes one line that `fill` appends to a buffer, where the thread keeps lines to the others.
+pub(crate) fn write(fill: impl Fn(&mut Vec<u8>)) {
+    if !kept(&fill) {
+        let mut line = Vec::new();
+        fill(&mut line);
+        // Whoever closed standard error does not want it.
+        let _ = io::stderr().write_all(&line);
+    }
+}
+
 /// Whether the line is kept.
-fn kept(line: &[u8]) -> bool {
+fn kept(fill: impl FnOnce(&mut Vec<u8>)) -> bool {
     let full = KEPT.with(|kept| {
         kept.borrow_mut().as_mut().map(|lines| {
-            lines.extend_from_slice(line);
+            fill(lines);
             lines.len() >= MOST
         })
     });
@@ -74,7 +90,7 @@ impl MakeWriter<'_> for Lines {
 
 impl io::Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !kept(line) {
+        if !kept(|lines| lines.extend_from_slice(line)) {
             io::stderr().write_all(line)?;
         }
         Ok(line.len())
@@ -93,19 +109,23 @@ mod tests {
         KEPT.with(|kept| kept.borrow().as_ref().map(Vec::len))
     }
 
+    fn keeps(line: &[u8]) -> bool {
+        kept(|lines| lines.extend_from_slice(line))
+    }
+
     #[test]
     fn lines_are_kept_by_threads_that_said_so_until_they_wait_or_are_many() {
-        assert!(!kept(b"at once\n"));
+        assert!(!keeps(b"at once\n"));
         keep();
-        assert!(kept(b"one\n") && kept(b"two\n"));
+        assert!(keeps(b"one\n") && keeps(b"two\n"));
         assert_eq!(length(), Some(8));
         release();
         assert_eq!(length(), Some(0));
-        assert!(kept(&[b'\n'; MOST]));
+        assert!(keeps(&[b'\n'; MOST]));
         assert_eq!(length(), Some(0));
-        let elsewhere = std::thread::spawn(|| kept(b"at once\n"));
+        let elsewhere = std::thread::spawn(|| keeps(b"at once\n"));
         assert!(!elsewhere.join().unwrap());
         end();
-        assert_eq!((length(), kept(b"at once\n")), (None, false));
+        assert_eq!((length(), keeps(b"at once\n")), (None, false));
     }
 }

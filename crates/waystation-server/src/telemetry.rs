@@ -1,12 +1,15 @@
 //! What becomes of every request's record: it is counted, told in one log line, and kept in the
 //! ledger. Prompts, bodies and tool arguments are in no record and therefore in no log.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use waystation_core::{Entry, Ledger, ModelRef};
+use tracing::Level;
+use waystation_core::{
+    EndpointId, Entry, ErrorType, FinishReason, Ledger, ModelId, ModelRef, ObjectWriter, Usd,
+};
 use waystation_gateway::MemoryLedger;
 
-use crate::metrics::Metrics;
+use crate::{log_line, metrics::Metrics};
 
 /// The ledger that the gateway is given.
 ///
@@ -48,39 +51,261 @@ impl Ledger for Telemetry {
 }
 
 /// One line a request. Absent fields are unknown.
+///
+/// The log of a gateway that serves is written in one pass, and any other is told by an event: the same
+/// fields, in the same order.
 fn log(entry: &Entry) {
-    let ms = |took: std::time::Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    // What the client wrote as its model is logged only where it is a model's name.
+    if log_line::is_the_log() {
+        // Named, since a filter may ask for fields.
+        let wanted = tracing::event_enabled!(
+            Level::INFO,
+            message,
+            generation,
+            request,
+            key,
+            requested,
+            model,
+            endpoint,
+            router,
+            attempts,
+            streamed,
+            prompt_tokens,
+            completion_tokens,
+            cost,
+            seed,
+            finish,
+            error,
+            cancelled,
+            simulated,
+            latency_ms,
+            generation_ms
+        );
+        if wanted {
+            log_line::write(Level::INFO, module_path!(), |line| write(entry, line));
+        }
+    } else {
+        tell(entry);
+    }
+}
+
+/// The model that the client wants, where it is a model's name: anything else that it wrote as one is
+/// not logged.
+fn requested(entry: &Entry) -> Option<Cow<'_, str>> {
     let served = entry.model.as_ref().map(|model| model.as_str());
-    let same = served.filter(|served| *served == &*entry.requested);
-    let parsed = match same {
-        Some(_) => None,
-        None => entry.requested.parse::<ModelRef>().ok(),
-    };
-    let parsed = parsed.map(|model| model.to_string());
-    let requested = same.or(parsed.as_deref());
+    if let Some(same) = served.filter(|served| *served == &*entry.requested) {
+        return Some(Cow::Borrowed(same));
+    }
+    let parsed = entry.requested.parse::<ModelRef>().ok();
+    parsed.map(|model| Cow::Owned(model.to_string()))
+}
+
+/// What the request cost in all.
+fn cost(entry: &Entry) -> Option<Usd> {
+    entry.total.map(|total| total + entry.spent.fee)
+}
+
+fn ms(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// As an event.
+fn tell(entry: &Entry) {
     tracing::info!(
         generation = entry.id.as_str(),
         request = entry.request_id.as_deref(),
         key = entry.key.as_deref(),
-        requested,
-        model = served,
+        requested = requested(entry).as_deref(),
+        model = entry.model.as_ref().map(|model| model.as_str()),
         endpoint = entry.endpoint.as_ref().map(|endpoint| endpoint.as_str()),
         router = entry.router.as_ref().map(|router| router.as_str()),
         attempts = entry.attempts.len(),
         streamed = entry.streamed,
         prompt_tokens = entry.usage.prompt.get(),
         completion_tokens = entry.usage.completion.get(),
-        cost = entry
-            .total
-            .map(|total| (total + entry.spent.fee).to_string()),
+        cost = cost(entry).map(|cost| cost.to_string()),
         seed = entry.seed,
-        finish = entry.finish.map(waystation_core::FinishReason::as_str),
-        error = entry.error.map(waystation_core::ErrorType::as_str),
+        finish = entry.finish.map(FinishReason::as_str),
+        error = entry.error.map(ErrorType::as_str),
         cancelled = entry.cancelled,
         simulated = entry.simulated,
         latency_ms = entry.latency.map(ms),
         generation_ms = entry.generation_time.map(ms),
         "request"
     );
+}
+
+/// As the members of a line.
+fn write(entry: &Entry, line: &mut ObjectWriter<'_>) {
+    plain(line, "message", Some("request"));
+    plain(line, "generation", Some(entry.id.as_str()));
+    text(line, "request", entry.request_id.as_deref());
+    text(line, "key", entry.key.as_deref());
+    plain(line, "requested", requested(entry).as_deref());
+    plain(line, "model", entry.model.as_ref().map(ModelId::as_str));
+    let endpoint = entry.endpoint.as_ref().map(EndpointId::as_str);
+    plain(line, "endpoint", endpoint);
+    plain(line, "router", entry.router.as_ref().map(ModelId::as_str));
+    line.number("attempts", entry.attempts.len() as u64)
+        .bool("streamed", entry.streamed)
+        .number("prompt_tokens", entry.usage.prompt.get())
+        .number("completion_tokens", entry.usage.completion.get());
+    if let Some(cost) = cost(entry) {
+        let out = line.key("cost");
+        out.push(b'"');
+        cost.write(out);
+        out.push(b'"');
+    }
+    line.number("seed", entry.seed);
+    plain(line, "finish", entry.finish.map(FinishReason::as_str));
+    plain(line, "error", entry.error.map(ErrorType::as_str));
+    line.bool("cancelled", entry.cancelled)
+        .bool("simulated", entry.simulated);
+    for (key, took) in [
+        ("latency_ms", entry.latency),
+        ("generation_ms", entry.generation_time),
+    ] {
+        if let Some(took) = took {
+            line.number(key, ms(took));
+        }
+    }
+}
+
+/// A text that a client or an operator wrote.
+fn text(line: &mut ObjectWriter<'_>, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        line.string(key, value);
+    }
+}
+
+/// A name that holds nothing to escape: the grammars of ids let no quote and no backslash in.
+fn plain(line: &mut ObjectWriter<'_>, key: &str, name: Option<&str>) {
+    if let Some(name) = name {
+        let out = line.key(key);
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'"');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use waystation_core::{GenerationId, UnixMs};
+
+    use super::*;
+    use crate::{log_line::JsonLines, log_writer};
+
+    /// What was written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn entries() -> [Entry; 3] {
+        let id = GenerationId::new(1_795_745_676_787, 7);
+        let empty = Entry::new(id, UnixMs::new(1_795_745_676_787), "a \"name\"\n".into());
+        let mut served = empty.clone();
+        served.requested = "acme/fast:floor".into();
+        served.request_id = Some("req-\"1\"\u{1f980}".into());
+        served.key = Some("a \\ key".into());
+        served.model = "acme/fast".parse().ok();
+        served.endpoint = "acme/fast|one".parse().ok();
+        served.router = "openrouter/auto".parse().ok();
+        served.streamed = true;
+        served.usage.prompt = waystation_core::Tokens::new(7);
+        served.total = Some(Usd::from_femtos(1_500_000_000));
+        served.spent.fee = Usd::from_femtos(1);
+        served.seed = u64::MAX;
+        served.finish = Some(FinishReason::Length);
+        served.latency = Some(Duration::from_millis(80));
+        served.generation_time = Some(Duration::from_secs(2));
+        let mut failed = empty.clone();
+        failed.requested = "acme/fast".into();
+        failed.model = "acme/fast".parse().ok();
+        failed.error = Some(ErrorType::Timeout);
+        (failed.cancelled, failed.simulated) = (true, true);
+        [empty, served, failed]
+    }
+
+    /// The line without its time, which is its first member.
+    fn timeless(line: &str) -> &str {
+        line.split_once(',').unwrap().1
+    }
+
+    #[test]
+    fn a_line_that_is_written_is_the_line_of_the_event() {
+        for entry in entries() {
+            let written = Written::default();
+            let to = written.clone();
+            let log = tracing_subscriber::fmt()
+                .event_format(JsonLines)
+                .with_writer(move || to.clone())
+                .finish();
+            tracing::subscriber::with_default(log, || {
+                assert!(!log_line::is_the_log(), "lines would go elsewhere");
+                super::log(&entry);
+            });
+            let told = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let mut line = Vec::new();
+            log_line::fill(&mut line, (Level::INFO, module_path_of_log()), |line| {
+                write(&entry, line);
+            });
+            let line = String::from_utf8(line).unwrap();
+            assert_eq!(timeless(&line), timeless(&told));
+        }
+    }
+
+    /// The module that the line names.
+    fn module_path_of_log() -> &'static str {
+        module_path!().trim_end_matches("::tests")
+    }
+
+    #[test]
+    fn the_programs_own_log_is_known_and_its_filter_counts() {
+        let log = |filter: &str| {
+            tracing_subscriber::fmt()
+                .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+                .with_writer(log_writer::Lines)
+                .event_format(JsonLines)
+                .finish()
+        };
+        let kept = |filter: &str| {
+            let [_, served, _] = entries();
+            std::thread::spawn({
+                let log = log(filter);
+                move || {
+                    tracing::subscriber::with_default(log, || {
+                        assert!(log_line::is_the_log());
+                        log_writer::keep();
+                        super::log(&served);
+                        log_writer::taken()
+                    })
+                }
+            })
+            .join()
+            .unwrap()
+        };
+        assert_eq!(kept("warn"), b"");
+        assert_eq!(kept("info,waystation_server::telemetry=error"), b"");
+        assert_eq!(kept("off,[{cost}]=info").len(), kept("info").len());
+        let line = String::from_utf8(kept("info")).unwrap();
+        assert!(
+            line.contains(r#""message":"request","generation":"gen-"#),
+            "{line}"
+        );
+        assert!(
+            line.ends_with("\"target\":\"waystation_server::telemetry\"}\n"),
+            "{line}"
+        );
+    }
 }

@@ -12,22 +12,25 @@
 //! | an optional value | 0, or 1 and the value |
 //! | a list | its length and its members |
 //! | a text | twice its length, then its UTF-8; or, where the segment holds it already, twice the place where that begins, and 1 |
-//! | a decision | its pieces, each as a text: it is cut behind every comma. An empty text ends it |
+//! | JSON | its pieces, each as a text: it is cut behind every comma. An empty text ends it |
+//! | a decision | its members (`decision.rs`), or JSON |
 //!
-//! So ids of models, endpoints and providers, clients' names, and the members of a decision that are as
-//! they were in the one before cost two or three bytes each. Ids, times and counts are what is left.
+//! So ids of models, endpoints and providers, clients' names, and the members of JSON that are as they
+//! were in the one before cost two or three bytes each. Ids, times and counts are what is left.
 //!
 //! # Laws
 //!
 //! What is read at the place where an entry was written equals it, whatever was written before and
 //! after it. Reading anywhere else gives an entry or nothing, and never panics.
 
+mod decision;
+
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use waystation_core::{
-    AttemptRecord, Cost, EndpointId, Entry, ErrorType, FinishReason, GenerationId, ModelId,
-    RawJson, Spent, Tokens, UnixMs, Usage, Usd,
+    AttemptRecord, Cost, EndpointId, Entry, ErrorType, FinishReason, GenerationId, Modality,
+    ModelId, RawJson, Spent, Tag, Tokens, UnixMs, Usage, Usd,
 };
 
 /// Where the texts of a segment begin, by their hash. A text that displaces another one makes later
@@ -107,12 +110,21 @@ impl Texts {
 impl Writer<'_> {
     /// Seven bits a byte, the lowest first.
     fn number(&mut self, mut number: u128) {
-        while number > 127 {
-            let low = u8::try_from(number & 127).unwrap_or_default();
-            self.bytes.push(low | 128);
+        let low = |[byte, ..]: [u8; 8]| byte | 128;
+        // Few are longer than a word, and words are quick.
+        let mut word = loop {
+            let [byte, ..] = number.to_le_bytes();
+            match u64::try_from(number) {
+                Ok(word) => break word,
+                Err(_) => self.bytes.push(byte | 128),
+            }
             number >>= 7;
+        };
+        while word > 127 {
+            self.bytes.push(low(word.to_le_bytes()));
+            word >>= 7;
         }
-        self.bytes.push(u8::try_from(number).unwrap_or_default());
+        self.bytes.push(low(word.to_le_bytes()) & 127);
     }
 
     /// A text, or where the segment has it already: a number whose lowest bit tells them apart.
@@ -219,6 +231,7 @@ macro_rules! pack_number {
 pack_number! {
     bool: |flag| u128::from(*flag), |number| Some(number == 1);
     u16: |number| u128::from(*number), |number| number.try_into().ok();
+    u32: |number| u128::from(*number), |number| number.try_into().ok();
     u64: |number| u128::from(*number), |number| number.try_into().ok();
     usize: |number| *number as u128, |number| number.try_into().ok();
     Usd: |amount| amount.femtos(), |number| Some(Self::from_femtos(number));
@@ -259,6 +272,8 @@ pack_text! {
     GenerationId: |id| id.as_str();
     ModelId: |id| id.as_str();
     EndpointId: |id| id.as_str();
+    Tag: |tag| tag.as_str();
+    Modality: |kind| kind.as_str();
 }
 
 impl Pack for Arc<str> {
@@ -271,7 +286,7 @@ impl Pack for Arc<str> {
     }
 }
 
-/// In pieces: most members of one decision are those of the one before.
+/// In pieces: most members of one are those of the one before.
 impl Pack for RawJson {
     fn pack(&self, to: &mut Writer<'_>) {
         let mut rest: &[u8] = self.bytes();
@@ -347,6 +362,8 @@ macro_rules! pack_members {
         Some(Self { $($member: Pack::unpack($from)?,)* })
     };
 }
+
+use pack_members;
 
 pack_members! {
     Cost => prompt completion;

@@ -184,7 +184,7 @@ fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
     }
     if recorded {
         match &entry.decision {
-            Some(decision) => object.json("decision_record", decision),
+            Some(decision) => object.json("decision_record", &decision.told()),
             None => object.null("decision_record"),
         };
     }

@@ -1,8 +1,43 @@
 //! Packing: every entry comes back as it was, whatever is in it.
 
 use proptest::prelude::*;
+use waystation_router::DecisionRecord;
 
 use super::*;
+
+/// A decision that has something to say in every member.
+fn decision() -> DecisionRecord {
+    serde_json::from_value(serde_json::json!({
+        "catalog": "2026-11-10",
+        "seed": "18446744073709551615",
+        "tick_us": 7,
+        "unix_ms": 1_795_745_676_787_u64,
+        "explore_ppm": 20_000,
+        "sticky": "acme/fast|one",
+        "cached": 900,
+        "ranking": ["acme/fast", "acme/slow"],
+        "task": "chat",
+        "prompt": {"at_least": 1, "estimate": 2},
+        "hints": {
+            "input": ["file"],
+            "handled": ["image", "audio"],
+            "compressible": true,
+            "compressible_up_to": 8_192,
+        },
+        "health": [{
+            "model": "acme/fast",
+            "endpoint": "one",
+            "latency_s": {"p50": 0.25, "p75": 0.5, "p90": 1.0, "p99": 2.000_001},
+            "throughput_tps": {"p50": 80.1, "p75": 70.2, "p90": 60.3, "p99": 1e-7},
+            "last_30s": {"requests": 10, "errors": 3},
+            "tool_calls": {"requests": 5, "errors": 1},
+            "latency_estimate_s": 0.3,
+            "throughput_estimate_tps": 1e300,
+            "open": true,
+        }],
+    }))
+    .unwrap()
+}
 
 /// An entry that has something to say in every member.
 fn full() -> Entry {
@@ -63,9 +98,7 @@ fn full() -> Entry {
     entry.attempts = vec![attempt.clone(), attempt];
     entry.error = Some(ErrorType::Timeout);
     entry.seed = u64::MAX;
-    let decision =
-        br#"{"catalog":"2026-11-10","seed":"7","health":[{"model":"a,b"},{"model":"a,b"}]}"#;
-    entry.decision = RawJson::parse(&Bytes::from_static(decision)).ok();
+    entry.decision = Some(Arc::new(decision()));
     entry.referer = text("https://example.org");
     entry.user_agent = text("");
     entry
@@ -126,7 +159,32 @@ fn every_reason_and_every_error_is_kept() {
     }
 }
 
+/// Nobody but the router makes decisions today; one of another sort is kept as it tells itself.
+#[test]
+fn a_decision_of_another_sort_is_kept_as_json() {
+    let told = br#"{"catalog":"2026-11-10","health":[{"model":"a,b"},{"model":"a,b"}]}"#;
+    let mut entry = Entry::new(GenerationId::new(1, 1), UnixMs::new(1), String::new());
+    let told = RawJson::parse(&Bytes::from_static(told)).unwrap();
+    entry.decision = Some(Arc::new(told.clone()));
+    let (mut segment, mut texts) = (Vec::new(), Texts::new());
+    write(&entry, &mut segment, &mut texts);
+    let again = read(&segment, 0).unwrap();
+    assert_eq!(again.decision.unwrap().told().bytes(), told.bytes());
+}
+
 proptest! {
+    /// To the bit, whether they count millionths or not.
+    #[test]
+    fn figures_come_back(any in any::<u64>(), millionths in any::<u32>()) {
+        let figures = [f64::from_bits(any), f64::from(millionths) / 1e6, f64::NAN, -0.0, 0.1];
+        for figure in figures {
+            let (mut bytes, mut texts) = (Vec::new(), Texts::new());
+            figure.pack(&mut Writer { bytes: &mut bytes, texts: &mut texts });
+            let again = f64::unpack(&mut Reader { segment: &bytes, at: 0 });
+            prop_assert_eq!(again.map(f64::to_bits), Some(figure.to_bits()));
+        }
+    }
+
     /// Whatever the texts are, and however often they displace one another.
     #[test]
     fn texts_and_numbers_come_back(

@@ -125,19 +125,25 @@ impl FromStr for ModelId {
         if text.len() > MAX_MODEL_ID {
             return Err(ParseModelError::TooLong(text.len()));
         }
-        let legal = |b: u8| {
-            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'@' | b'+')
-        };
-        if let Some(at) = text.bytes().position(|b| !legal(b)) {
-            // Every byte before it is a character of its own, so a character begins here.
-            let found = text.chars().nth(at).unwrap_or_default();
-            return Err(ParseModelError::BadChar { found, at });
+        // Of the segment under way, and of any before it: nothing but dots.
+        let (mut dots, mut empty, mut upper) = (true, false, false);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'@' | b'+' => dots = false,
+                b'A'..=b'Z' => (dots, upper) = (false, true),
+                b'.' => {}
+                b'/' | b':' => (dots, empty) = (true, empty || dots),
+                _ => {
+                    // Every byte before it is a character of its own, so a character begins here.
+                    let found = text.chars().nth(at).unwrap_or_default();
+                    return Err(ParseModelError::BadChar { found, at });
+                }
+            }
         }
-        let mut segments = text.as_bytes().split(|b| matches!(b, b'/' | b':'));
-        if segments.any(|segment| segment.iter().all(|b| *b == b'.')) {
+        if dots || empty {
             return Err(ParseModelError::Empty(text.into()));
         }
-        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        if upper {
             return Ok(Self(text.to_ascii_lowercase().into()));
         }
         Ok(Self(text.into()))

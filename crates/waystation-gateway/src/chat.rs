@@ -331,30 +331,35 @@ impl Gateway {
 
     /// Remembers who answers a conversation whose model was chosen, from the first content on.
     fn remember(&self, conversation: Option<&Conversation>, endpoint: &EndpointId) {
-        let now = self.parts.clock.now().tick;
-        let remember = |one| self.picks.remember(one, endpoint, None, now);
-        conversation.into_iter().for_each(remember);
+        if let Some(conversation) = conversation {
+            let now = self.parts.clock.now().tick;
+            self.picks.remember(conversation, endpoint, None, now);
+        }
     }
 
     /// A new id, for a caller who has to name the generation before it is there.
     #[must_use]
     pub fn generation_id(&self) -> GenerationId {
+        self.generation_at(self.parts.clock.now().unix)
+    }
+
+    /// A new id of what was asked at that time.
+    fn generation_at(&self, created: UnixMs) -> GenerationId {
         let draw = || u128::from((self.parts.chance)());
-        let created = self.parts.clock.now().unix;
         GenerationId::new(created.get(), (draw() << 64) | draw())
     }
 
     /// Opens the record of a request.
     fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Record {
-        let created: UnixMs = self.parts.clock.now().unix;
+        let now = self.parts.clock.now();
         let id = caller.generation.clone();
-        let id = id.unwrap_or_else(|| self.generation_id());
+        let id = id.unwrap_or_else(|| self.generation_at(now.unix));
         let requested = chat
             .model()
             .or_else(|| chat.models().next())
             .unwrap_or_default();
         let conversation = Self::conversation(chat, &caller, &requested);
-        let mut entry = Entry::new(id, created, requested.into_owned());
+        let mut entry = Entry::new(id, now.unix, requested.into_owned());
         entry.key = caller.key;
         entry.request_id = caller.request_id;
         let session = chat.get("session_id").and_then(Json::string);
@@ -369,7 +374,7 @@ impl Gateway {
             Arc::clone(&self.parts.ledger),
         );
         let mut record = Record::open(
-            entry,
+            (entry, now.tick),
             (clock, ledger),
             Arc::clone(&self.health),
             snapshot.settings.simulated,

@@ -92,12 +92,11 @@ pub(crate) const BYTES_PER_TOKEN: usize = 4;
 impl Record {
     /// Opens the record of a request that has just arrived.
     pub(crate) fn open(
-        entry: Entry,
+        (entry, arrived): (Entry, Tick),
         (clock, ledger): (Arc<dyn Clock>, Arc<dyn Ledger>),
         health: Arc<HealthTable>,
         simulated: bool,
     ) -> Self {
-        let arrived = clock.now().tick;
         Self {
             clock,
             ledger,

@@ -16,8 +16,8 @@ use bytes::Bytes;
 pub use ocr::OcrService;
 use waystation_core::{
     AskHints, ChatRequest, Cx, DataCollection, DocumentJob, DocumentLimits, Endpoint, ErrorType,
-    FetchLimits, Fetcher, Json, Modality, Options, OutputStage, Plugin, PluginError, PluginId,
-    ProviderPreferences, RawJson, Run, Spent, StageReport, Usd,
+    FetchLimits, Fetcher, Json, Kind, Modality, Options, OutputStage, Plugin, PluginError,
+    PluginId, ProviderPreferences, RawJson, Run, Spent, StageReport, Usd,
 };
 
 use crate::{
@@ -471,8 +471,12 @@ impl Parsing {
 
 /// The `file` parts of a message's content, with their places in it.
 fn file_parts(message: Json<'_>) -> impl Iterator<Item = (usize, Json<'_>)> {
-    let parts = message.get("content").into_iter().flat_map(Json::elements);
-    parts
+    let listed = message.get("content");
+    // Nearly always it is a text.
+    let listed = listed.filter(|content| content.kind() == Kind::Array);
+    listed
+        .into_iter()
+        .flat_map(Json::elements)
         .enumerate()
         .filter(|(_, part)| part.get("type").is_some_and(|kind| kind.is("file")))
 }

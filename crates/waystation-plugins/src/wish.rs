@@ -27,8 +27,10 @@ pub(crate) fn wishes(chat: &ChatRequest) -> Result<Vec<Wish<'_>>, InvalidRequest
     let mut wishes = Vec::new();
     wishes.extend(of_suffix(chat));
     wishes.extend(of_transforms(chat)?);
-    let entries = chat.get("plugins").into_iter().flat_map(Json::elements);
-    for (at, entry) in entries.enumerate() {
+    let Some(entries) = chat.get("plugins") else {
+        return Ok(wishes);
+    };
+    for (at, entry) in entries.elements().enumerate() {
         let wish = of_entry(at, entry)?;
         wishes.retain(|other: &Wish<'_>| other.id != wish.id);
         wishes.push(wish);
@@ -86,7 +88,7 @@ fn of_suffix(chat: &ChatRequest) -> Option<Wish<'_>> {
     };
     let field = if chat.model().is_some_and(online) {
         "model"
-    } else if chat.models().any(online) {
+    } else if chat.get("models").is_some() && chat.models().any(online) {
         "models"
     } else {
         return None;

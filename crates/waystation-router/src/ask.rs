@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
-    Ask, ChatRequest, Content, ErrorType, InvalidRequest, Json, Message, Modalities, ModelRef,
-    ProviderPreferences, ServiceTier, TokenCounter, Tokens,
+    Ask, ChatRequest, Content, ErrorType, InvalidRequest, Json, Kind, Message, Modalities,
+    ModelRef, ProviderPreferences, ServiceTier, TokenCounter, Tokens,
 };
 
 use crate::RoutingPolicy;
@@ -32,12 +32,12 @@ pub fn ask(
     ask.models = models(chat, policy)?;
     may_stop_reasoning(chat, ask.models.first(), catalog)?;
     ask.wishes = ProviderPreferences::of(chat)?;
-    ask.input = chat.input_modalities();
+    let (bytes, input) = survey(chat);
+    ask.input = input;
     if chat.get("modalities").is_some() {
         ask.output = chat.output_modalities();
     }
     ask.max_output = chat.max_output();
-    let bytes = chat.prompt_bytes();
     ask.prompt_bytes = bytes;
     let first = ask.models.first();
     let first = first.and_then(|reference| one_model(reference, catalog));
@@ -69,10 +69,29 @@ pub fn ask(
     Ok(ask)
 }
 
+/// [`ChatRequest::prompt_bytes`] and [`ChatRequest::input_modalities`] of messages whose contents are
+/// texts, as nearly all are, in one look at each; of others, in two passes.
+fn survey(chat: &ChatRequest) -> (u64, Modalities) {
+    let mut bytes = 0;
+    for key in ["tools", "response_format"] {
+        bytes += chat.get(key).map_or(0, |value| value.bytes().len());
+    }
+    for message in chat.get("messages").into_iter().flat_map(Json::elements) {
+        for (key, value) in message.members() {
+            if value.kind() == Kind::Array && key.is("content") {
+                return (chat.prompt_bytes(), chat.input_modalities());
+            }
+            bytes += value.bytes().len();
+        }
+    }
+    (u64::try_from(bytes).unwrap_or(u64::MAX), Modalities::TEXT)
+}
+
 /// `model` and `models`, most wanted first, without duplicates.
 fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, InvalidRequest> {
     let cap = policy.models_cap;
-    let count = chat.models().count();
+    let listed = chat.get("models").is_some();
+    let count = if listed { chat.models().count() } else { 0 };
     if count > cap {
         let message = format!(
             "expected at most {cap} entries (the cap that [compat] models_cap sets), found {count}"
@@ -90,8 +109,10 @@ fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, I
     if let Some(model) = chat.model() {
         add("model".into(), &model)?;
     }
-    for (at, model) in chat.models().enumerate() {
-        add(format!("models[{at}]").into(), &model)?;
+    if listed {
+        for (at, model) in chat.models().enumerate() {
+            add(format!("models[{at}]").into(), &model)?;
+        }
     }
     if wanted.is_empty() {
         match &policy.default_model {

@@ -25,6 +25,9 @@ struct Name<'a> {
 impl<'a> Names<'a> {
     /// Looks every name up once.
     pub(crate) fn of(spelled: &'a [String], catalog: &'a Catalog) -> Self {
+        if spelled.is_empty() {
+            return Self::default();
+        }
         Self(spelled.iter().map(|name| Name::of(name, catalog)).collect())
     }
 

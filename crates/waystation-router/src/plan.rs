@@ -218,12 +218,17 @@ fn survivors<'a>(
     let targets = || wanted.entries.iter().flat_map(|(_, entry)| &entry.targets);
     let most = targets().map(|target| target.model.endpoints.len()).sum();
     let mut live: Vec<Candidate<'a>> = Vec::with_capacity(most);
+    // Each is either tried or dropped, and most are of providers that nobody has a key for.
+    trace.dropped.reserve(most);
+    let alone = targets().nth(1).is_none();
     let mut seen: Vec<&Model> = Vec::new();
     let mut model_at = 0;
     for (at, entry) in &wanted.entries {
         for target in &entry.targets {
             let again = seen.iter().any(|other| std::ptr::eq(*other, target.model));
-            seen.push(target.model);
+            if !alone {
+                seen.push(target.model);
+            }
             let of = Of {
                 variants: target.variants,
                 shortcut: entry.shortcut,

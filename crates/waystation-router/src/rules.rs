@@ -36,8 +36,8 @@ pub(crate) struct Question<'a> {
     pub(crate) banned: Names<'a>,
     /// Kinds of input that an endpoint itself must take.
     pub(crate) input: Modalities,
-    /// The rules that matter for it, in the order of the table.
-    rules: Vec<Rule>,
+    /// The rules that matter for it: a bit for each, by its place in the table.
+    rules: u32,
 }
 
 /// What one entry of the question says of its own endpoints.
@@ -93,11 +93,21 @@ const RULES: &[(Matters, Rule)] = &[
 
 /// Holds `endpoint` against every rule that matters; the first that fails names the reason.
 pub(crate) fn check(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verdict {
-    question
-        .rules
-        .iter()
-        .try_for_each(|rule| rule(question, of, endpoint))
+    let mut rest = question.rules;
+    while let Some((_, rule)) = RULES.get(place(rest)) {
+        rule(question, of, endpoint)?;
+        rest &= rest - 1;
+    }
+    Ok(())
 }
+
+/// The place of the first rule of `rules`; one behind the table when there is none.
+const fn place(rules: u32) -> usize {
+    rules.trailing_zeros() as usize
+}
+
+// The bits of a question, the last of which says that no rule is left.
+const _: () = assert!(RULES.len() < 32, "a question has room for 31 rules");
 
 /// For rules whose matter no question can leave out.
 const fn always(_: &Question<'_>) -> bool {
@@ -136,10 +146,11 @@ impl<'a> Question<'a> {
             allowed: names(&world.policy.only),
             banned: names(&world.policy.ignore),
             input: needed_input(ask),
-            rules: Vec::new(),
+            rules: 0,
         };
-        let matter = RULES.iter().filter(|(matters, _)| matters(&question));
-        question.rules = matter.map(|(_, rule)| *rule).collect();
+        for (at, (matters, _)) in RULES.iter().enumerate() {
+            question.rules |= u32::from(matters(&question)) << at;
+        }
         question
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustc_hash::FxHasher;
-use waystation_core::{Ask, ChatRequest, Endpoint, EndpointId, Json, Role, Tick, Tokens, Usage};
+use waystation_core::{Ask, ChatRequest, Endpoint, EndpointId, Json, Kind, Tick, Tokens, Usage};
 
 /// How long a conversation is remembered after its last success. Source: API contract, section 9.3.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -123,14 +123,22 @@ struct Messages<'a> {
 impl<'a> Messages<'a> {
     fn of(chat: &'a ChatRequest) -> Self {
         let mut read = Self::default();
-        for message in chat.messages() {
-            let first = match message.role() {
-                Role::System | Role::Developer => &mut read.system,
-                _ => &mut read.other,
+        for message in chat.get("messages").into_iter().flat_map(Json::elements) {
+            let mut instructs = false;
+            for (key, value) in message.members() {
+                if key.is("role") {
+                    instructs = value.is("system") || value.is("developer");
+                } else if value.kind() == Kind::Array && key.is("content") {
+                    let longest = value.elements().filter_map(ttl).max();
+                    read.cached_for = read.cached_for.max(longest);
+                }
+            }
+            let first = if instructs {
+                &mut read.system
+            } else {
+                &mut read.other
             };
-            first.get_or_insert(message.json());
-            let parts = message.get("content").into_iter().flat_map(Json::elements);
-            read.cached_for = read.cached_for.max(parts.filter_map(ttl).max());
+            first.get_or_insert(message);
         }
         read
     }

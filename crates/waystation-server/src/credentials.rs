@@ -195,7 +195,8 @@ impl Credentials for StaticCredentials {
             };
             let secret = match &slot.ready {
                 Ready::Fixed(secret) => Ok(secret.clone()),
-                Ready::Minted(mint) => mint.lend(self.world()).await.map(Some),
+                // On the heap: few are minted, and every lease would be of that size.
+                Ready::Minted(mint) => Box::pin(mint.lend(self.world())).await.map(Some),
             };
             match secret {
                 Ok(secret) => {

@@ -78,36 +78,21 @@ impl Metrics {
     pub fn count(&self, entry: &Entry) {
         let mut counts = self.lock();
         let model = entry.model.as_ref().map_or(NONE, |model| model.as_str());
-        let of = named(&mut counts.models, model);
-        *of.requests
-            .entry((entry.streamed, outcome(entry)))
-            .or_default() += 1;
-        let usage = &entry.usage;
-        let count = |part: Option<Tokens>| part.unwrap_or_default().get();
-        of.prompt = of.prompt.saturating_add(usage.prompt.get());
-        of.completion = of.completion.saturating_add(usage.completion.get());
-        of.cached = of.cached.saturating_add(count(usage.cached));
-        of.reasoning = of.reasoning.saturating_add(count(usage.reasoning));
-        match entry.total {
-            Some(total) => of.cost = of.cost + total + entry.spent.fee,
-            // What nobody served cost nothing.
-            None if entry.model.is_none() => {}
-            None => of.unknown_costs += 1,
-        }
+        count_under(&mut counts.models, model, |of| of.count(entry));
         for attempt in &entry.attempts {
-            let of = named(&mut counts.providers, &attempt.provider);
             let outcome = attempt.error.map_or("ok", ErrorType::as_str);
-            *of.attempts.entry(outcome).or_default() += 1;
+            count_under(&mut counts.providers, &attempt.provider, |of| {
+                *of.attempts.entry(outcome).or_default() += 1;
+            });
         }
-        let of = named(
-            &mut counts.providers,
-            entry.provider.as_deref().unwrap_or(NONE),
-        );
-        of.duration.add(duration(entry));
-        // A whole reply shows its first token and its last at once.
-        if let Some(latency) = entry.latency.filter(|_| entry.streamed) {
-            of.first_token.add(latency);
-        }
+        let provider = entry.provider.as_deref().unwrap_or(NONE);
+        count_under(&mut counts.providers, provider, |of| {
+            of.duration.add(duration(entry));
+            // A whole reply shows its first token and its last at once.
+            if let Some(latency) = entry.latency.filter(|_| entry.streamed) {
+                of.first_token.add(latency);
+            }
+        });
     }
 
     /// A whole reply begins.
@@ -130,15 +115,14 @@ impl Drop for UnderWay {
     }
 }
 
-/// The counters under a name, or under [`OTHER`] when there are too many names.
-fn named<'a, C: Default>(all: &'a mut BTreeMap<Arc<str>, C>, name: &str) -> &'a mut C {
-    let known = all.contains_key(name);
-    let name = if known || all.len() < MAX_NAMES {
-        name
-    } else {
-        OTHER
-    };
-    all.entry(name.into()).or_default()
+/// Lends `note` the counters under a name, or under [`OTHER`] when there are too many names.
+fn count_under<C: Default>(all: &mut BTreeMap<Arc<str>, C>, name: &str, note: impl FnOnce(&mut C)) {
+    // Nearly always they are there, and then no key is made of the name.
+    if let Some(known) = all.get_mut(name) {
+        return note(known);
+    }
+    let name = if all.len() < MAX_NAMES { name } else { OTHER };
+    note(all.entry(name.into()).or_default());
 }
 
 fn outcome(entry: &Entry) -> &'static str {
@@ -266,6 +250,29 @@ impl Metrics {
         counts.write_requests(page);
         counts.write_money(page);
         counts.write_providers(page);
+    }
+}
+
+// === impl OfModel ===
+
+impl OfModel {
+    fn count(&mut self, entry: &Entry) {
+        *self
+            .requests
+            .entry((entry.streamed, outcome(entry)))
+            .or_default() += 1;
+        let usage = &entry.usage;
+        let count = |part: Option<Tokens>| part.unwrap_or_default().get();
+        self.prompt = self.prompt.saturating_add(usage.prompt.get());
+        self.completion = self.completion.saturating_add(usage.completion.get());
+        self.cached = self.cached.saturating_add(count(usage.cached));
+        self.reasoning = self.reasoning.saturating_add(count(usage.reasoning));
+        match entry.total {
+            Some(total) => self.cost = self.cost + total + entry.spent.fee,
+            // What nobody served cost nothing.
+            None if entry.model.is_none() => {}
+            None => self.unknown_costs += 1,
+        }
     }
 }
 

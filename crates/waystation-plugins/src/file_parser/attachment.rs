@@ -65,10 +65,12 @@ impl Attachment {
     /// Every file of a request.
     pub(super) fn all(chat: &ChatRequest) -> Vec<Self> {
         let messages = chat.get("messages").into_iter().flat_map(Json::elements);
-        let parts = messages.enumerate().flat_map(|(message, json)| {
-            file_parts(json).map(move |(part, json)| ((message, part), json))
-        });
-        parts.map(|(place, part)| Self::of(place, part)).collect()
+        let mut all = Vec::new();
+        for (message, json) in messages.enumerate() {
+            let parts = file_parts(json);
+            all.extend(parts.map(|(part, json)| Self::of((message, part), json)));
+        }
+        all
     }
 
     fn of(place: (usize, usize), part: Json<'_>) -> Self {

@@ -132,3 +132,18 @@ fn a_bad_id_in_a_list_names_its_place() {
     let refused = read(r#", "models": ["a/c@preset/nope"]"#).unwrap_err();
     assert_eq!(refused.kind, ErrorType::NotFound);
 }
+
+#[test]
+fn one_look_at_the_messages_finds_what_two_passes_find() {
+    for body in [
+        r#"{"messages": [{"role": "user", "content": "Hi"}]}"#,
+        r#"{"messages": [{"role": "user", "content": "Hi", "name": "x"}], "tools": [{"type": "function", "function": {"name": "f"}}]}"#,
+        r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]}]}"#,
+        r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "1", "content": "2"}], "response_format": {"type": "json_object"}}"#,
+        r#"{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": [{"type": "file", "file": {"file_data": "data:,x"}}]}]}"#,
+    ] {
+        let chat = ChatRequest::parse(&body.as_bytes().into()).unwrap();
+        let passes = (chat.prompt_bytes(), chat.input_modalities());
+        assert_eq!(survey(&chat), passes, "{body}");
+    }
+}

@@ -71,6 +71,9 @@ pub fn ask(
 
 /// [`ChatRequest::prompt_bytes`] and [`ChatRequest::input_modalities`] of messages whose contents are
 /// texts, as nearly all are, in one look at each; of others, in two passes.
+///
+/// Whatever stands in a message beside its content is read by the model as it is, and counts as text
+/// does; only a content in parts can hold anything else than text.
 fn survey(chat: &ChatRequest) -> (u64, Modalities) {
     let mut bytes = 0;
     for key in ["tools", "response_format"] {

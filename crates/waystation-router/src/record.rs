@@ -11,7 +11,10 @@ use waystation_core::{
 
 use crate::{HealthRow, HealthView, Plan, Reason, World};
 
-/// What a plan came from. Source: `interfaces`, "explain"; `house`, section 3.2.
+/// What a plan came from.
+///
+/// Cheap to make, since one is made for every plan: names are shared with the catalogue, and it is put
+/// into JSON ([`Decision::told`]) when somebody reads it. Source: `interfaces`, "explain"; `house`, section 3.2.
 ///
 /// ```
 /// use waystation_catalog::Catalog;
@@ -186,6 +189,7 @@ impl DecisionRecord {
     }
 }
 
+/// In the schema that `explain --record` reads.
 impl Decision for DecisionRecord {
     fn told(&self) -> RawJson {
         RawJson::of(self)
@@ -218,11 +222,13 @@ impl PluginHints {
     }
 }
 
+/// A shared text as one that is not.
 #[expect(clippy::ref_option, reason = "the signature that serde calls")]
 fn as_option<S: Serializer>(text: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
     text.as_deref().serialize(to)
 }
 
+/// A text that is shared from then on.
 fn shared<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Into::into))
 }

@@ -102,6 +102,8 @@ pub(crate) fn check(question: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -
 }
 
 /// The place of the first rule of `rules`; one behind the table when there is none.
+///
+/// Bits come in the order of the table, so that the first rule that fails is the one to report.
 const fn place(rules: u32) -> usize {
     rules.trailing_zeros() as usize
 }

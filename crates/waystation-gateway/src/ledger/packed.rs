@@ -109,6 +109,9 @@ impl Texts {
 
 impl Writer<'_> {
     /// Seven bits a byte, the lowest first.
+    ///
+    /// The highest bit of a byte says that more follow: zero, which most members of most entries are,
+    /// is one byte.
     fn number(&mut self, mut number: u128) {
         let low = |[byte, ..]: [u8; 8]| byte | 128;
         // Few are longer than a word, and words are quick.

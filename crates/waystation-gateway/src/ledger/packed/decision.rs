@@ -1,5 +1,8 @@
 //! Decision records as bytes: their members in order, and figures as counts of millionths where they
 //! are such. What a decision is, is the router's.
+//!
+//! Few are ever read, and every request leaves one. So nothing is put into words here: names are two or
+//! three bytes, as everywhere in a segment, and a figure is three or four where its text would be ten.
 
 use std::{any::Any, sync::Arc};
 
@@ -9,6 +12,8 @@ use waystation_router::{DecisionRecord, HealthRow, Percentiles, PluginHints, Pro
 use super::{Pack, Reader, Writer, pack_members};
 
 /// What a plan came from is kept as its members; another sort of decision as the JSON that it tells.
+///
+/// A flag says which of the two follows.
 impl Pack for Arc<dyn Decision> {
     fn pack(&self, to: &mut Writer<'_>) {
         let decision: &dyn Any = &**self;
@@ -30,6 +35,8 @@ impl Pack for Arc<dyn Decision> {
 
 /// Measured figures are rounded to the millionth, and count those; others are their bits. The lowest
 /// bit tells them apart.
+///
+/// What is read equals what was written to the bit, so that a plan can be made again from its record.
 impl Pack for f64 {
     #[expect(
         clippy::cast_possible_truncation,

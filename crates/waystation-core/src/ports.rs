@@ -39,8 +39,9 @@ pub trait TokenCounter: Send + Sync {
     fn count_till(&self, text: &str, limit: Tokens) -> Tokens;
 
     /// No fewer tokens than [`count_till`](Self::count_till) finds in the text that `json` spells: a JSON
-    /// string, or what stands between its quotes. For long texts, where counting would take long.
-    fn at_most(&self, json: &[u8]) -> Tokens {
+    /// string, or what stands between its quotes. For long texts, where counting would take long: an
+    /// implementation may stop where what it has seen and the bytes that it has not come to `enough` at most.
+    fn at_most(&self, json: &[u8], _enough: Tokens) -> Tokens {
         self.bounds(u64::try_from(json.len()).unwrap_or(u64::MAX)).1
     }
 

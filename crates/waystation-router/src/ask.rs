@@ -42,11 +42,13 @@ pub fn ask(
     let first = ask.models.first();
     let first = first.and_then(|reference| one_model(reference, catalog));
     let wanted = ask.max_output.unwrap_or(Tokens::ZERO);
-    let doubt = largest_in_doubt(&ask, tokens.bounds(bytes).1 + wanted, catalog);
-    let doubt = doubt
-        .and_then(|_| largest_in_doubt(&ask, cautious(at_most(chat, tokens) + wanted), catalog));
+    let doubt = in_doubt(&ask, tokens.bounds(bytes).1 + wanted, catalog);
+    let doubt = doubt.and_then(|(least, _)| {
+        let most = at_most(chat, (bytes, uncautious(least, wanted)), tokens);
+        in_doubt(&ask, cautious(most + wanted), catalog)
+    });
     ask.prompt_at_least = match doubt {
-        Some(limit) => {
+        Some((_, limit)) => {
             let low = |text: &str, limit| Some(tokens.count_till(text, limit));
             let low = count(chat, limit, low).unwrap_or(Tokens::ZERO);
             let alone = first.filter(|_| ask.models.len() == 1);
@@ -181,10 +183,22 @@ fn reference(field: &str, text: &str) -> Result<ModelRef, InvalidRequest> {
     }
 }
 
-/// No fewer tokens than [`count`] finds: looked through much faster than counted.
-fn at_most(chat: &ChatRequest, tokens: &dyn TokenCounter) -> Tokens {
-    let of =
-        |json: Option<Json<'_>>| json.map_or(Tokens::ZERO, |json| tokens.at_most(json.bytes()));
+/// No fewer tokens than [`count`] finds: looked through much faster than counted, and no further than to
+/// see that all `bytes` bytes come to `enough` at most. Each text has a share of those by its length.
+fn at_most(
+    chat: &ChatRequest,
+    (bytes, enough): (u64, Tokens),
+    tokens: &dyn TokenCounter,
+) -> Tokens {
+    let share = |length: usize| {
+        let length = u128::try_from(length).unwrap_or(u128::MAX);
+        let share = length.saturating_mul(enough.get().into()) / u128::from(bytes.max(1));
+        Tokens::new(u64::try_from(share).unwrap_or(u64::MAX))
+    };
+    let of = |json: Option<Json<'_>>| {
+        let json = json.map(Json::bytes);
+        json.map_or(Tokens::ZERO, |json| tokens.at_most(json, share(json.len())))
+    };
     let of_message = |message: Message<'_>| {
         let text = match message.content() {
             Content::Absent => Tokens::ZERO,
@@ -205,22 +219,38 @@ const fn cautious(tokens: Tokens) -> Tokens {
     Tokens::new(tokens.get().saturating_add(tokens.get().div_ceil(3)))
 }
 
-/// The largest context, among the endpoints of the wanted models, that a prompt and an output of
-/// `needed` tokens might not fit. `None` when they fit all of them, whatever they say.
-fn largest_in_doubt(ask: &Ask, needed: Tokens, catalog: &Catalog) -> Option<Tokens> {
+/// The most tokens of a prompt that, with `wanted` of output and [cautiously](cautious), are within `limit`.
+const fn uncautious(limit: Tokens, wanted: Tokens) -> Tokens {
+    Tokens::new(
+        (limit.get() / 4)
+            .saturating_mul(3)
+            .saturating_sub(wanted.get()),
+    )
+}
+
+/// The smallest and the largest context, among the endpoints of the wanted models, that a prompt and an
+/// output of `needed` tokens might not fit. `None` when they fit all of them, whatever they say.
+fn in_doubt(ask: &Ask, needed: Tokens, catalog: &Catalog) -> Option<(Tokens, Tokens)> {
     let of = |model: &Model| {
         let limits = model.endpoints.iter().filter_map(|e| e.context_length);
-        limits.filter(|limit| needed > *limit).max()
+        wider(
+            limits
+                .filter(|limit| needed > *limit)
+                .map(|limit| (limit, limit)),
+        )
     };
-    let mut largest = None;
-    for reference in &ask.models {
-        largest = largest.max(match one_model(reference, catalog) {
+    wider(ask.models.iter().filter_map(|reference| {
+        match one_model(reference, catalog) {
             Some(model) => of(model),
             // It stands for a choice among others.
-            None => catalog.models().filter_map(of).max(),
-        });
-    }
-    largest
+            None => wider(catalog.models().filter_map(of)),
+        }
+    }))
+}
+
+/// The range that holds all `ranges`.
+fn wider(ranges: impl Iterator<Item = (Tokens, Tokens)>) -> Option<(Tokens, Tokens)> {
+    ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// The model that an entry stands for, where it stands for just one.

@@ -76,12 +76,13 @@ const ASCII: [Class; 128] = {
 /// No fewer tokens than [`tokens_of_run`] makes of the text that `json` spells.
 ///
 /// Every word counts one and a quarter of its letters, every space behind a space, and every other
-/// character. An escape counts at least its backslash, as what it spells does at most.
+/// character. An escape counts at least its backslash, as what it spells does at most. What is not looked at
+/// any more, because even so it all comes to `enough` at most, counts its bytes.
 ///
 /// Ordinary English comes to about twice its tokens, and text without words to its bytes. It is meant
 /// for the question whether a long prompt can come near a limit at all. Where it can,
 /// the text is counted.
-pub(crate) fn at_most(json: &[u8]) -> u64 {
+pub(crate) fn at_most(json: &[u8], enough: u64) -> u64 {
     // What stands before a string is a quote.
     let mut sum = Sum::default();
     let Some(first) = json.first() else {
@@ -90,6 +91,11 @@ pub(crate) fn at_most(json: &[u8]) -> u64 {
     sum.add(&[b'"', *first]);
     let mut rest = json;
     while let Some(piece) = rest.first_chunk::<PIECE>() {
+        let unseen = u64::try_from(rest.len()).unwrap_or(u64::MAX);
+        let most = sum.tokens().saturating_add(unseen);
+        if most <= enough {
+            return most;
+        }
         sum.add(piece);
         rest = rest.get(PIECE - 1..).unwrap_or_default();
     }

@@ -66,8 +66,8 @@ impl TokenCounter for Counts {
         ByteBounds.count_till(text, limit)
     }
 
-    fn at_most(&self, json: &[u8]) -> Tokens {
-        ByteBounds.at_most(json)
+    fn at_most(&self, json: &[u8], enough: Tokens) -> Tokens {
+        ByteBounds.at_most(json, enough)
     }
 
     fn estimate_of(&self, model: &ModelId, bytes: u64) -> Tokens {

@@ -89,8 +89,8 @@ impl TokenCounter for ByteBounds {
         Tokens::new(count).max(self.bounds(bytes).0)
     }
 
-    fn at_most(&self, json: &[u8]) -> Tokens {
-        Tokens::new(at_most(json))
+    fn at_most(&self, json: &[u8], enough: Tokens) -> Tokens {
+        Tokens::new(at_most(json, enough.get()))
     }
 }
 
@@ -141,10 +141,16 @@ mod tests {
         }
 
         #[test]
-        fn nothing_counts_more_than_at_most(text in "\\PC{0,200}|[ a-z0-9\\n=\"\\t\u{0}é漢']{0,300}") {
+        fn nothing_counts_more_than_at_most(
+            text in "\\PC{0,200}|[ a-z0-9\\n=\"\\t\u{0}é漢']{0,900}",
+            enough in 0_u64..1_000,
+        ) {
             let json = waystation_core::JsonText::of(&text);
-            let most = ByteBounds.at_most(json.escaped());
-            prop_assert!(ByteBounds.count_till(&text, NO_LIMIT) <= most);
+            let all = ByteBounds.at_most(json.escaped(), Tokens::ZERO);
+            prop_assert!(ByteBounds.count_till(&text, NO_LIMIT) <= all);
+            // Who stops early says more than who looks at everything, and only what is enough.
+            let early = ByteBounds.at_most(json.escaped(), Tokens::new(enough));
+            prop_assert!(early == all || (all < early && early.get() <= enough), "{all} {early}");
         }
 
         #[test]

@@ -401,6 +401,88 @@ async fn comments_of_no_wire_are_relayed() {
     }
 }
 
+/// Events of sorts that nobody knows, and pings, are passed by.
+#[tokio::test(start_paused = true)]
+async fn unknown_events_of_no_wire_change_anything() {
+    for wire in WIRES
+        .iter()
+        .filter(|wire| wire.dialect != "bedrock-converse")
+    {
+        let plain = Rig::of(wire).streamed(json!({})).await;
+        let noisy = Rig::bent(wire, "", |pieces| {
+            let noise = [
+                "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+                "event: surprise\ndata: {\"type\": \"surprise\", \"x\": [1, {\"text\": \"no\"}]}\n\n",
+                "data: {\"surprise\": {\"content\": \"no\"}}\n\n",
+            ];
+            let noise = move || noise.map(|event| Bytes::from_static(event.as_bytes()));
+            let with = pieces
+                .into_iter()
+                .flat_map(move |piece| noise().into_iter().chain([piece]));
+            with.collect()
+        });
+        let got = noisy.streamed(json!({})).await;
+        assert_eq!(got.content(), plain.content(), "{wire:?}");
+        assert_eq!(got.usage(), plain.usage(), "{wire:?}");
+        assert_eq!(got.finish(), plain.finish(), "{wire:?}");
+    }
+}
+
+/// How the wires with events in text tell of a failure under a 200.
+const FAILURES: [(&str, &str); 5] = [
+    (
+        "openai-chat",
+        r#"{"error":{"message":"too many of us","type":"server_error","code":503}}"#,
+    ),
+    (
+        "openai-responses",
+        r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error","message":"too many of us"}}}"#,
+    ),
+    (
+        "anthropic-messages",
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"too many of us"}}"#,
+    ),
+    (
+        "gemini",
+        r#"{"error":{"code":503,"message":"too many of us","status":"UNAVAILABLE"}}"#,
+    ),
+    (
+        "cohere-chat",
+        r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"too many of us"}}"#,
+    ),
+];
+
+/// Before the first words somebody else answers; behind them the client is told the upstream's reason.
+#[tokio::test(start_paused = true)]
+async fn failures_in_band_are_told_or_somebody_elses_turn_on_every_wire() {
+    for (dialect, failure) in FAILURES {
+        let wire = WIRES.iter().find(|wire| wire.dialect == dialect).unwrap();
+        let event = Bytes::from(format!("data: {failure}\n\n"));
+        let (first, end) = (event.clone(), wire.end);
+        let soon = Rig::bent(wire, "", move |_| vec![first.clone()]);
+        let got = soon.streamed(json!({})).await;
+        assert_eq!(got.finish().as_deref(), Some("stop"), "{dialect}");
+        assert_eq!(soon.asked(), ["one", "two"], "{dialect}");
+        let late = Rig::bent(wire, "", move |pieces| {
+            let ends = |piece: &Bytes| String::from_utf8_lossy(piece).contains(end);
+            let kept = pieces.into_iter().take_while(|piece| !ends(piece));
+            kept.chain([event.clone()]).collect()
+        });
+        let got = late.streamed(json!({})).await;
+        let chunks = got.chunks();
+        let error = &chunks.last().unwrap()["error"];
+        assert!(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .contains("too many of us"),
+            "{dialect}: {error}"
+        );
+        assert_eq!(got.finish().as_deref(), Some("error"), "{dialect}");
+        assert_eq!(late.asked(), ["one"], "{dialect}");
+    }
+}
+
 /// Statement 27: each wire's own body, before anything else, and no credential in it.
 #[tokio::test(start_paused = true)]
 async fn the_body_that_left_is_shown_first_on_every_wire() {

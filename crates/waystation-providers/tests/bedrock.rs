@@ -424,10 +424,33 @@ fn turns_alternate_and_begin_with_the_user() {
 }
 
 #[test]
+fn sound_and_video_are_blocks_of_their_own() {
+    let ask = json!({"messages": [{"role": "user", "content": [
+        {"type": "text", "text": "What?"},
+        {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": "data:audio/mpeg;base64,AQ=="}},
+        {"type": "input_audio", "input_audio": {"data": "s3://bucket/a.flac"}},
+        {"type": "file", "file": {"file_data": "data:audio/ogg;base64,Ag=="}},
+        {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,Aw=="}}]}]});
+    let sent = sent("amazon.nova-2-omni-v1:0", &ask);
+    let block = |kind: &str, format: &str, source: Value| json!({kind: {"format": format, "source": source}});
+    let expected = json!([
+        {"text": "What?"},
+        block("audio", "wav", json!({"bytes": "AA=="})),
+        block("audio", "mp3", json!({"bytes": "AQ=="})),
+        block("audio", "flac", json!({"s3Location": {"uri": "s3://bucket/a.flac"}})),
+        block("audio", "ogg", json!({"bytes": "Ag=="})),
+        block("video", "mp4", json!({"bytes": "Aw=="})),
+    ]);
+    assert_eq!(sent["messages"][0]["content"], expected);
+}
+
+#[test]
 fn what_the_host_cannot_fetch_is_refused() {
     for part in [
         json!({"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}),
-        json!({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}),
+        json!({"type": "input_audio", "input_audio": {"data": "AA==", "format": "midi"}}),
+        json!({"type": "input_audio", "input_audio": {"data": "https://a.example/b.wav"}}),
         json!({"type": "file", "file": {"file_id": "f"}}),
         json!({"type": "file", "file": {"file_data": "data:application/zip;base64,AA=="}}),
     ] {

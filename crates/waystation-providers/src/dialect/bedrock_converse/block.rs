@@ -3,7 +3,7 @@
 //! | of a message | becomes |
 //! |---|---|
 //! | a text | `text` |
-//! | an image, a file, a video | what `media` makes of it |
+//! | an image, a file, a video, sound | what `media` makes of it |
 //! | a part of Converse's own type (`guardContent`, `searchResult`) | the member of that name |
 //! | reasoning with a signature | `reasoningContent.reasoningText` |
 //! | sealed reasoning of Bedrock | `reasoningContent.redactedContent` as it came |
@@ -85,7 +85,10 @@ pub(super) fn media(
             false
         }
         "file" => source::file(part.get("file").unwrap_or(part), documents, &mut object)?,
-        "input_audio" => return Err("expected text, images, video or files, found audio"),
+        "input_audio" => {
+            source::audio(part.get("input_audio").unwrap_or(part), &mut object)?;
+            false
+        }
         _ => {
             // Blocks of Converse itself: `guardContent`, `searchResult` and the like.
             let own = part.get(kind).ok_or("expected a part of a known type")?;

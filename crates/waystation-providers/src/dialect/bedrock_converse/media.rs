@@ -1,4 +1,4 @@
-//! Images, documents and video as blocks: their data as they came, or their place in S3. Nothing is
+//! Images, documents, video and sound as blocks: their data as they came, or their place in S3. Nothing is
 //! fetched, here or by the host.
 //!
 //! | of a part | becomes |
@@ -6,12 +6,13 @@
 //! | a data URL in base64 | `source.bytes`, the data untouched |
 //! | `s3://bucket/key` | `source.s3Location`; the format by the end of the name |
 //! | an https address | an error that names the part: the host fetches none |
-//! | the media type | `format`, by the tables below |
+//! | the media type, or the `format` of sound | `format`, by the tables below |
 //! | `filename` | `name` of a document, made fit and unlike the others |
 //! | `file_id` | an error: the wire keeps no files |
 //!
 //! Formats are those of the API reference of `ImageBlock`, `DocumentBlock` and `VideoBlock`
-//! (2026-08-22). What a model takes of them is its own affair.
+//! (2026-08-22), and of `AudioBlock` in the service model of botocore 1.44 (2026-11). What a model takes
+//! of them is its own affair.
 
 use waystation_core::{Json, Kind, ObjectWriter};
 
@@ -89,6 +90,40 @@ const VIDEO: Sort = Sort {
     ],
 };
 
+const AUDIO: Sort = Sort {
+    block: "audio",
+    formats: &[
+        ("audio/mpeg", "mp3"),
+        ("audio/mp3", "mp3"),
+        ("audio/wav", "wav"),
+        ("audio/x-wav", "wav"),
+        ("audio/wave", "wav"),
+        ("audio/ogg", "ogg"),
+        ("audio/opus", "opus"),
+        ("audio/flac", "flac"),
+        ("audio/aac", "aac"),
+        ("audio/x-aac", "x-aac"),
+        ("audio/mp4", "m4a"),
+        ("audio/webm", "webm"),
+        ("audio/x-matroska", "mka"),
+        ("audio/pcm", "pcm"),
+        (".mp3", "mp3"),
+        (".wav", "wav"),
+        (".ogg", "ogg"),
+        (".opus", "opus"),
+        (".flac", "flac"),
+        (".aac", "aac"),
+        (".m4a", "m4a"),
+        (".mp4", "mp4"),
+        (".webm", "webm"),
+        (".mka", "mka"),
+        (".mkv", "mkv"),
+        (".mpga", "mpga"),
+        (".mpeg", "mpeg"),
+        (".pcm", "pcm"),
+    ],
+};
+
 /// Writes an image. The error says what was expected.
 pub(super) fn image(url: Json<'_>, object: &mut ObjectWriter<'_>) -> Result<(), &'static str> {
     place(&IMAGE, url, None, object)
@@ -99,7 +134,29 @@ pub(super) fn video(url: Json<'_>, object: &mut ObjectWriter<'_>) -> Result<(), 
     place(&VIDEO, url, None, object)
 }
 
-/// Writes a file: a document, or an image or video that was sent as a file. `taken` are the names
+/// Writes sound: bare data in base64 with its `format`, a data URL, or a place.
+pub(super) fn audio(sound: Json<'_>, object: &mut ObjectWriter<'_>) -> Result<(), &'static str> {
+    let string = |key: &str| sound.get(key).filter(|text| text.kind() == Kind::String);
+    let data = string("data").ok_or("expected input_audio.data as a text")?;
+    let text = data.string().unwrap_or_default();
+    if text.contains(':') {
+        return place(&AUDIO, data, None, object);
+    }
+    let named = string("format").and_then(Json::string);
+    let named = named.map_or_else(|| ".wav".to_owned(), |format| format!(".{format}"));
+    let format = AUDIO.formats.iter().find(|(known, _)| *known == named);
+    let (_, format) =
+        format.ok_or("expected input_audio.format as wav, mp3, flac, ogg, aac or m4a")?;
+    let mut block = object.object(AUDIO.block);
+    block.string("format", format);
+    let mut source = block.object("source");
+    source.raw("bytes", data.bytes());
+    source.close();
+    block.close();
+    Ok(())
+}
+
+/// Writes a file: a document, or an image, video or sound that was sent as a file. `taken` are the names
 /// of documents so far, which must differ; whether this is one is given back.
 pub(super) fn file(
     file: Json<'_>,
@@ -121,6 +178,9 @@ pub(super) fn file(
     }
     if is("video/") {
         return video(data, object).map(|()| false);
+    }
+    if is("audio/") {
+        return place(&AUDIO, data, None, object).map(|()| false);
     }
     let name = string("filename").and_then(Json::string);
     let name = document_name(name.as_deref().unwrap_or_default(), taken);
@@ -157,7 +217,8 @@ fn place(
     let Some(format) = found else {
         return Err(
             "expected a format that Bedrock knows: png, jpeg, gif, webp; pdf, csv, doc, \
-                    docx, xls, xlsx, html, txt, md; mp4, mov, mkv, webm, flv, mpeg, wmv, 3gp",
+                    docx, xls, xlsx, html, txt, md; mp4, mov, mkv, webm, flv, mpeg, wmv, 3gp; \
+                    mp3, wav, flac, ogg, opus, aac, m4a, pcm",
         );
     };
     let mut block = object.object(sort.block);

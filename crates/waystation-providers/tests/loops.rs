@@ -115,7 +115,10 @@ fn a_decoded_answer_goes_back_as_the_recorded_client_sent_it() {
         let Some((before, native)) = before.zip(next.request.as_ref()) else {
             continue;
         };
-        let Some(kept) = kept(before) else { continue };
+        let Some(kept) = kept(before) else {
+            println!("{}: nothing was answered", before.name);
+            continue;
+        };
         // The answer stands where the conversation had ended.
         let asked = before
             .request

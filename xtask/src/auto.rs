@@ -11,6 +11,7 @@ mod outcome;
 mod perturbation;
 mod report;
 mod residual;
+mod vocabulary;
 
 use std::fs;
 
@@ -43,6 +44,17 @@ pub(crate) fn train() -> Result<(), Failure> {
     fs::write(&table, outcome::table(&material)).map_err(|error| Failure::at(&table, error))?;
     println!("{}: {} bytes", path.display(), weights.to_bytes().len());
     report::dev(&material, &weights);
+    Ok(())
+}
+
+/// Writes the words that training prompts use, which are never taken for misspelt others. They are part of the build
+/// that trains, so that this comes first.
+pub(crate) fn words() -> Result<(), Failure> {
+    let examples = examples::read(&examples::folder())?;
+    let path = root::root().join("crates/waystation-auto/data/known.txt");
+    let text = vocabulary::known(&examples);
+    fs::write(&path, &text).map_err(|error| Failure::at(&path, error))?;
+    println!("{}: {} bytes", path.display(), text.len());
     Ok(())
 }
 
@@ -195,7 +207,7 @@ fn tasks(material: &Material, weights: &Weights, taken: impl Fn(usize) -> bool) 
         .enumerate()
         .filter(|(at, _)| taken(*at))
     {
-        for figures in variants.iter().take(3) {
+        for figures in variants {
             rows.extend(place(*task).map(|class| (weights.standardised(figures), class, 1.0)));
         }
     }

@@ -36,6 +36,7 @@ cargo xtask TASK
                         prints the figures
   auto train            train the auto router's weights from ../shared/autorouter/dev and own seeds;
                         with --release before, as `cargo run --release -p xtask -- auto train`
+  auto words            write the words that the training prompts use, before training
   auto report           train without some sets and measure on those; writes nothing
   layers                hold the dependencies to the tables of the root manifest
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
@@ -70,6 +71,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["catalog", "stats"] => catalog::stats(),
         ["fixtures", "plugins"] => fixtures::plugins(),
         ["auto", "train"] => auto::train(),
+        ["auto", "words"] => auto::words(),
         ["auto", "report"] => auto::report(),
         ["layers"] => layers::check(),
         ["tidy"] => tidy::check(),

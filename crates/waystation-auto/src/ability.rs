@@ -22,6 +22,8 @@ use crate::{
 const CAUTION: f32 = 0.5;
 /// The deviation of a guess from price and age, in logits.
 const GUESSED: f32 = 1.0;
+/// No guess is better than this: nobody is taken for one of the best for its price.
+const BEST_GUESS: f32 = 4.0;
 /// A model of unknown price is taken for this much, in thousandths of a dollar per million tokens.
 const UNPRICED: f32 = 50.0;
 /// What an operator's own model without a date is taken for: 2025-07-01.
@@ -55,6 +57,8 @@ pub struct Ability {
     pub deviation: f32,
     /// Where it comes from.
     pub basis: Basis,
+    /// What was measured for the task, where the operator gives a level as well.
+    pub(crate) measured: Option<f32>,
 }
 
 /// Where an ability comes from.
@@ -184,6 +188,14 @@ impl Prior {
         row.map_or_else(|| Self::Guess(Ability::guessed(model)), Self::Row)
     }
 
+    /// What the model can do at any task, with caution.
+    pub(crate) fn general(&self) -> f32 {
+        match self {
+            Self::Row(row) => row.general() - CAUTION * row.deviation(),
+            Self::Guess(guess) => guess.counted(),
+        }
+    }
+
     /// The measured row, where there is one.
     pub(crate) const fn row(&self) -> Option<&'static table::Row> {
         match self {
@@ -200,7 +212,7 @@ impl Ability {
     /// `compared` says in which columns the candidates are compared.
     ///
     /// The operator's word (`overrides`) comes first, then a measured row, then the guess. A level that the operator gives
-    /// (`levels`) takes the place of the general ability, and what was measured by field is added to it. What a row says of the
+    /// (`levels`) takes the place of both, and what was measured for the field stays beside it. What a row says of the
     /// task's field counts as much as the task is sure: where the kind of prompt is in doubt, models keep
     /// the order of their general abilities. That is the gate: on foreign prompts nobody gets ahead for
     /// what was measured on others.
@@ -215,24 +227,21 @@ impl Ability {
                 mean: crate::arithmetic::logit(quality),
                 deviation: 0.0,
                 basis: Basis::Operator,
+                measured: None,
             };
         }
-        let (mut known, general) = match prior {
-            Some(Prior::Row(row)) => (
-                row.ability(Field::of(task), confidence, compared),
-                row.general(),
-            ),
-            Some(Prior::Guess(guess)) => (guess.clone(), guess.mean),
-            None => (Self::guessed(model), 0.0),
+        let mut known = match prior {
+            Some(Prior::Row(row)) => row.ability(Field::of(task), confidence, compared),
+            Some(Prior::Guess(guess)) => guess.clone(),
+            None => Self::guessed(model),
         };
         if let Some(level) = levels.of(model.id.as_str(), task) {
-            let special = if matches!(prior, Some(Prior::Row(_))) {
-                known.mean - general
-            } else {
-                0.0
-            };
-            known.mean = crate::arithmetic::logit(level) + special;
+            let row = prior.and_then(Prior::row);
+            let measured = row.filter(|row| row.knows(Field::of(task)));
+            let measured = measured.map(|_| known.mean);
+            known.mean = crate::arithmetic::logit(level);
             known.deviation = 0.0;
+            known.measured = measured;
             known.basis = Basis::Operator;
         }
         known
@@ -258,9 +267,10 @@ impl Ability {
         let years = (number(usize::try_from(age).unwrap_or_default()) / YEAR).min(4.0);
         let reasons = if model.reasoning { 0.3 } else { 0.0 };
         Self {
-            mean: -2.2 + 0.33 * log2(1.0 + price) + 0.6 * years + reasons,
+            mean: (-2.2 + 0.33 * log2(1.0 + price) + 0.6 * years + reasons).min(BEST_GUESS),
             deviation: GUESSED,
             basis: Basis::Guessed,
+            measured: None,
         }
     }
 }
@@ -332,31 +342,26 @@ mod tests {
     }
 
     #[test]
-    fn a_level_takes_the_place_of_the_general_ability_and_fields_stand_on_it() {
+    fn a_level_takes_the_place_of_an_ability_and_what_was_measured_of_the_field_stays_beside_it() {
         let catalog = Catalog::bundled().unwrap();
         let model = catalog.model("openai/gpt-4o-mini").unwrap();
         let prior = Prior::of(model);
         let none = Overrides::default();
         let of = |levels: &Overrides, task| {
-            Ability::of(
-                model,
-                Some(&prior),
-                (task, 1.0, Compared::Both),
-                (&none, levels),
-            )
-            .mean
+            let task = (task, 1.0, Compared::Both);
+            Ability::of(model, Some(&prior), task, (&none, levels))
         };
-        let level = |quality| {
-            Overrides::new(vec![Override {
-                pattern: "*".into(),
-                task: None,
-                quality,
-            }])
-        };
-        let special = |levels: &Overrides| of(levels, Task::CodeSql) - of(levels, Task::Chat);
-        assert!((special(&level(0.5)) - special(&none)).abs() < 1e-5);
-        assert!(special(&none).abs() > 0.01);
-        assert!((of(&level(0.5), Task::Chat)).abs() < 1e-2);
+        let level = Overrides::new(vec![Override {
+            pattern: "*".into(),
+            task: None,
+            quality: 0.5,
+        }]);
+        let told = of(&level, Task::CodeSql);
+        assert!(told.mean.abs() < 1e-2 && told.basis == Basis::Operator);
+        assert_eq!(told.measured, Some(of(&none, Task::CodeSql).mean));
+        assert_eq!(of(&none, Task::CodeSql).measured, None);
+        // It was never asked for knowledge, nor for reasoning.
+        assert_eq!(of(&level, Task::QaKnowledge).measured, None);
     }
 
     #[test]

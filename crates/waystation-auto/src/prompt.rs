@@ -1,8 +1,10 @@
 //! A prompt, read into figures: first the text that counts (`text.rs`), then what can be counted in it
-//! (`features.rs`, with the lists of `cues.rs` and `words.rs`). What the figures mean is learned.
+//! (`features.rs`, with the lists of `cues.rs` and `words.rs`, also where words are misspelt, `slips.rs`). What the
+//! figures mean is learned.
 
 mod cues;
 mod features;
+mod slips;
 mod text;
 mod words;
 

@@ -1,6 +1,8 @@
 //! The order of models for one request: who may, how good and how dear each is likely to be, and what
 //! is the best of it. The arithmetic is in a fixed order, so that platforms agree.
 
+mod level;
+mod order;
 mod pareto;
 
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -19,6 +21,8 @@ use crate::{
     spelled,
     weights::Place,
 };
+use level::lay_measures_on_levels;
+use order::{Weighed, kept, steadiest_first};
 use pareto::by_coding;
 
 /// How far difficulty moves the need, in logits, from the easiest prompt to the hardest.
@@ -32,14 +36,12 @@ const TRADEOFF: u8 = 9;
 const COST_WEIGHT: f32 = 0.5;
 /// The same at a tradeoff of 10, where quality no longer counts.
 const COST_ALONE: f32 = 100.0;
-/// The conversation's model stays though another is better by so much, and by so much more with its
-/// prompt in a cache.
-const KEPT: f32 = 0.05;
-const CACHED: f32 = 0.05;
-/// It also stays while it is among so many.
-const TOP: usize = 3;
 /// A model that reasons writes so many times the answer.
 const REASONING: u64 = 3;
+/// What a usual prompt needs, in logits of ability, and a hard one; and from where on a prompt is a hard one.
+const USUAL: f32 = 0.0;
+const USUAL_HARD: f32 = 2.5;
+const HARD: f32 = 1.0;
 /// What is tried is worse than the best by no more than this, and among so many.
 const NEAR: f32 = 0.03;
 const TRIED: usize = 4;
@@ -104,6 +106,8 @@ struct Candidate<'a> {
     field: Field,
     /// Its place in the weights, where its outcomes were learned from.
     learned: Option<usize>,
+    /// What it can do at any task, with caution.
+    general: f32,
     /// How far feedback moved that.
     shift: f32,
     /// What its answer is expected to cost; `None` is unknown.
@@ -178,6 +182,7 @@ impl AutoRouter {
             Router::Auto | Router::AutoBeta => (features.task, features.field_confidence),
         };
         let mut able = self.candidates(ask, settings, (task.0, task.1, features.answer), pool);
+        lay_measures_on_levels(&mut able, &place);
         self.learn_of(&mut able, &place);
         let ranked = if router == Router::ParetoCode {
             by_coding(&mut able, settings)
@@ -255,7 +260,12 @@ impl AutoRouter {
             ability.mean += shift;
             ability.basis = Basis::Feedback;
         }
+        let general = match ability.basis {
+            Basis::Operator => ability.counted(),
+            _ => known.prior.general(),
+        };
         Candidate {
+            general,
             cost: self.cost(model, ask, answer),
             field: task.2.field(Field::of(task.0)),
             model,
@@ -316,22 +326,28 @@ impl AutoRouter {
         };
         let served = ask.sticky.as_ref().map(|endpoint| endpoint.as_str());
         let last = served.and_then(|id| id.split('|').next());
-        let mut ranked: Vec<(bool, Scored)> = able
+        let need = need(features);
+        let usual = if need < HARD { USUAL } else { USUAL_HARD };
+        let mut ranked: Vec<Weighed> = able
             .into_iter()
             .map(|candidate| {
-                let quality = logistic(candidate.ability.counted() - need(features));
                 let place = candidate
                     .cost
                     .map(|cost| (magnitude(cost) - low) / (high - low).max(1.0));
-                let score = quality - weight * place.unwrap_or(1.0);
-                (is_default(&candidate), scored(&candidate, quality, score))
+                let cost = weight * place.unwrap_or(1.0);
+                let quality = logistic(candidate.ability.counted() - need);
+                Weighed {
+                    by_default: is_default(&candidate),
+                    usual: logistic(candidate.general - usual) - cost,
+                    scored: scored(&candidate, quality, quality - cost),
+                }
             })
             .collect();
-        ranked.sort_by(|(a_default, a), (b_default, b)| {
-            let order = b_default.cmp(a_default).then(b.score.total_cmp(&a.score));
-            order.then_with(|| a.model.cmp(&b.model))
-        });
-        let mut ranked: Vec<Scored> = ranked.into_iter().map(|(_, scored)| scored).collect();
+        ranked.sort_by(Weighed::order);
+        if tradeoff < 1.0 {
+            steadiest_first(&mut ranked, weight);
+        }
+        let mut ranked: Vec<Scored> = ranked.into_iter().map(|one| one.scored).collect();
         let kept = kept(&ranked, last, ask.cached.is_some());
         let pinned = pinned.and_then(|id| ranked.iter().position(|scored| scored.model == *id));
         if let Some(at) = pinned.or(kept) {
@@ -357,7 +373,8 @@ impl AutoRouter {
     /// The draw is a hash of the prompt's figures. It is as good as chance over many prompts, and the same
     /// prompt is always answered by the same model.
     fn tried(&self, ranked: &[Scored], fingerprint: u64) -> (usize, Vec<f32>) {
-        let best = ranked.first().map_or(0.0, |best| best.score);
+        let scores = ranked.iter().take(TRIED).map(|one| one.score);
+        let best = scores.fold(f32::MIN, f32::max);
         let free = |one: &Scored| one.cost.is_none_or(|cost| cost == Usd::ZERO);
         let near = |one: &&Scored| best - one.score <= NEAR && !free(one);
         let count = ranked.iter().take(TRIED).take_while(near).count();
@@ -377,18 +394,6 @@ impl AutoRouter {
         let one = usize::try_from(drawn & 0xffff_ffff).unwrap_or_default() % count;
         (if explores { one } else { 0 }, chances)
     }
-}
-
-/// Where the conversation's model stands, if it may stay: among the first few, or not much worse than
-/// the first.
-fn kept(ranked: &[Scored], last: Option<&str>, cached: bool) -> Option<usize> {
-    let near = KEPT + if cached { CACHED } else { 0.0 };
-    let best = ranked.first()?.score;
-    let at = ranked
-        .iter()
-        .position(|scored| Some(scored.model.as_str()) == last)?;
-    let score = ranked.get(at)?.score;
-    (at < TOP || best - score <= near).then_some(at)
 }
 
 /// What a prompt needs, in logits of ability: what was learned of it, what its task usually needs, and

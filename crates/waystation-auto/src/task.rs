@@ -18,7 +18,7 @@ const LONG: Tokens = Tokens::new(32_000);
 const SHORT: usize = 40;
 
 /// Below this confidence the output format says more than the words.
-const DOUBTFUL: f32 = 0.5;
+const DOUBTFUL: f32 = 0.7;
 
 macro_rules! tasks {
     ($($(#[$doc:meta])* $name:ident $text:literal $answer:literal,)*) => {
@@ -229,6 +229,18 @@ impl Task {
         f32::from(u16::try_from(self.answer()).unwrap_or(u16::MAX))
     }
 
+    /// Whether it may be a question with answers to choose from.
+    const fn is_question(self) -> bool {
+        matches!(
+            self,
+            Self::Math
+                | Self::Reasoning
+                | Self::QaKnowledge
+                | Self::QaContext
+                | Self::CodeExplanation
+        )
+    }
+
     /// Whether code is read or written.
     #[must_use]
     pub fn is_code(self) -> bool {
@@ -279,18 +291,24 @@ impl Features {
     fn with_place(prompt: &str) -> (Self, Place) {
         let figures = Figures::of(&Text::of(prompt));
         let judged = Weights::bundled().judge(&figures.values);
-        // Where code stands in the prompt, it is about code.
-        let possible = |task: Task| !figures.has_code || task.is_code();
+        // Where code stands in the prompt, it is about code; where answers to choose from, it is a question.
+        let possible = |task: Task| match (figures.has_code, figures.has_options) {
+            (true, true) => task == Task::CodeExplanation,
+            (true, false) => task.is_code(),
+            (false, true) => task.is_question(),
+            (false, false) => true,
+        };
         let shares = Task::LEARNED.into_iter().zip(judged.tasks);
         let shares = shares.filter(|(task, _)| possible(*task));
+        let all = shares.clone().map(|(_, share)| share).sum::<f32>();
+        let all = all.max(f32::MIN_POSITIVE);
+        let shares = shares.map(|(task, share)| (task, share / all));
         let best = shares.clone().max_by(|(_, a), (_, b)| a.total_cmp(b));
         let (task, confidence) = best.unwrap_or((Task::Chat, 0.0));
         let field = Field::of(task);
-        let all = shares.clone().map(|(_, share)| share).sum::<f32>();
-        let all = all.max(f32::MIN_POSITIVE);
         let mean = |of: fn(Task) -> f32| {
             let weighed = shares.clone().map(|(task, share)| share * of(task));
-            weighed.sum::<f32>() / all
+            weighed.sum::<f32>()
         };
         let (need, answer) = (mean(Task::need), mean(Task::usual));
         let kin = shares.filter(|(task, _)| field.is_near(Field::of(*task)));

@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use waystation_auto::{AutoRouter, Operator, Router};
+use waystation_auto::{AutoRouter, Operator, Router, Task};
 use waystation_catalog::Catalog;
 use waystation_core::{ChatRequest, ModelId, RawJson};
 use waystation_router::{RoutingPolicy, ask};
 use waystation_tokens::ByteBounds;
 
-use super::perturbation::{Dice, KINDS, perturbed};
+use super::perturbation::{Dice, FOREIGN, KINDS, perturbed};
 use crate::failure::Failure;
 
 /// Tradeoffs between cost and quality that are asked for; 9 is the default.
@@ -22,11 +22,29 @@ pub(crate) struct Chooser {
     pool: Vec<ModelId>,
 }
 
-/// How steady the choices of one tradeoff are.
+/// A decision, as far as it is held against another.
+struct Outcome {
+    first: Option<ModelId>,
+    task: Task,
+    difficulty: f32,
+}
+
+/// Shares of unchanged decisions under one perturbation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unchanged {
+    /// Of the model that is put first.
+    pub(crate) first: f64,
+    /// Of the task.
+    pub(crate) task: f64,
+    /// Of the side of the middle that the difficulty is on.
+    pub(crate) side: f64,
+}
+
+/// How steady the decisions of one tradeoff are.
 #[derive(Debug)]
 pub(crate) struct Steadiness {
-    /// The share of unchanged choices, by perturbation in the order of [`KINDS`].
-    pub(crate) unchanged: Vec<f64>,
+    /// By perturbation.
+    pub(crate) unchanged: Vec<(&'static str, Unchanged)>,
     /// How many models are chosen at all.
     pub(crate) models: usize,
     /// The share of the model that is chosen most often: so much is unchanged by chance at least.
@@ -51,8 +69,8 @@ impl Chooser {
         })
     }
 
-    /// The model that is put first.
-    fn first(&self, prompt: &str, tradeoff: u8) -> Result<Option<ModelId>, Failure> {
+    /// What is decided.
+    fn outcome(&self, prompt: &str, tradeoff: u8) -> Result<Outcome, Failure> {
         let content = RawJson::of(prompt);
         let content = String::from_utf8_lossy(content.bytes());
         let body = format!(
@@ -66,28 +84,45 @@ impl Chooser {
         let decision = self
             .router
             .decide(&ask, &chat, (Router::Auto, &settings), &self.pool);
-        Ok(decision.ranked.into_iter().next().map(|first| first.model))
+        Ok(Outcome {
+            first: decision.ranked.into_iter().next().map(|first| first.model),
+            task: decision.features.task,
+            difficulty: decision.features.difficulty,
+        })
     }
 
-    /// How steady it chooses for these prompts.
+    /// How steady it decides for these prompts, under what was trained on and what was not.
     pub(crate) fn steadiness(&self, prompts: &[&str], tradeoff: u8) -> Result<Steadiness, Failure> {
         let mut dice = Dice::new(2);
-        let mut same = vec![0_u32; KINDS.len()];
-        let mut chosen = BTreeMap::<Option<ModelId>, u32>::new();
-        for prompt in prompts {
-            let first = self.first(prompt, tradeoff)?;
-            for (same, kind) in same.iter_mut().zip(KINDS) {
-                let changed = self.first(&perturbed(prompt, kind, &mut dice), tradeoff)?;
-                *same += u32::from(changed == first);
+        let outcomes = prompts.iter().map(|prompt| self.outcome(prompt, tradeoff));
+        let outcomes = outcomes.collect::<Result<Vec<Outcome>, Failure>>()?;
+        let mut difficulties: Vec<f32> = outcomes.iter().map(|one| one.difficulty).collect();
+        difficulties.sort_by(f32::total_cmp);
+        let middle = difficulties
+            .get(prompts.len() / 2)
+            .copied()
+            .unwrap_or_default();
+        let one = 1.0 / f64::from(u32::try_from(prompts.len().max(1)).unwrap_or(u32::MAX));
+        let mut unchanged = Vec::new();
+        for kind in KINDS.into_iter().chain(FOREIGN) {
+            let mut same = Unchanged::default();
+            for (prompt, before) in prompts.iter().zip(&outcomes) {
+                let after = self.outcome(&perturbed(prompt, kind, &mut dice), tradeoff)?;
+                let share = |same: bool| if same { one } else { 0.0 };
+                same.first += share(after.first == before.first);
+                same.task += share(after.task == before.task);
+                same.side += share((after.difficulty > middle) == (before.difficulty > middle));
             }
-            *chosen.entry(first).or_default() += 1;
+            unchanged.push((kind, same));
         }
-        let all = f64::from(u32::try_from(prompts.len().max(1)).unwrap_or(u32::MAX));
-        let share = |count: u32| f64::from(count) / all;
+        let mut chosen = BTreeMap::<Option<ModelId>, f64>::new();
+        for outcome in outcomes {
+            *chosen.entry(outcome.first).or_default() += one;
+        }
         Ok(Steadiness {
-            unchanged: same.into_iter().map(share).collect(),
+            unchanged,
             models: chosen.len(),
-            commonest: share(chosen.into_values().max().unwrap_or_default()),
+            commonest: chosen.into_values().fold(0.0, f64::max),
         })
     }
 }
@@ -99,55 +134,42 @@ mod tests {
     use super::*;
     use crate::auto::measure::unchanged;
 
-    /// Over the prompts that were written for this project. They are short, so that a chatty prefix which is not told
-    /// from the question weighs more than on benchmarks.
+    /// The prompts that were written for this project.
+    fn seeds() -> Vec<String> {
+        let lines = include_str!("seeds.txt").lines();
+        let lines = lines.filter(|line| !line.starts_with('#'));
+        let prompts = lines.filter_map(|line| Some(line.split_once(": ")?.1));
+        prompts.map(|prompt| prompt.replace("\\n", "\n")).collect()
+    }
+
     #[test]
     fn most_prompts_stay_on_their_side_of_the_middle_when_they_are_perturbed() {
-        let lines = include_str!("seeds.txt")
-            .lines()
-            .filter(|line| !line.starts_with('#'));
-        let prompts: Vec<&str> = lines
-            .filter_map(|line| Some(line.split_once(": ")?.1))
-            .collect();
+        let prompts = seeds();
         let weights = Weights::bundled();
         let difficulty = |prompt: &str| weights.difficulty(&figures(prompt));
         let before: Vec<f32> = prompts.iter().map(|prompt| difficulty(prompt)).collect();
         let mut dice = Dice::new(5);
-        for kind in KINDS {
+        for kind in KINDS.into_iter().chain(FOREIGN) {
             let changed = prompts
                 .iter()
                 .map(|prompt| perturbed(prompt, kind, &mut dice));
             let after: Vec<f32> = changed.map(|prompt| difficulty(&prompt)).collect();
-            let bar = match kind {
-                "prefix" => 0.75,
-                "suffix" => 0.85,
-                _ => 0.90,
-            };
             let found = unchanged(&before, &after);
-            assert!(found >= bar, "{kind}: {found}");
+            assert!(found >= 0.90, "{kind}: {found}");
         }
     }
 
-    /// Among hundreds of models, several are as good as the best; a slip of the pen changes which of them is chosen. What
-    /// is asked of the estimate of difficulty is more, and is held by the test below.
+    /// By perturbations that were trained on, and by others that were not.
     #[test]
-    fn the_chosen_model_mostly_stays_when_a_prompt_is_perturbed() {
+    fn nine_decisions_in_ten_stay_when_a_prompt_is_perturbed() {
         let chooser = Chooser::new().unwrap();
-        let lines = include_str!("seeds.txt")
-            .lines()
-            .filter(|line| !line.starts_with('#'));
-        let prompts: Vec<String> = lines
-            .filter_map(|line| Some(line.split_once(": ")?.1.replace("\\n", "\n")))
-            .collect();
+        let prompts = seeds();
         let prompts: Vec<&str> = prompts.iter().step_by(4).map(String::as_str).collect();
-        let found = chooser.steadiness(&prompts, 5).unwrap();
+        let found = chooser.steadiness(&prompts, 9).unwrap();
         assert!(found.models > 1 && found.commonest < 0.9, "{found:?}");
-        for (kind, unchanged) in KINDS.iter().zip(&found.unchanged) {
-            let bar = match *kind {
-                "typos" | "prefix" => 0.70,
-                _ => 0.85,
-            };
-            assert!(*unchanged >= bar, "{kind}: {found:?}");
+        for (kind, unchanged) in &found.unchanged {
+            assert!(unchanged.first >= 0.90, "{kind}: {unchanged:?}");
+            assert!(unchanged.task >= 0.90, "{kind}: {unchanged:?}");
         }
     }
 }

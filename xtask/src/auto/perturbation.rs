@@ -4,6 +4,52 @@
 /// The ways in which a prompt is changed.
 pub(crate) const KINDS: [&str; 6] = ["lower", "typos", "prefix", "space", "suffix", "brackets"];
 
+/// Ways that nothing is trained on: what they show is what other people's slips and talk would.
+pub(crate) const FOREIGN: [&str; 3] = ["keys", "opening", "closing"];
+
+/// Openings of [`FOREIGN`], written before any rule that takes openings off, and not looked at one by one.
+const OPENINGS: [&str; 24] = [
+    "Quick one for you - ",
+    "Yo, got a sec? ",
+    "Hi! I'm preparing for an exam next week and this came up in my notes. ",
+    "My colleague and I have been arguing about this all afternoon, so we decided to ask you. ",
+    "Sorry to bother you again, but here is another one.\n",
+    "I was reading something on the train this morning and it made me wonder: ",
+    "Okay, new topic. ",
+    "Can you help with this? ",
+    "Hey buddy, so my kid came home with this and honestly I have no idea. ",
+    "Alright, here goes nothing...\n\n",
+    "Good evening, dear assistant, I trust you are well. I would be grateful for your opinion on the matter below.\n\n",
+    "hiya!! me again lol. ",
+    "Thanks for the last answer, that was great! Next: ",
+    "I'm really curious what you think about this. ",
+    "Not sure if you can do this, but let's try. ",
+    "This has been bugging me for days. ",
+    "As we discussed earlier, I'd like you to look at this: ",
+    "Let's play a game, you answer my questions as well as you can. ",
+    "Here's something I found in an old notebook, tell me what you make of it:\n",
+    "Please be so kind as to help an old man with the following question. ",
+    "umm hi, not sure how this works, anyway: ",
+    "I need your expertise here, it's kind of urgent. ",
+    "We had pizza last night and then this question came up, so: ",
+    "Dear AI, as always you're my last hope! ",
+];
+
+/// Endings of [`FOREIGN`].
+const CLOSINGS: [&str; 8] = [
+    "\n\nCheers!",
+    " Take your time, there is no rush.",
+    "\nYour help means a lot to me, thank you.",
+    " I'm looking forward to your reply!",
+    " Thx :)",
+    "\n\nBest regards,\nSam",
+    " If you're not sure, just give it your best guess please.",
+    "\nMuch obliged.",
+];
+
+/// Rows of keys: a finger that misses hits a neighbour.
+const KEYS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
+
 const PREFIXES: [&str; 6] = [
     "Hey there! Hope you're having a good day. I have a quick question for you: ",
     "Hi, I've been stuck on this one for a while, could you please help me out?\n\n",
@@ -65,6 +111,9 @@ pub(crate) fn perturbed(prompt: &str, kind: &str, dice: &mut Dice) -> String {
         "prefix" => format!("{}{prompt}", PREFIXES[dice.below(PREFIXES.len())]),
         "space" => prompt.replace('\n', "\n\n").replace(". ", ".  "),
         "suffix" => format!("{prompt}{}", SUFFIXES[dice.below(SUFFIXES.len())]),
+        "keys" => keys(prompt, dice),
+        "opening" => format!("{}{prompt}", OPENINGS[dice.below(OPENINGS.len())]),
+        "closing" => format!("{prompt}{}", CLOSINGS[dice.below(CLOSINGS.len())]),
         _ => brackets(prompt),
     }
 }
@@ -85,6 +134,47 @@ fn typos(prompt: &str, dice: &mut Dice) -> String {
         at += 1;
     }
     letters.into_iter().collect()
+}
+
+/// Of a hundred letters, four are hit beside, hit with their neighbour, or missed; one space in a hundred
+/// is missed.
+fn keys(prompt: &str, dice: &mut Dice) -> String {
+    let mut out = String::with_capacity(prompt.len() + prompt.len() / 16);
+    for letter in prompt.chars() {
+        if letter == ' ' && dice.below(100) == 0 {
+            continue;
+        }
+        let hit = letter.is_ascii_alphabetic() && dice.below(100) < 4;
+        match (hit, beside(letter, dice)) {
+            (true, Some(other)) => match dice.below(3) {
+                0 => out.push(other),
+                1 => out.extend([letter, other]),
+                _ => {}
+            },
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+/// A key beside a letter's, in its case.
+fn beside(letter: char, dice: &mut Dice) -> Option<char> {
+    let lower = letter.to_ascii_lowercase();
+    let row = KEYS.iter().find(|row| row.contains(lower))?;
+    let at = row.find(lower)?;
+    let step = if dice.below(2) == 0 {
+        at.checked_sub(1)
+    } else {
+        Some(at + 1)
+    };
+    let other = step
+        .and_then(|at| row.chars().nth(at))
+        .or_else(|| row.chars().nth(at.abs_diff(1)))?;
+    Some(if letter.is_uppercase() {
+        other.to_ascii_uppercase()
+    } else {
+        other
+    })
 }
 
 /// `A. x` as `(A) x`.

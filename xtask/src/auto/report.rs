@@ -81,16 +81,16 @@ pub(crate) fn decisions(material: &Material) -> Result<(), Failure> {
         .collect();
     for tradeoff in TRADEOFFS {
         let found = chooser.steadiness(&prompts, tradeoff)?;
-        let kinds = KINDS.iter().zip(&found.unchanged);
-        let kinds: Vec<String> = kinds
-            .map(|(kind, share)| format!("{kind} {share:.3}"))
-            .collect();
         println!(
-            "chosen model unchanged at tradeoff {tradeoff}: {}; {} models, the commonest {:.3}",
-            kinds.join(", "),
-            found.models,
-            found.commonest
+            "tradeoff {tradeoff}: {} models are chosen, the commonest {:.3}; unchanged model, task, side:",
+            found.models, found.commonest
         );
+        for (kind, same) in found.unchanged {
+            println!(
+                "  {kind}: {:.3} {:.3} {:.3}",
+                same.first, same.task, same.side
+            );
+        }
     }
     Ok(())
 }

@@ -66,7 +66,9 @@ const REPAIR: Scale = Scale {
 /// What is known of the model with this id.
 pub(super) fn row(id: &str) -> Option<&'static Row> {
     let name = spelled(id);
-    TABLE.get(&name).or_else(|| TABLE.get(undated(&name)))
+    let find = |name: &str| TABLE.get(name).or_else(|| TABLE.get(undated(name)));
+    // The same model, served faster for a higher price.
+    find(&name).or_else(|| find(name.strip_suffix("-fast")?))
 }
 
 // === impl Compared ===
@@ -113,6 +115,17 @@ impl Row {
         general.copied().unwrap_or_default()
     }
 
+    /// Whether it says something of a field, or of its near one.
+    pub(super) fn knows(&self, field: Field) -> bool {
+        let known = |field: Field| self.logits.contains_key(&field.column());
+        known(field) || field.near().is_some_and(known)
+    }
+
+    /// How unsure the row is.
+    pub(super) const fn deviation(&self) -> f32 {
+        self.deviation
+    }
+
     /// Between the general column and the one of the field, or the middle of that and of its neighbour:
     /// knowing and working out go together, and who was measured in one of them must compare with who was
     /// in the other. Where all candidates have one of the two columns, that one counts.
@@ -130,6 +143,7 @@ impl Row {
             mean: general + gate(confidence) * special,
             deviation: self.deviation + if own.is_some() { 0.0 } else { ELSEWHERE },
             basis: Basis::Measured(self.source),
+            measured: None,
         }
     }
 }
@@ -273,6 +287,10 @@ mod tests {
     #[test]
     fn what_is_published_of_a_release_is_not_said_of_an_earlier_one() {
         assert!(row("mistralai/devstral-small-2512").is_some());
+        assert_eq!(
+            row("anthropic/claude-opus-4.7-fast"),
+            row("anthropic/claude-opus-4.7")
+        );
         assert!(row("mistralai/devstral-small-2505").is_none());
         assert!(row("anthropic/claude-opus-4.5-20251101").is_some());
     }

@@ -1,12 +1,9 @@
 //! What can be counted in a prompt: lengths, shares of kinds of signs, answer options, cues. One pass
 //! over a bounded text; nothing here knows what the figures are good for.
 
-use std::sync::LazyLock;
-
 use super::{
     cues::{CUES, Counts},
     text::Text,
-    words::{WordSet, words},
 };
 use crate::arithmetic::{log2, number, saturated};
 
@@ -23,9 +20,6 @@ const SYNTAX: usize = 28;
 /// How many figures a prompt has.
 pub const FEATURES: usize = MEASURES + CUES;
 
-/// Words whose share tells running text from lists and formulas.
-static STOP: LazyLock<WordSet> = LazyLock::new(|| words("stop"));
-
 /// Cues of prompts that ask for care.
 const DEMANDING: [&str; 4] = ["steps", "prove", "design", "testing"];
 
@@ -38,6 +32,8 @@ pub(crate) struct Figures {
     pub(crate) demands: f32,
     /// Code stands in the prompt: fences, or signs that prose does not have.
     pub(crate) has_code: bool,
+    /// Answers to choose from stand in the prompt, three or more.
+    pub(crate) has_options: bool,
 }
 
 /// Kinds of prompts whose length means different things.
@@ -93,8 +89,6 @@ struct Words {
     long: usize,
     /// Words of at least eleven bytes.
     longest: usize,
-    /// Words of the list `stop`.
-    stop: usize,
     /// Different words, roughly.
     distinct: usize,
     /// Words that begin with a digit.
@@ -122,6 +116,9 @@ struct Options {
     numeric: u16,
     /// Distinct words among all of their words; 1 without options.
     variety: f32,
+    /// How many are marked by a full stop, and how many by two brackets: signs that are no part of the question.
+    dotted: usize,
+    bracketed: usize,
 }
 
 // === impl Figures ===
@@ -134,7 +131,8 @@ impl Figures {
         let options = Options::of(plain, &words);
         let cues = Counts::of(plain, &words.places);
         let mut values = [0.0; FEATURES];
-        let measures = measures(text, &words, &signs, &options);
+        let counted = (&words, cues.stop);
+        let measures = measures(text, counted, &signs, &options);
         let counts = cues.all().iter().map(|count| saturated(*count));
         for (value, figure) in values.iter_mut().zip(measures.into_iter().chain(counts)) {
             *value = figure;
@@ -144,6 +142,7 @@ impl Figures {
             values,
             demands: saturated(cues.of_names(&DEMANDING)),
             has_code,
+            has_options: options.count > 2,
         }
     }
 }
@@ -171,14 +170,21 @@ impl Kind {
 /// and counts that saturate.
 ///
 /// None of them depends on letter case or on how much white space there is.
-fn measures(text: &Text, words: &Words, signs: &Signs, options: &Options) -> [f32; MEASURES] {
+fn measures(
+    text: &Text,
+    (words, stop): (&Words, usize),
+    signs: &Signs,
+    options: &Options,
+) -> [f32; MEASURES] {
     let length = text.plain.len();
     let stem = options.start.unwrap_or(length);
     let in_stem = words.places.iter().filter(|(at, _)| *at < stem).count();
     let count = words.places.len().max(1);
     let of_words = |part: usize| number(part) / number(count);
     let of_bytes = |part: usize| number(part * 20) / number(length.max(20));
-    let sentences = f32::from(signs.sentences.max(1));
+    let sentences = usize::from(signs.sentences).saturating_sub(options.dotted);
+    let sentences = number(sentences.max(1));
+    let braces = signs.braces.saturating_sub(options.bracketed);
     let offered = f32::from(options.count.max(1));
     [
         log2(number(text.bytes + 1)),
@@ -190,9 +196,9 @@ fn measures(text: &Text, words: &Words, signs: &Signs, options: &Options) -> [f3
         of_words(words.distinct),
         of_words(words.long),
         of_words(words.longest),
-        of_words(words.stop),
+        of_words(stop),
         of_bytes(signs.operators).min(4.0),
-        of_bytes(signs.braces).min(4.0),
+        of_bytes(braces).min(4.0),
         saturated(signs.latex),
         saturated(signs.questions),
         f32::from(options.count.min(10)) / 4.0,
@@ -297,7 +303,6 @@ impl Words {
         }
         self.long += usize::from(word.len() >= 8);
         self.longest += usize::from(word.len() >= 11);
-        self.stop += usize::from(word.len() <= 5 && STOP.contains(word));
         // Distinct words, roughly: each sets one bit of 1,024.
         let hash = word.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
@@ -363,28 +368,36 @@ fn parts(text: &str, places: &[(usize, usize)]) -> u16 {
 
 impl Options {
     /// Options are single letters in their order, each before a full stop, a bracket or a colon,
-    /// wherever they stand.
+    /// wherever they stand. One letter between two others may be missing, or written twice: a slip.
     fn of(text: &str, words: &Words) -> Self {
         let mut options = Self::default();
         let mut wanted = b'a';
-        let mut last = None;
+        let (mut last, mut found) = (None, 0);
+        let byte = |at: usize| text.as_bytes().get(at).copied().unwrap_or_default();
         for (from, to) in &words.places {
-            let letter = text.as_bytes().get(*from).copied().unwrap_or_default();
-            let after = text.as_bytes().get(*to).copied().unwrap_or_default();
-            let mark = matches!(after, b'.' | b')' | b':');
-            if to - from != 1 || letter != wanted || !mark || wanted > b'z' {
+            let (letter, after) = (byte(*from), byte(*to));
+            let twice = to - from == 2 && byte(from + 1) == letter;
+            let next = (wanted..=wanted + 1).contains(&letter);
+            if !(to - from == 1 || twice) || !next || letter > b'z' {
                 continue;
+            }
+            match after {
+                b'.' => options.dotted += usize::from(byte(to + 1) == b' '),
+                b')' => options.bracketed += usize::from(byte(from.wrapping_sub(1)) == b'('),
+                b':' => {}
+                _ => continue,
             }
             if let Some(before) = last {
                 options.close(text, before, *from);
             }
             options.start = options.start.or(Some(*from));
             last = Some(to + 1);
-            wanted += 1;
-            options.count += 1;
+            options.count += u16::from(letter + 1 - wanted);
+            wanted = letter + 1;
+            found += 1;
         }
         match last {
-            Some(before) if options.count > 1 => options.close(text, before, text.len()),
+            Some(before) if found > 1 => options.close(text, before, text.len()),
             _ => options = Self::default(),
         }
         options.variety = options

@@ -1,24 +1,17 @@
 //! A prompt as the features see it: in lower case, white space collapsed, without the examples
-//! before it and the courtesies around it. What it says is not understood.
+//! before it and the talk around it. What it says is not understood.
 
-use std::sync::LazyLock;
+mod talk;
 
-use super::words::{WordSet, words};
+use talk::{without_closings, without_openings};
 
 /// Bytes looked at, at the start and at the end: what a prompt asks for stands there.
 const HEAD: usize = 6_144;
 const TAIL: usize = 2_048;
-/// What an example, and a question, may end in.
-const ANSWER: &str = "answer:";
-/// The longest courtesy, in words, and how many there may be on one side.
-const COURTESY_WORDS: usize = 26;
-const COURTESIES: usize = 4;
-/// No courtesy is longer, in bytes.
-const BOUND: usize = 200;
-
-/// Words that greet, ask or thank: a courtesy has one of them. And the small words that courtesies are
-/// made of beside those.
-static COURTEOUS: LazyLock<[WordSet; 2]> = LazyLock::new(|| ["polite", "small"].map(words));
+/// What an example, and a question, may end in, without its colon.
+const ANSWER: &[u8] = b"answer";
+/// A question is at least so long, in bytes.
+const QUESTION: usize = 12;
 
 /// The text that features are taken of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +38,15 @@ impl Text {
         }
         let skipped = prompt.len() - head.len() - tail.len();
         let fences = u16::try_from(plain.matches("```").count()).unwrap_or(u16::MAX);
-        let asked = question(without_thanks(plain.trim()));
-        let bare = without_greetings(without_thanks(asked));
+        let whole = without_closings(plain.trim());
+        let asked = question(whole);
+        // Behind an example there was another end.
+        let asked = if asked.len() < whole.len() {
+            without_closings(asked)
+        } else {
+            asked
+        };
+        let bare = without_openings(asked);
         let bytes = bare.len() + skipped;
         Self {
             plain: bare.replace('\n', " "),
@@ -82,114 +82,70 @@ fn collapse(text: &str, to: &mut String) {
     }
 }
 
-/// The last question, where answered examples stand before it.
-fn question(text: &str) -> &str {
-    let open = text.strip_suffix(ANSWER).unwrap_or(text).trim_end();
-    match open.rfind(ANSWER) {
-        Some(at) => {
-            let rest = open.get(at + ANSWER.len()..).unwrap_or_default();
-            // The example's own answer is one word.
-            let rest = rest.trim_start();
-            let rest = rest.split_once([' ', '\n']).map_or(rest, |(_, rest)| rest);
-            if rest.len() < 12 { open } else { rest }
-        }
-        None => open,
-    }
-}
-
-/// The text without sentences at its start that only greet and ask.
+/// The last question, where answered examples stand before it, without the `answer:` that it ends in.
 ///
-/// A text that is nothing but a greeting stays: there is no rest.
-fn without_greetings(text: &str) -> &str {
-    let mut rest = text;
-    for _ in 0..COURTESIES {
-        match first_sentence(rest) {
-            Some((first, more)) if is_courtesy(first, 80) => rest = more.trim_start(),
-            _ => break,
-        }
+/// What stands behind the last `answer:` is the question only where it asks, or is as long as one: people add a
+/// word of thanks there too.
+fn question(text: &str) -> &str {
+    let (mut start, mut before, mut longest) = (0, text, 0);
+    for (from, to) in marks(text) {
+        let part = text.get(start..from).unwrap_or_default();
+        before = if start == 0 { part } else { unanswered(part) };
+        longest = longest.max(before.len());
+        start = to;
     }
-    rest
+    let after = unanswered(text.get(start..).unwrap_or_default());
+    if start == 0 {
+        text
+    } else if after.len() >= QUESTION && (after.contains('?') || after.len() >= longest) {
+        after.trim_end()
+    } else {
+        before.trim_end()
+    }
 }
 
-/// The text without an end that only asks and thanks: whole sentences, or from a polite word on.
-fn without_thanks(text: &str) -> &str {
-    let mut rest = text;
-    for _ in 0..COURTESIES {
-        match last_sentence(rest) {
-            Some((more, last)) if is_courtesy(last, 80) => rest = more.trim_end(),
-            _ => break,
-        }
-    }
-    let start = rest.ceil_char_boundary(rest.len().saturating_sub(BOUND));
-    let tail = rest.get(start..).unwrap_or_default();
-    let [polite, _] = &*COURTEOUS;
-    let starts = tail.match_indices([' ', '\n']).map(|(at, _)| at + 1);
-    for at in starts {
-        let thanks = tail.get(at..).unwrap_or_default();
-        let word = thanks
-            .split(|symbol: char| !symbol.is_alphanumeric())
-            .next();
-        if word.is_some_and(|word| polite.contains(word)) && is_courtesy(thanks, 90) {
-            return rest.get(..start + at).unwrap_or(rest).trim_end();
-        }
-    }
-    rest
+/// What follows an example's own answer, which is one word.
+fn unanswered(text: &str) -> &str {
+    let text = text.trim_start();
+    text.split_once([' ', '\n']).map_or("", |(_, rest)| rest)
 }
 
-/// Signs after which a greeting may end.
-const fn ends_sentence(symbol: char) -> bool {
-    matches!(symbol, '.' | '!' | '?' | ':' | ';' | ')' | '-' | ',')
+/// Where `answer:` begins and ends, also with one letter wrong.
+fn marks(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
+    text.match_indices(':').filter_map(|(at, _)| {
+        let before = text.as_bytes().get(..at).unwrap_or_default();
+        let letters = before.iter().rev().take(8);
+        let count = letters
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
+        let word = before.get(at - count..).unwrap_or_default();
+        is_nearly(word, ANSWER).then_some((at - count, at + 1))
+    })
 }
 
-/// The first sentence and the rest, where there is a rest. A line's end ends a sentence too.
-fn first_sentence(text: &str) -> Option<(&str, &str)> {
-    let bounded = text.get(..text.floor_char_boundary(BOUND))?;
-    let mut before = ' ';
-    for (at, symbol) in bounded.char_indices() {
-        if symbol == '\n' || (symbol == ' ' && ends_sentence(before)) {
-            return text.split_at_checked(at);
-        }
-        before = symbol;
+/// Whether two words differ in no more than one letter: another, one more, one fewer, or two swapped.
+fn is_nearly(word: &[u8], wanted: &[u8]) -> bool {
+    let same = word.iter().zip(wanted).take_while(|(a, b)| a == b).count();
+    let rest = |word: &'_ [u8], skipped: usize| -> Vec<u8> {
+        word.get(same + skipped..).unwrap_or_default().to_vec()
+    };
+    if word == wanted {
+        return true;
     }
-    None
-}
-
-/// Everything before the last sentence, and that sentence.
-fn last_sentence(text: &str) -> Option<(&str, &str)> {
-    let start = text.ceil_char_boundary(text.len().saturating_sub(BOUND));
-    let bounded = text.get(start..)?;
-    let mut after = ' ';
-    for (at, symbol) in bounded.char_indices().rev() {
-        if symbol == '\n'
-            || (matches!(symbol, '.' | '!' | '?' | ':')
-                && after == ' '
-                && start + at + 1 < text.len())
-        {
-            return text.split_at_checked(start + at + 1);
-        }
-        after = symbol;
+    if word.len().abs_diff(wanted.len()) > 1 {
+        return false;
     }
-    None
-}
-
-/// Whether a sentence says nothing but courtesies: one polite word, and of all the words at least
-/// `percent` of a hundred polite or small.
-fn is_courtesy(sentence: &str, percent: usize) -> bool {
-    let bare = |word: &str| -> bool { word.chars().any(char::is_alphanumeric) };
-    let words = sentence
-        .split(|symbol: char| !(symbol.is_alphanumeric() || symbol == '\''))
-        .filter(|word| bare(word));
-    let [polite, small] = &*COURTEOUS;
-    let (mut all, mut greets, mut fills) = (0_usize, 0_usize, 0_usize);
-    for word in words {
-        all += 1;
-        if polite.contains(word) {
-            greets += 1;
-        } else if small.contains(word) {
-            fills += 1;
-        }
-    }
-    greets > 0 && all <= COURTESY_WORDS && (greets + fills) * 100 >= all * percent
+    let swapped = || {
+        let pair = |of: &[u8]| Some((*of.get(same)?, *of.get(same + 1)?));
+        pair(word)
+            .zip(pair(wanted))
+            .is_some_and(|(a, b)| a == (b.1, b.0))
+            && rest(word, 2) == rest(wanted, 2)
+    };
+    rest(word, 1) == rest(wanted, 1)
+        || rest(word, 1) == rest(wanted, 0)
+        || rest(word, 0) == rest(wanted, 1)
+        || swapped()
 }
 
 #[cfg(test)]
@@ -208,8 +164,13 @@ mod tests {
             "  What is \n\n the capital  of France?\n",
             "Hi there! I hope you are doing well. What is the capital of France?",
             "Hey, could you help me with this question: What is the capital of France?",
+            "My boss and I were talking about this at lunch and we had no idea. What is the capital of France?",
+            "Okay, new topic - what is the capital of France?",
+            "Hey there! Hope you're having a good day. I have a quick question for you: What is the capital of France?",
             "What is the capital of France? Thanks a lot in advance!",
             "What is the capital of France? Please take your time. Thank you so much!",
+            "What is the capital of France? Take all the time that you need.",
+            "What is the capital of France?\n\nBest regards,\nAnn",
         ] {
             assert_eq!(plain(other), bare, "{other}");
         }
@@ -220,12 +181,20 @@ mod tests {
         for whole in [
             "please translate this sentence to german.",
             "hello! help me write a function that adds two numbers.",
+            "explain this to me: x = y",
+            "what should i do?",
+            "which is it?\na. this one\nb. i am not sure",
             "thanks",
             "hi",
+            "hey there! hope you're well. i have a quick question: reply to this message and decline politely.",
+            "my father is twice as old as my son, and i am 40. how old is my son?",
+            "i have this problem: my code has a deadlock, please help me find it.",
         ] {
+            let asked = whole.rsplit(['!', ':']).next().unwrap_or(whole).trim();
             assert!(
-                plain(whole).contains(whole.rsplit("! ").next().unwrap_or(whole)),
-                "{whole}"
+                plain(whole).contains(&asked.replace('\n', " ")),
+                "{whole}: {}",
+                plain(whole)
             );
         }
     }
@@ -233,7 +202,25 @@ mod tests {
     #[test]
     fn of_examples_only_the_last_question_counts() {
         let shots = "Who is taller?\nAnswer: Ann\n\nWho is older than the mayor?\nAnswer:";
-        assert_eq!(plain(shots), "who is older than the mayor?");
+        let last = "who is older than the mayor?";
+        assert_eq!(plain(shots), last);
+        // A slip of the pen, or a word of thanks, does not make another question the last.
+        assert_eq!(plain(&shots.replacen("Answer", "Asnwer", 1)), last);
+        assert_eq!(plain(&format!("{shots}\n\nSo long!")), last);
+        assert_eq!(
+            plain("Who is older than the mayor?\nAnwser: take your time!"),
+            last
+        );
+    }
+
+    #[test]
+    fn words_that_are_nearly_another_differ_in_one_letter() {
+        for near in ["answer", "asnwer", "anser", "annswer", "abswer", "answe"] {
+            assert!(is_nearly(near.as_bytes(), ANSWER), "{near}");
+        }
+        for other in ["", "are", "asnwre", "answers's", "aswner"] {
+            assert!(!is_nearly(other.as_bytes(), ANSWER), "{other}");
+        }
     }
 
     #[test]

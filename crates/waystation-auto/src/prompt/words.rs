@@ -37,6 +37,11 @@ impl Hasher for Fnv {
         self.0 ^ (self.0 >> 29)
     }
 
+    /// Numbers at once: they are hashes, or nearly.
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);

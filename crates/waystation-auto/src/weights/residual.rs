@@ -34,6 +34,15 @@ pub(crate) struct Place {
     hardness: f32,
 }
 
+// === impl Place ===
+
+impl Place {
+    /// How dense training is there, from 0 to 1.
+    pub(crate) const fn density(&self) -> f32 {
+        self.gate
+    }
+}
+
 // === impl Residual ===
 
 impl Residual {

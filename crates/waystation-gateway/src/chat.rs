@@ -350,7 +350,7 @@ impl Gateway {
     }
 
     /// Opens the record of a request.
-    fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Record {
+    fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Box<Record> {
         let now = self.parts.clock.now();
         let id = caller.generation.clone();
         let id = id.unwrap_or_else(|| self.generation_at(now.unix));

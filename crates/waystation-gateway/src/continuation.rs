@@ -86,7 +86,7 @@ pub(crate) struct Gone {
     /// What another break would need.
     pub(crate) continuation: Box<Continuation>,
     /// The request's record, which the attempts have written to.
-    pub(crate) record: Record,
+    pub(crate) record: Box<Record>,
     /// `None` when nobody went on.
     pub(crate) served: Option<Served>,
     /// What plugins did for it.
@@ -221,7 +221,7 @@ impl Continuation {
 
     /// Works through the plan of the continuation: the same rules, budgets and circuits as for a first
     /// attempt, save that nothing is hedged. The record learns of every attempt that fails.
-    pub(crate) async fn run(mut self: Box<Self>, next: Next, mut record: Record) -> Gone {
+    pub(crate) async fn run(mut self: Box<Self>, next: Next, mut record: Box<Record>) -> Gone {
         let fallback = Fallback {
             parts: &self.parts,
             snapshot: &self.snapshot,

@@ -8,7 +8,7 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use waystation_core::{
-    ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Retry, Run, Sent, StageReport,
+    ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Retry, Run, Sent, StageReport, Tick,
     Tokens,
 };
 use waystation_router::{Admit, HealthTable, Plan, Planned};
@@ -71,6 +71,8 @@ type Work<'a> = (
 struct Keys {
     /// The credentials.
     used: Vec<CredentialId>,
+    /// When the attempt under way began.
+    began: Tick,
     /// What may be tried, and was, beside the attempt under way.
     beside: Beside,
 }
@@ -140,7 +142,7 @@ impl Fallback<'_> {
             let Some(wait) = self.wait_worth(round, latest) else {
                 break;
             };
-            if wait >= self.left(record) {
+            if wait >= self.left(record.arrived(), self.parts.clock.now().tick) {
                 break;
             }
             sleep(wait).await;
@@ -229,9 +231,11 @@ impl Fallback<'_> {
         }
         let mut keys = Keys::default();
         loop {
-            if tried.made >= self.most || self.left(record).is_zero() {
+            let now = self.parts.clock.now().tick;
+            if tried.made >= self.most || self.left(record.arrived(), now).is_zero() {
                 return ControlFlow::Break(None);
             }
+            keys.began = now;
             let kept = stages.len();
             keys.beside.room = tried.made + 1 < self.most;
             let work = (chat, &mut *runs, &mut *stages);
@@ -296,8 +300,8 @@ impl Fallback<'_> {
 
     /// What is left of the time for all attempts together. A streamed reply has no total limit, but
     /// its attempts before the first token have.
-    fn left(&self, record: &Record) -> Duration {
-        let spent = self.parts.clock.now().tick.since(record.arrived());
+    fn left(&self, arrived: Tick, now: Tick) -> Duration {
+        let spent = now.since(arrived);
         self.snapshot
             .settings
             .retries
@@ -314,7 +318,7 @@ impl Fallback<'_> {
         record: &mut Record,
         (keys, anyway): (&mut Keys, bool),
     ) -> Result<Served, Option<AttemptReport>> {
-        let side = match self.side(planned, &keys.used, anyway).await {
+        let side = match self.side(planned, (&keys.used, anyway), keys.began).await {
             Ok(side) => side,
             Err(_) if !keys.used.is_empty() => return Err(None),
             Err(none) => return Err(none),

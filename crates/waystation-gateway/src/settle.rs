@@ -9,6 +9,7 @@ mod told;
 
 use std::{sync::Arc, time::Duration};
 
+use waystation_catalog::SharedEndpoint;
 use waystation_core::{
     Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, CredentialId, Delta, Endpoint, Entry,
     ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Spent, Tick, Tokens, UnixMs,
@@ -42,6 +43,9 @@ pub struct Settled {
 }
 
 /// One request's record while it runs.
+///
+/// Lives on the heap: it goes with the request from the plan to the last byte of the reply, and is too
+/// large to be moved each time.
 pub(crate) struct Record {
     clock: Arc<dyn Clock>,
     ledger: Arc<dyn Ledger>,
@@ -68,13 +72,13 @@ pub(crate) struct Record {
     /// Those who are told what was used.
     told: Option<Told>,
     /// The parts of the answer that are there already.
-    carried: Option<Carried>,
+    carried: Option<Box<Carried>>,
 }
 
 /// The attempt under way.
 struct Serving {
     /// Where.
-    endpoint: Endpoint,
+    endpoint: SharedEndpoint,
     /// The provider's display name.
     provider: Arc<str>,
     /// When it began, for its time to the first token.
@@ -96,8 +100,8 @@ impl Record {
         (clock, ledger): (Arc<dyn Clock>, Arc<dyn Ledger>),
         health: Arc<HealthTable>,
         simulated: bool,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             clock,
             ledger,
             health,
@@ -118,7 +122,7 @@ impl Record {
             calls: ToolCalls::default(),
             told: None,
             carried: None,
-        }
+        })
     }
 
     /// The attempts that have failed so far.
@@ -144,10 +148,10 @@ impl Record {
         self.sticky = Some((table, conversation));
     }
 
-    /// Puts into `ask` where the conversation was served before.
+    /// Puts into `ask` where the conversation was served before, as it was known when the request came.
     pub(crate) fn recall(&self, ask: &mut Ask) {
         if let Some((table, conversation)) = &self.sticky {
-            table.ask(conversation, ask, self.clock.now().tick);
+            table.ask(conversation, ask, self.arrived);
         }
     }
 
@@ -181,7 +185,7 @@ impl Record {
     /// An attempt began at `started` with a credential: from there on the prompt counts.
     pub(crate) fn attempt(
         &mut self,
-        endpoint: &Endpoint,
+        endpoint: &SharedEndpoint,
         provider: &Arc<str>,
         (credential, started): (&CredentialId, Tick),
     ) {

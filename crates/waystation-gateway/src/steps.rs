@@ -83,7 +83,7 @@ pub(crate) type Stepping = Pin<Box<dyn Future<Output = Stepped> + Send>>;
 /// What became of a step.
 pub(crate) struct Stepped {
     pub(crate) steps: Box<Steps>,
-    pub(crate) record: Record,
+    pub(crate) record: Box<Record>,
     pub(crate) served: Result<Served, GatewayError>,
     /// What plugins did for it.
     pub(crate) stages: Vec<StageReport>,
@@ -176,13 +176,13 @@ impl Steps {
     /// Runs the calls, and asks the model again: first where it was, then at the rest of the plan.
     ///
     /// The record goes with the step, so that dropping it settles the request as cancelled.
-    pub(crate) fn step(self: Box<Self>, record: Record, at: (Plan, EndpointId)) -> Stepping {
+    pub(crate) fn step(self: Box<Self>, record: Box<Record>, at: (Plan, EndpointId)) -> Stepping {
         Box::pin(self.stepped(record, at))
     }
 
     async fn stepped(
         mut self: Box<Self>,
-        mut record: Record,
+        mut record: Box<Record>,
         (mut plan, endpoint): (Plan, EndpointId),
     ) -> Stepped {
         record.step_done();

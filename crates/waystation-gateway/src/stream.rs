@@ -60,7 +60,7 @@ pub struct Reply {
     failure: Option<UpstreamError>,
     output: Vec<Box<dyn OutputStage>>,
     /// `None` only while the answer is being gone on with elsewhere.
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     /// How to go on should the answer break off.
     continuation: Option<Box<Continuation>>,
     /// Going on behind this failure.
@@ -118,7 +118,7 @@ impl Reply {
         opening: Opening,
         committed: Committed,
         output: Vec<Box<dyn OutputStage>>,
-        record: Record,
+        record: Box<Record>,
     ) -> Self {
         let Opening {
             id,
@@ -294,7 +294,9 @@ impl Reply {
 
     /// Closes the record.
     fn settled(&mut self, close: impl FnOnce(&mut Record) -> Settled) -> Settled {
-        self.record.as_mut().map_or_else(Settled::default, close)
+        self.record
+            .as_deref_mut()
+            .map_or_else(Settled::default, close)
     }
 
     /// The next step, where the answer has called tools of the gateway's and nothing else.

@@ -181,13 +181,13 @@ impl Credentials for StaticCredentials {
         let mut exclude = exclude.to_vec();
         let mut failed = None;
         loop {
-            let now = self.clock.now().tick;
+            let now = || self.clock.now().tick;
             let (slot, credential) = match shelf.next(&exclude, now) {
                 Ok(next) => next,
                 Err(free) => {
                     let resting = free.map(|free| NoCredential::Resting {
                         provider: provider.to_string(),
-                        wait: free.since(now),
+                        wait: free.since(now()),
                         limited: true,
                     });
                     return Err(resting.or(failed).unwrap_or_else(none));
@@ -254,7 +254,7 @@ impl Shelf {
     fn next(
         &self,
         exclude: &[CredentialId],
-        now: Tick,
+        now: impl Fn() -> Tick,
     ) -> Result<(&Slot, CredentialId), Option<Tick>> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let start = start.checked_rem(self.keys.len()).ok_or(None)?;
@@ -265,7 +265,7 @@ impl Shelf {
             if exclude.contains(&id) {
                 continue;
             }
-            match slot.admit(now) {
+            match slot.admit(&now) {
                 Ok(()) => return Ok((slot, id)),
                 Err(free) => first = Some(first.map_or(free, |first| first.min(free))),
             }
@@ -307,11 +307,11 @@ impl Slot {
     }
 
     /// Counts one more lease, if that keeps within the limits; else when it would.
-    fn admit(&self, now: Tick) -> Result<(), Tick> {
+    fn admit(&self, now: impl Fn() -> Tick) -> Result<(), Tick> {
         if self.limits == Limits::default() {
             return Ok(());
         }
-        self.window().admit(self.limits, now)
+        self.window().admit(self.limits, now())
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {

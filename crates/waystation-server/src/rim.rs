@@ -113,8 +113,22 @@ fn request_id(headers: &HeaderMap, app: &App) -> Arc<str> {
         .filter(sane)
     {
         Some(id) => id.into(),
-        None => format!("req-{:016x}", app.chance()).into(),
+        None => made_up(app.chance()),
     }
+}
+
+/// `req-` and sixteen hexadecimal digits.
+fn made_up(chance: u64) -> Arc<str> {
+    let mut text = *b"req-0000000000000000";
+    let (_, digits) = text.split_at_mut("req-".len());
+    let mut rest = chance;
+    for place in digits.iter_mut().rev() {
+        let digit = usize::try_from(rest & 15).unwrap_or_default();
+        *place = b"0123456789abcdef".get(digit).copied().unwrap_or(b'0');
+        rest >>= 4;
+    }
+    // All of it is ASCII.
+    std::str::from_utf8(&text).unwrap_or_default().into()
 }
 
 fn is_listed(live: &Live, origin: &HeaderValue) -> bool {

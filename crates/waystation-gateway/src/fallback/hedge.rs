@@ -125,9 +125,9 @@ impl Fallback<'_> {
         record: &mut Record,
         beside: &mut Beside,
     ) -> Result<Served, Box<AttemptReport>> {
-        let (left, before) = (self.left(record), stages.len());
+        let (arrived, before) = (record.arrived(), stages.len());
         let work = (&mut *runs, &mut *stages);
-        let (attempt, own) = match self.prepared(side, chat, work, left).await {
+        let (attempt, own) = match self.prepared(side, chat, work, arrived).await {
             Ok(prepared) => prepared,
             Err(failed) => return self.ended(side, Err(failed)),
         };
@@ -146,7 +146,7 @@ impl Fallback<'_> {
         let Some(other) = self.second(planned).await else {
             return self.ended(side, first.await);
         };
-        let Ok((attempt, own)) = self.prepared(&other, chat, (runs, stages), left).await else {
+        let Ok((attempt, own)) = self.prepared(&other, chat, (runs, stages), arrived).await else {
             stages.truncate(kept);
             return self.ended(side, first.await);
         };
@@ -207,7 +207,8 @@ impl Fallback<'_> {
 
     /// A second attempt, where the budget and the provider's credentials allow one.
     async fn second<'s>(&'s self, planned: &'s Planned) -> Option<Side<'s>> {
-        let side = self.side(planned, &[], false).await.ok()?;
+        let now = self.parts.clock.now().tick;
+        let side = self.side(planned, (&[], false), now).await.ok()?;
         self.hedges?.spend().then_some(side)
     }
 

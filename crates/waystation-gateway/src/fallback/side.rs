@@ -1,7 +1,7 @@
 //! One attempt with all that belongs to it: its credential, the request as its endpoint gets it, and
 //! what its end says of both. What is tried after it is decided elsewhere.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use waystation_core::{
     ChatRequest, CredentialId, Cx, Effort, Endpoint, ErrorType, Lease, RawJson, Run, Sent,
@@ -62,11 +62,10 @@ impl Fallback<'_> {
     pub(super) async fn side<'s>(
         &'s self,
         planned: &'s Planned,
-        used: &[CredentialId],
-        anyway: bool,
+        (used, anyway): (&[CredentialId], bool),
+        started: Tick,
     ) -> Result<Side<'s>, Option<AttemptReport>> {
         let endpoint = &planned.endpoint;
-        let started = self.parts.clock.now().tick;
         let Some(route) = self.snapshot.routes.get(&endpoint.provider) else {
             return Err(None);
         };
@@ -105,7 +104,7 @@ impl Fallback<'_> {
         side: &'s Side<'_>,
         chat: &ChatRequest,
         (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
-        left: Duration,
+        arrived: Tick,
     ) -> Result<(Attempt<'s>, ChatRequest), Failed> {
         let (endpoint, route) = (&side.planned.endpoint, side.route);
         let Ok(permit) = Arc::clone(&route.permits).try_acquire_owned() else {
@@ -116,7 +115,6 @@ impl Fallback<'_> {
             return Err(Failed::of(UpstreamError::garbage(message)));
         };
         let mut chat = self.fitted(chat, endpoint);
-        let begun = self.parts.clock.now().tick;
         let network = Patient::of(self.parts);
         for run in runs {
             let (parts, clock) = (self.parts, &*self.parts.clock);
@@ -137,7 +135,7 @@ impl Fallback<'_> {
             lease: &side.lease,
             echo: self.echo,
             now,
-            left: left.saturating_sub(now.tick.since(begun)),
+            left: self.left(arrived, now.tick),
             permit,
         };
         Ok((attempt, chat))

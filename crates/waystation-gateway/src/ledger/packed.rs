@@ -84,9 +84,14 @@ pub(super) fn hash(text: &[u8]) -> u64 {
     let sum = words.iter().fold(text.len() as u64, |sum, word| {
         mix(sum, u64::from_le_bytes(*word))
     });
-    let sum = rest
-        .iter()
-        .fold(sum, |sum, byte| mix(sum, u64::from(*byte)));
+    // The last word over again, with what follows it: one step where its bytes would take several.
+    let sum = match text.last_chunk::<8>() {
+        Some(last) if !rest.is_empty() => mix(sum, u64::from_le_bytes(*last)),
+        Some(_) => sum,
+        None => rest
+            .iter()
+            .fold(sum, |sum, byte| mix(sum, u64::from(*byte))),
+    };
     // The low bits of a product know the low bits of its factors alone.
     sum ^ (sum >> 32)
 }
@@ -112,7 +117,15 @@ impl Writer<'_> {
     ///
     /// The highest bit of a byte says that more follow: zero, which most members of most entries are,
     /// is one byte.
-    fn number(&mut self, mut number: u128) {
+    fn number(&mut self, number: u128) {
+        match u8::try_from(number) {
+            Ok(byte) if byte < 128 => self.bytes.push(byte),
+            _ => self.long(number),
+        }
+    }
+
+    /// A number of more than one byte.
+    fn long(&mut self, mut number: u128) {
         let low = |[byte, ..]: [u8; 8]| byte | 128;
         // Few are longer than a word, and words are quick.
         let mut word = loop {
@@ -231,8 +244,17 @@ macro_rules! pack_number {
     )*};
 }
 
+impl Pack for bool {
+    fn pack(&self, to: &mut Writer<'_>) {
+        to.bytes.push(u8::from(*self));
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+        Some(from.number()? == 1)
+    }
+}
+
 pack_number! {
-    bool: |flag| u128::from(*flag), |number| Some(number == 1);
     u16: |number| u128::from(*number), |number| number.try_into().ok();
     u32: |number| u128::from(*number), |number| number.try_into().ok();
     u64: |number| u128::from(*number), |number| number.try_into().ok();

@@ -60,15 +60,15 @@ impl Record {
         let first_content = self.first_content.take();
         (self.usage, self.text_bytes) = (None, 0);
         let before = self.carried.take();
-        let all = Self::together(before.as_ref(), own);
+        let all = Self::together(before.as_deref(), own);
         self.note(|entry| entry.attempts.push(attempt));
-        self.carried = Some(Carried {
+        self.carried = Some(Box::new(Carried {
             serving,
             first_content: before.map_or(first_content, |before| before.first_content),
             usage: all.usage,
             cost: all.cost,
             total: all.total,
-        });
+        }));
         Some((id, all.total))
     }
 
@@ -95,7 +95,7 @@ impl Record {
     /// What the last endpoint gave, and what those before it did. An answer that ends in an error costs
     /// nothing, whoever gave it.
     pub(super) fn with_carried(&self, own: Settled, failed: bool, entry: &mut Entry) -> Settled {
-        let mut all = Self::together(self.carried.as_ref(), own);
+        let mut all = Self::together(self.carried.as_deref(), own);
         if self.carried.is_some() && self.serving.is_none() {
             // Nobody went on behind the last one.
             entry.continued_from.pop();

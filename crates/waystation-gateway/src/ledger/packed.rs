@@ -126,7 +126,6 @@ impl Writer<'_> {
 
     /// A number of more than one byte.
     fn long(&mut self, mut number: u128) {
-        let low = |[byte, ..]: [u8; 8]| byte | 128;
         // Few are longer than a word, and words are quick.
         let mut word = loop {
             let [byte, ..] = number.to_le_bytes();
@@ -136,11 +135,20 @@ impl Writer<'_> {
             }
             number >>= 7;
         };
-        while word > 127 {
-            self.bytes.push(low(word.to_le_bytes()));
+        // Ten groups of seven bits hold one.
+        let (mut groups, mut used) = ([0_u8; 10], 0);
+        for group in &mut groups {
+            let [low, ..] = word.to_le_bytes();
             word >>= 7;
+            used += 1;
+            if word == 0 {
+                *group = low & 127;
+                break;
+            }
+            *group = low | 128;
         }
-        self.bytes.push(low(word.to_le_bytes()) & 127);
+        self.bytes
+            .extend_from_slice(groups.get(..used).unwrap_or_default());
     }
 
     /// A text, or where the segment has it already: a number whose lowest bit tells them apart.

@@ -129,4 +129,18 @@ mod tests {
         let ranked = vec![weighed("paid", 0.79, 0.1), free];
         assert_eq!(order(ranked, 0.4), ["paid", "free"]);
     }
+
+    #[test]
+    fn a_prompt_in_a_cache_keeps_the_conversations_model_further_down() {
+        let scores = [0.80, 0.79, 0.78, 0.77, 0.72];
+        let ranked: Vec<Scored> = (0..)
+            .zip(scores)
+            .map(|(at, score)| weighed(&format!("m{at}"), score, 0.0).scored)
+            .collect();
+        assert_eq!(kept(&ranked, Some("acme/m4"), false), None);
+        assert_eq!(kept(&ranked, Some("acme/m4"), true), Some(4));
+        // Among the first few it stays in any case; who is no candidate does not.
+        assert_eq!(kept(&ranked, Some("acme/m2"), false), Some(2));
+        assert_eq!(kept(&ranked, Some("acme/gone"), true), None);
+    }
 }

@@ -131,6 +131,42 @@ fn tasks_are_told_by_certain_signs() {
     assert_eq!(task("List three colours", json), "extraction");
 }
 
+/// Kinds of content, tools and length are certain, whatever the words are.
+#[test]
+fn what_is_certain_goes_before_words() {
+    let of = |change: fn(&mut Ask)| {
+        let mut ask = ask();
+        change(&mut ask);
+        let chat = ChatRequest::parse(
+            &br#"{"messages": [{"role": "user", "content": "Prove that the sum is even"}]}"#
+                .as_slice()
+                .into(),
+        );
+        Features::of(&ask, &chat.unwrap()).task
+    };
+    assert_eq!(of(|_| ()), Task::Math);
+    assert_eq!(
+        of(|ask| ask.input = ask.input.with(Modality::Image)),
+        Task::Vision
+    );
+    assert_eq!(
+        of(|ask| ask.input = ask.input.with(Modality::Audio)),
+        Task::Audio
+    );
+    assert_eq!(
+        of(|ask| ask.input = ask.input.with(Modality::Video)),
+        Task::Video
+    );
+    assert_eq!(
+        of(|ask| ask.input = ask.input.with(Modality::File)),
+        Task::Document
+    );
+    let tools = |ask: &mut Ask| ask.parameters = [Parameter::Tools].into_iter().collect();
+    assert_eq!(of(tools), Task::AgentTools);
+    let long = |ask: &mut Ask| ask.prompt_at_least = Tokens::new(40_000);
+    assert_eq!(of(long), Task::LongContext);
+}
+
 #[test]
 fn more_reasoning_asks_for_a_stronger_model() {
     let of = |members: &str| {

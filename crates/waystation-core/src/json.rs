@@ -337,6 +337,7 @@ pub struct Members<'a>(walk::Walk<'a>);
 impl<'a> Iterator for Members<'a> {
     type Item = (Key<'a>, Json<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let key = self.0.value()?.escaped()?;
         Some((Key(key), self.0.value()?))
@@ -350,6 +351,7 @@ pub struct Elements<'a>(walk::Walk<'a>);
 impl<'a> Iterator for Elements<'a> {
     type Item = Json<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.0.value()
     }

@@ -90,6 +90,8 @@ impl Answer {
             .get(at)
             .is_none_or(|choice| choice.index != index)
         {
+            // Nearly always there is one.
+            self.choices.reserve_exact(1);
             self.choices.insert(
                 at,
                 AnswerChoice {

@@ -280,8 +280,9 @@ pub(super) fn check_messages(field: &str, value: Json<'_>) -> Result<(), Invalid
 fn check_message(path: &str, message: Json<'_>) -> Result<(), InvalidRequest> {
     rules::check(path, message, Rule::Object)?;
     rules::unique_keys(path, message, MESSAGE_KEYS)?;
+    let said = Said::of(message);
     let roles = || Role::ALL.map(|(name, _)| name).join(", ");
-    let Some(role) = message.get("role") else {
+    let Some(role) = said.role else {
         return Err(InvalidRequest::new(
             path,
             format!("expected a role: one of {}", roles()),
@@ -295,7 +296,7 @@ fn check_message(path: &str, message: Json<'_>) -> Result<(), InvalidRequest> {
             role,
         ));
     };
-    let content = message.get("content").filter(|content| !content.is_null());
+    let content = said.content.filter(|content| !content.is_null());
     match content.map(|content| (content, content.kind())) {
         Some((_, Kind::String)) => {}
         Some((list, Kind::Array)) => check_parts(&format!("{path}.content"), list)?,
@@ -311,17 +312,41 @@ fn check_message(path: &str, message: Json<'_>) -> Result<(), InvalidRequest> {
         None => return Err(InvalidRequest::new(format!("{path}.content"), "is missing")),
     }
     if role == Role::Tool {
-        let id = message
-            .get("tool_call_id")
-            .filter(|id| id.kind() == Kind::String);
+        let id = said.tool_call_id.filter(|id| id.kind() == Kind::String);
         if id.is_none() {
             let message = "expected the id of the tool call that this answers";
             return Err(InvalidRequest::new(format!("{path}.tool_call_id"), message));
         }
     }
-    match message.get("tool_calls").filter(|calls| !calls.is_null()) {
+    match said.tool_calls.filter(|calls| !calls.is_null()) {
         Some(calls) => check_tool_calls(&format!("{path}.tool_calls"), calls),
         None => Ok(()),
+    }
+}
+
+/// The members of a message that are checked, found in one walk. None of them is there twice.
+#[derive(Default)]
+struct Said<'a> {
+    role: Option<Json<'a>>,
+    content: Option<Json<'a>>,
+    tool_call_id: Option<Json<'a>>,
+    tool_calls: Option<Json<'a>>,
+}
+
+impl<'a> Said<'a> {
+    fn of(message: Json<'a>) -> Self {
+        let mut said = Self::default();
+        for (key, value) in message.members() {
+            let slot = match () {
+                () if key.is("role") => &mut said.role,
+                () if key.is("content") => &mut said.content,
+                () if key.is("tool_call_id") => &mut said.tool_call_id,
+                () if key.is("tool_calls") => &mut said.tool_calls,
+                () => continue,
+            };
+            *slot = Some(value);
+        }
+        said
     }
 }
 

@@ -208,10 +208,12 @@ impl ChatRequest {
 
     /// The messages.
     pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
-        self.get("messages")
-            .into_iter()
-            .flat_map(Json::elements)
-            .filter_map(Message::of)
+        self.each_message().filter_map(Message::of)
+    }
+
+    /// The same, for what does not ask who speaks.
+    fn each_message(&self) -> impl Iterator<Item = Json<'_>> {
+        self.get("messages").into_iter().flat_map(Json::elements)
     }
 
     /// The tools, each as it came.
@@ -269,15 +271,16 @@ impl ChatRequest {
     #[must_use]
     pub fn input_modalities(&self) -> Modalities {
         let mut found = Modalities::TEXT;
-        for part in self
-            .messages()
-            .flat_map(|message| message.content().parts())
+        let contents = self.each_message().filter_map(|json| json.get("content"));
+        for kind in contents
+            .flat_map(Json::elements)
+            .filter_map(|part| part.get("type"))
         {
-            found = match &*part.kind() {
-                "image_url" => found.with(Modality::Image),
-                "input_audio" => found.with(Modality::Audio),
-                "video_url" | "input_video" => found.with(Modality::Video),
-                "file" => found.with(Modality::File),
+            found = match kind.string().as_deref() {
+                Some("image_url") => found.with(Modality::Image),
+                Some("input_audio") => found.with(Modality::Audio),
+                Some("video_url" | "input_video") => found.with(Modality::Video),
+                Some("file") => found.with(Modality::File),
                 _ => found,
             };
         }
@@ -300,8 +303,8 @@ impl ChatRequest {
     #[must_use]
     pub fn prompt_bytes(&self) -> u64 {
         let mut bytes = 0;
-        for message in self.messages() {
-            for (key, value) in message.json().members() {
+        for message in self.each_message() {
+            for (key, value) in message.members() {
                 bytes += match value.kind() {
                     Kind::Array if key.is("content") => value
                         .elements()
@@ -322,7 +325,8 @@ impl ChatRequest {
     /// Whether the conversation ends with words of the assistant that the model is to continue.
     #[must_use]
     pub fn has_prefill(&self) -> bool {
-        self.messages().last().is_some_and(|message| {
+        let last = self.each_message().last().and_then(Message::of);
+        last.is_some_and(|message| {
             message.role() == Role::Assistant && message.tool_calls().next().is_none()
         })
     }

@@ -18,6 +18,21 @@ pub(super) struct Marks {
 // === impl Marks ===
 
 impl Marks {
+    /// Those of a block of plain text.
+    pub(super) const NONE: Self = Self {
+        special: 0,
+        high: 0,
+    };
+
+    /// What either of two blocks holds.
+    #[inline]
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self {
+            special: self.special | other.special,
+            high: self.high | other.high,
+        }
+    }
+
     /// Those of a whole block.
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {

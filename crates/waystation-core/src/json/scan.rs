@@ -82,6 +82,56 @@ pub(super) fn end_of_string(bytes: &[u8], start: usize) -> Option<usize> {
     scan.at.checked_sub(1)
 }
 
+/// Whether `letter` makes an escape with nothing but the backslash before it.
+#[inline]
+fn is_simple(letter: u8) -> bool {
+    const SIMPLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let letters = *br#""\/bfnrt"#;
+        let mut at = 0;
+        while at < letters.len() {
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "checked by the compiler: this runs at build"
+            )]
+            {
+                table[letters[at] as usize] = true;
+            }
+            at += 1;
+        }
+        table
+    };
+    SIMPLE.get(usize::from(letter)) == Some(&true)
+}
+
+/// The length of the plain run at the front of `text`, as far as whole blocks go, and what in it is beyond
+/// ASCII. Long ones go four blocks at a time.
+#[inline]
+fn long_run(text: &[u8]) -> (usize, u32) {
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    // Where escapes are frequent, looking at four in vain would cost more than it saves.
+    match blocks.first().map(Marks::of) {
+        Some(marks) if marks.special == 0 => {
+            let (length, high) = four_at_a_time(blocks.get(1..).unwrap_or_default());
+            (BLOCK + length, high | marks.high)
+        }
+        _ => (0, 0),
+    }
+}
+
+fn four_at_a_time(blocks: &[[u8; BLOCK]]) -> (usize, u32) {
+    let (fours, _) = blocks.as_chunks::<4>();
+    let mut high = 0;
+    for (number, four) in fours.iter().enumerate() {
+        let all = four.iter().map(Marks::of).fold(Marks::NONE, Marks::or);
+        if all.special != 0 {
+            return (number * 4 * BLOCK, high);
+        }
+        high |= all.high;
+    }
+    (fours.len() * 4 * BLOCK, high)
+}
+
 struct Scan<'a, 'n> {
     bytes: &'a [u8],
     at: usize,
@@ -278,10 +328,8 @@ impl<'a> Scan<'a, '_> {
     /// From the inside of a string to behind its closing quote.
     #[inline(never)]
     fn closing_quote(&mut self) -> Result<(), ScanError> {
-        let start = self.at;
-        let mut high = 0;
+        let (start, mut begin, mut high) = (self.at, self.at, 0);
         loop {
-            let begin = self.at;
             let rest = self.bytes.get(begin..).unwrap_or_default();
             let marks = match rest.first_chunk::<BLOCK>() {
                 Some(block) => Marks::of(block),
@@ -289,20 +337,26 @@ impl<'a> Scan<'a, '_> {
                 None => Marks::of_tail(rest),
             };
             high |= marks.high;
-            self.at = begin + rest.len().min(BLOCK);
+            // Where the next block begins: behind an escape that reaches into it.
+            let mut next = begin + rest.len().min(BLOCK);
             let mut special = marks.special;
             while special != 0 {
-                let at = begin + special.trailing_zeros() as usize;
-                match self.bytes.get(at) {
-                    Some(b'"') => {
+                let offset = special.trailing_zeros();
+                let at = begin + offset as usize;
+                match (self.bytes.get(at), self.bytes.get(at + 1)) {
+                    (Some(b'\\'), Some(letter)) if is_simple(*letter) => {
+                        next = next.max(at + 2);
+                        special &= !(0b11 << offset);
+                    }
+                    (Some(b'\\'), _) => {
+                        let behind = self.escape(at + 1)?;
+                        next = next.max(behind);
+                        let seen = u32::try_from(behind - begin).unwrap_or(u32::MAX);
+                        special &= u32::MAX.checked_shl(seen).unwrap_or_default();
+                    }
+                    (Some(b'"'), _) => {
                         self.at = at + 1;
                         return self.utf8(start, at, high);
-                    }
-                    Some(b'\\') => {
-                        let next = self.escape(at + 1)?;
-                        self.at = self.at.max(next);
-                        let seen = u32::try_from(next - begin).unwrap_or(u32::MAX);
-                        special &= u32::MAX.checked_shl(seen).unwrap_or_default();
                     }
                     _ => {
                         self.at = at;
@@ -310,6 +364,11 @@ impl<'a> Scan<'a, '_> {
                     }
                 }
             }
+            if marks.special == 0 {
+                let (length, more) = long_run(rest.get(BLOCK..).unwrap_or_default());
+                (next, high) = (next + length, high | more);
+            }
+            begin = next;
         }
     }
 
@@ -329,16 +388,11 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
-    /// The place behind the escape whose backslash stands before `at`.
-    #[inline]
+    /// The place behind the longer escape whose backslash stands before `at`.
     fn escape(&mut self, at: usize) -> Result<usize, ScanError> {
-        match self.bytes.get(at) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => return Ok(at + 1),
-            Some(b'u') => {}
-            _ => {
-                self.at = at;
-                return self.expected("a JSON escape");
-            }
+        if self.bytes.get(at) != Some(&b'u') {
+            self.at = at;
+            return self.expected("a JSON escape");
         }
         for at in at + 1..at + 5 {
             if !self.bytes.get(at).is_some_and(u8::is_ascii_hexdigit) {

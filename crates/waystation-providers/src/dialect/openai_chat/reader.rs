@@ -224,10 +224,13 @@ impl Reader for ChatReader {
         }
         let kind = head.headers.get(CONTENT_TYPE);
         if let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) {
-            let kind = kind.trim_start().to_ascii_lowercase();
-            let stream = if kind.starts_with("text/event-stream") {
+            let is = |known: &str| {
+                let begin = kind.trim_start().get(..known.len());
+                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(known))
+            };
+            let stream = if is("text/event-stream") {
                 true
-            } else if kind.starts_with("application/json") {
+            } else if is("application/json") {
                 false
             } else {
                 return Ok(());

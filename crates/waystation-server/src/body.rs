@@ -57,6 +57,9 @@ const PIECE: usize = 1024;
 /// Smaller bodies are copied out of what they were read into.
 const SMALL: usize = 4 * 1024;
 
+/// How many bytes a body may have memory for before they have come.
+const GREAT: usize = 1024 * 1024;
+
 /// How much of a body that is too large is still read, and thrown away, before it is refused: a
 /// client that is cut off while it sends never sees the reason.
 const PATIENCE: usize = 2;
@@ -118,6 +121,7 @@ where
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     let mut seen = 0_usize;
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     loop {
         let frame = tokio::select! {
             biased;
@@ -149,7 +153,9 @@ where
             None if rest.is_empty() => first = Some(data),
             _ => {
                 if let Some(first) = first.take() {
-                    rest.reserve(first.len() + data.len());
+                    // At once what it says it is, so that nothing is moved while it grows.
+                    let room = announced.min(limit).min(GREAT);
+                    rest.reserve(room.max(first.len() + data.len()));
                     rest.extend_from_slice(&first);
                 }
                 rest.extend_from_slice(&data);

@@ -15,24 +15,51 @@ pub(super) struct Marks {
     pub(super) high: u32,
 }
 
+/// How many bytes of a long string are looked at at once.
+pub(super) const WIDE: usize = 4 * BLOCK;
+
+/// What [`WIDE`] bytes hold: looked at in one go, so that no byte of a text with many escapes is looked at
+/// twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WideMarks {
+    /// Quotes, backslashes and control characters. Bit `n` stands for byte `n`.
+    pub(super) special: u64,
+    /// Not 0 when a byte is beyond ASCII.
+    pub(super) high: u32,
+}
+
+// === impl WideMarks ===
+
+impl WideMarks {
+    /// Those of a whole piece.
+    #[inline]
+    pub(super) fn of(piece: &[u8; WIDE]) -> Self {
+        let (blocks, _) = piece.as_chunks::<BLOCK>();
+        let mut marks = Self {
+            special: 0,
+            high: 0,
+        };
+        for block in blocks.iter().rev() {
+            let Marks { special, high } = Marks::of(block);
+            marks.special = marks.special << BLOCK | u64::from(special);
+            marks.high |= high;
+        }
+        marks
+    }
+
+    /// Those of what is left of a text, when that is less than a piece.
+    pub(super) fn of_tail(tail: &[u8]) -> Self {
+        let mut piece = [b' '; WIDE];
+        if let Some(front) = piece.get_mut(..tail.len()) {
+            front.copy_from_slice(tail);
+        }
+        Self::of(&piece)
+    }
+}
+
 // === impl Marks ===
 
 impl Marks {
-    /// Those of a block of plain text.
-    pub(super) const NONE: Self = Self {
-        special: 0,
-        high: 0,
-    };
-
-    /// What either of two blocks holds.
-    #[inline]
-    pub(super) const fn or(self, other: Self) -> Self {
-        Self {
-            special: self.special | other.special,
-            high: self.high | other.high,
-        }
-    }
-
     /// Those of a whole block.
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
@@ -104,6 +131,17 @@ mod tests {
                 high: mark(|byte| byte >= 0x80),
             };
             prop_assert_eq!(Marks::of(&block), one_by_one);
+        }
+
+        #[test]
+        fn a_piece_is_its_blocks(text in prop::collection::vec(any::<u8>(), 0..=WIDE)) {
+            let marks = WideMarks::of_tail(&text);
+            for (at, byte) in text.iter().enumerate() {
+                let special = *byte < 0x20 || matches!(byte, b'"' | b'\\');
+                prop_assert_eq!(marks.special >> at & 1 == 1, special);
+            }
+            prop_assert!((text.len()..WIDE).all(|at| marks.special >> at & 1 == 0));
+            prop_assert_eq!(marks.high != 0, !text.is_ascii());
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! The checking pass. No recursion, no allocation: open brackets are bits.
 
 use super::{
-    block::{BLOCK, Marks},
+    block::{BLOCK, Marks, WIDE, WideMarks},
     outline::Outline,
 };
 
@@ -102,34 +102,6 @@ fn is_simple(letter: u8) -> bool {
         table
     };
     SIMPLE.get(usize::from(letter)) == Some(&true)
-}
-
-/// The length of the plain run at the front of `text`, as far as whole blocks go, and what in it is beyond
-/// ASCII. Long ones go four blocks at a time.
-#[inline]
-fn long_run(text: &[u8]) -> (usize, u32) {
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    // Where escapes are frequent, looking at four in vain would cost more than it saves.
-    match blocks.first().map(Marks::of) {
-        Some(marks) if marks.special == 0 => {
-            let (length, high) = four_at_a_time(blocks.get(1..).unwrap_or_default());
-            (BLOCK + length, high | marks.high)
-        }
-        _ => (0, 0),
-    }
-}
-
-fn four_at_a_time(blocks: &[[u8; BLOCK]]) -> (usize, u32) {
-    let (fours, _) = blocks.as_chunks::<4>();
-    let mut high = 0;
-    for (number, four) in fours.iter().enumerate() {
-        let all = four.iter().map(Marks::of).fold(Marks::NONE, Marks::or);
-        if all.special != 0 {
-            return (number * 4 * BLOCK, high);
-        }
-        high |= all.high;
-    }
-    (fours.len() * 4 * BLOCK, high)
 }
 
 struct Scan<'a, 'n> {
@@ -329,30 +301,24 @@ impl<'a> Scan<'a, '_> {
     #[inline(never)]
     fn closing_quote(&mut self) -> Result<(), ScanError> {
         let (start, mut begin, mut high) = (self.at, self.at, 0);
-        loop {
-            let rest = self.bytes.get(begin..).unwrap_or_default();
-            let marks = match rest.first_chunk::<BLOCK>() {
-                Some(block) => Marks::of(block),
-                None if rest.is_empty() => return Err(ScanError::Ends { at: begin }),
-                None => Marks::of_tail(rest),
+        // How far an escape reaches into the next piece.
+        let mut reach = 0;
+        while let Some(rest) = self.bytes.get(begin..).filter(|rest| !rest.is_empty()) {
+            let marks = match rest.first_chunk::<WIDE>() {
+                Some(piece) => WideMarks::of(piece),
+                None => WideMarks::of_tail(rest),
             };
             high |= marks.high;
-            // Where the next block begins: behind an escape that reaches into it.
-            let mut next = begin + rest.len().min(BLOCK);
-            let mut special = marks.special;
+            let mut special = marks.special & u64::MAX.checked_shl(reach).unwrap_or_default();
+            reach = reach.saturating_sub(64);
             while special != 0 {
                 let offset = special.trailing_zeros();
                 let at = begin + offset as usize;
-                match (self.bytes.get(at), self.bytes.get(at + 1)) {
-                    (Some(b'\\'), Some(letter)) if is_simple(*letter) => {
-                        next = next.max(at + 2);
-                        special &= !(0b11 << offset);
-                    }
+                let behind = match (self.bytes.get(at), self.bytes.get(at + 1)) {
+                    (Some(b'\\'), Some(letter)) if is_simple(*letter) => offset + 2,
                     (Some(b'\\'), _) => {
-                        let behind = self.escape(at + 1)?;
-                        next = next.max(behind);
-                        let seen = u32::try_from(behind - begin).unwrap_or(u32::MAX);
-                        special &= u32::MAX.checked_shl(seen).unwrap_or_default();
+                        self.escape(at + 1)?;
+                        offset + 6
                     }
                     (Some(b'"'), _) => {
                         self.at = at + 1;
@@ -362,14 +328,15 @@ impl<'a> Scan<'a, '_> {
                         self.at = at;
                         return self.expected("an escaped control character");
                     }
-                }
+                };
+                special &= u64::MAX.checked_shl(behind).unwrap_or_default();
+                reach = reach.max(behind.saturating_sub(64));
             }
-            if marks.special == 0 {
-                let (length, more) = long_run(rest.get(BLOCK..).unwrap_or_default());
-                (next, high) = (next + length, high | more);
-            }
-            begin = next;
+            begin += WIDE;
         }
+        Err(ScanError::Ends {
+            at: self.bytes.len(),
+        })
     }
 
     /// Whether the string from `start` to before `end` is UTF-8, which is not asked where nothing in it,
@@ -388,8 +355,8 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
-    /// The place behind the longer escape whose backslash stands before `at`.
-    fn escape(&mut self, at: usize) -> Result<usize, ScanError> {
+    /// Checks the longer escape whose backslash stands before `at`: six bytes with it.
+    fn escape(&mut self, at: usize) -> Result<(), ScanError> {
         if self.bytes.get(at) != Some(&b'u') {
             self.at = at;
             return self.expected("a JSON escape");
@@ -400,7 +367,7 @@ impl<'a> Scan<'a, '_> {
                 return self.expected("four hexadecimal digits");
             }
         }
-        Ok(at + 5)
+        Ok(())
     }
 
     fn number(&mut self) -> Result<(), ScanError> {

@@ -373,6 +373,13 @@ async fn an_end_without_a_reason_is_an_error_or_somebody_elses_turn_on_every_wir
     }
 }
 
+/// The pieces of a stream, with all of `noise` before each.
+fn before_each(pieces: &[Bytes], noise: [&'static str; 3]) -> Vec<Bytes> {
+    let noise = noise.map(|text| Bytes::from_static(text.as_bytes()));
+    let with = |piece: &Bytes| noise.iter().chain([piece]).cloned().collect::<Vec<_>>();
+    pieces.iter().flat_map(with).collect()
+}
+
 /// Statement 26, on the wires that have comments.
 #[tokio::test(start_paused = true)]
 async fn comments_of_no_wire_are_relayed() {
@@ -387,11 +394,10 @@ async fn comments_of_no_wire_are_relayed() {
                 ":\n\n",
                 ": data: {\"x\": 1}\n\n",
             ];
-            let noise = move || noise.map(|line| Bytes::from_static(line.as_bytes()));
-            let with = pieces
-                .into_iter()
-                .flat_map(move |piece| noise().into_iter().chain([piece]));
-            with.chain(noise()).collect()
+            let behind = noise.map(|line| Bytes::from_static(line.as_bytes()));
+            let mut with = before_each(&pieces, noise);
+            with.extend(behind);
+            with
         });
         let got = noisy.streamed(json!({})).await;
         assert_eq!(got.content(), plain.content(), "{wire:?}");
@@ -415,11 +421,7 @@ async fn unknown_events_of_no_wire_change_anything() {
                 "event: surprise\ndata: {\"type\": \"surprise\", \"x\": [1, {\"text\": \"no\"}]}\n\n",
                 "data: {\"surprise\": {\"content\": \"no\"}}\n\n",
             ];
-            let noise = move || noise.map(|event| Bytes::from_static(event.as_bytes()));
-            let with = pieces
-                .into_iter()
-                .flat_map(move |piece| noise().into_iter().chain([piece]));
-            with.collect()
+            before_each(&pieces, noise)
         });
         let got = noisy.streamed(json!({})).await;
         assert_eq!(got.content(), plain.content(), "{wire:?}");

@@ -125,6 +125,13 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Whether a value inside this one, however deep, may open with `bracket`: `false` is certain. Known
+    /// from the outline; without one everything may be.
+    pub(crate) fn may_hold(self, bracket: u8) -> bool {
+        let inside = self.place.inside();
+        inside.is_none_or(|steps| steps.any_begins_with(bracket, self.text))
+    }
+
     /// A checked text of which nothing more is known.
     fn plain(text: &'a [u8]) -> Self {
         Self {

@@ -24,7 +24,15 @@ macro_rules! parameters {
             /// The parameter called `text`.
             #[must_use]
             pub fn named(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$name),)* _ => None }
+                Self::of_bytes(text.as_bytes())
+            }
+
+            /// The same, where nobody knows yet that it is a text.
+            pub(crate) fn of_bytes(text: &[u8]) -> Option<Self> {
+                $(if text == $text.as_bytes() {
+                    return Some(Self::$name);
+                })*
+                None
             }
         }
     };

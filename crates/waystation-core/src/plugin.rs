@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ChatEvent, ChatRequest, Clock, Endpoint, ErrorType, InvalidRequest, PluginId, RawJson, Sandbox,
-    TokenCounter, Transport, Usd, ask::AskHints,
+    ChatEvent, ChatRequest, Clock, Endpoint, ErrorType, InvalidRequest, Json, PluginId, RawJson,
+    Sandbox, TokenCounter, Transport, Usd, ask::AskHints,
 };
 
 /// A plugin, registered once.
@@ -222,6 +222,30 @@ pub struct Spent {
 pub struct Options {
     /// The request's entry, `id` and `enabled` included.
     pub entry: RawJson,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// The option of that name.
+    ///
+    /// ```
+    /// use waystation_core::{Options, RawJson};
+    ///
+    /// let entry = RawJson::parse(&r#"{"id":"web","engine":"exa"}"#.into())?;
+    /// assert!(Options { entry }.get("engine").is_some_and(|engine| engine.is("exa")));
+    /// # Ok::<(), waystation_core::ScanError>(())
+    /// ```
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Json<'_>> {
+        let entry = self.entry.bytes();
+        // Nearly always the entry says nothing but whose it is.
+        let bare = entry.starts_with(br#"{"id":"#) && !entry.contains(&b',');
+        if bare && key != "id" {
+            return None;
+        }
+        self.entry.json().get(key)
+    }
 }
 
 /// What a plugin may use while it works.

@@ -168,9 +168,9 @@ impl Attempt<'_> {
         };
         let (events, rest) = if chat.stream() {
             let patience = Patience::of(chat, self.thinks, timeouts);
-            reading
-                .streamed(sending, timeouts, (patience, self.permit))
-                .await?
+            let streamed = reading.streamed(sending, timeouts, (patience, self.permit));
+            // On the heap: whole replies need none of it, and a stream is not begun as often as read.
+            Box::pin(streamed).await?
         } else {
             let limit = timeouts.whole.min(self.left);
             match timeout(limit, reading.whole(sending)).await {

@@ -43,6 +43,10 @@ impl ToolCalls {
 
     /// These functions are offered too.
     pub(crate) fn offer<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        let mut names = names.peekable();
+        if names.peek().is_none() {
+            return;
+        }
         let offered = self.offered.iter().flat_map(|names| names.iter().cloned());
         let offered: Vec<String> = offered.chain(names.map(str::to_owned)).collect();
         self.offered = (!offered.is_empty()).then(|| offered.into());

@@ -1,5 +1,7 @@
 //! The spine: one chat request, from its arrival to a committed reply.
 
+mod route;
+
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -8,30 +10,22 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use waystation_core::{
-    Ask, AskHints, ChatRequest, Clock, Cx, EndpointId, Entry, GenerationId, Json, Ledger, ModelId,
-    ModelRef, OutputStage, Run, Sandbox, Seed, StageReport, TokenCounter, Tokens, Transport,
-    UnixMs,
+    ChatRequest, Clock, EndpointId, Entry, GenerationId, Json, Ledger, ModelId, ModelRef, Now, Run,
+    Sandbox, TokenCounter, Tokens, Transport, UnixMs,
 };
-use waystation_router::{
-    Conversation, DecisionRecord, HealthTable, NoRoute, Plan, StickyTable, World,
-};
+use waystation_router::{Conversation, HealthTable, StickyTable, World};
 
 use crate::{
     Codecs, GatewayError, Reply, Snapshot,
-    attempt::Committed,
     continuation::Continuation,
     echo::Echo,
-    fallback::{
-        Fallback,
-        hedge::{Hedges, Wishes},
-    },
-    plugin_runs::{self, Patient},
-    rank,
+    fallback::{Fallback, hedge::Hedges},
+    plugin_runs,
     rest::Rests,
-    settle::Record,
-    steps::{self, Budget, Done, Shown, Steps, Tools, Turn},
-    stream::Opening,
+    settle::{Around, Record},
+    steps::{Budget, Done, Steps, Tools, Turn},
 };
+use route::Routed;
 
 /// Runs chat requests.
 ///
@@ -47,6 +41,8 @@ pub struct Gateway {
     rests: Arc<Rests>,
     /// What may be spent on second attempts.
     hedges: Hedges,
+    /// What records tell of their requests.
+    around: Arc<Around>,
 }
 
 /// What a gateway is composed of.
@@ -74,8 +70,10 @@ pub struct Parts {
 /// What a record keeps of who asked.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
-    /// The generation's id, where it had to be known before; see [`Gateway::generation_id`].
+    /// The generation's id, where it had to be known before; see [`Gateway::arrival`].
     pub generation: Option<GenerationId>,
+    /// When the request came, where somebody has looked at the clock for it.
+    pub arrived: Option<Now>,
     /// The client key's name.
     pub key: Option<Arc<str>>,
     /// The request's id.
@@ -89,20 +87,6 @@ pub struct Caller {
     /// Filled in as soon as the request is routed, or cannot be: what the client should know of that,
     /// a sentence each.
     pub notes: Arc<OnceLock<Vec<String>>>,
-}
-
-/// A request whose plugins have prepared it.
-struct Prepared {
-    /// The request as the plugins leave it.
-    chat: ChatRequest,
-    /// What they ask of the endpoint.
-    hints: AskHints,
-    /// The runs, for attempts and for the reply.
-    runs: Vec<Box<dyn Run>>,
-    /// What they did so far.
-    stages: Vec<StageReport>,
-    /// The tools that the gateway runs.
-    tools: Tools,
 }
 
 /// Lets the speeds that the catalogue states stand in for measurements.
@@ -119,14 +103,23 @@ impl Gateway {
     pub fn new(parts: Parts, snapshot: Arc<Snapshot>) -> Self {
         let health = Arc::new(HealthTable::default());
         expect(&health, &snapshot);
+        let sticky = Arc::new(StickyTable::default());
+        let around = Around {
+            clock: Arc::clone(&parts.clock),
+            ledger: Arc::clone(&parts.ledger),
+            health: Arc::clone(&health),
+            sticky: Arc::clone(&sticky),
+            tokens: Arc::clone(&parts.tokens),
+        };
         Self {
             parts,
             snapshot: ArcSwap::new(snapshot),
             health,
-            sticky: Arc::new(StickyTable::default()),
+            sticky,
             picks: StickyTable::default(),
             rests: Arc::default(),
             hedges: Hedges::default(),
+            around: Arc::new(around),
         }
     }
 
@@ -174,14 +167,21 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayError`]; nothing has been shown to the client then.
-    pub async fn chat(&self, chat: ChatRequest, caller: Caller) -> Result<Reply, GatewayError> {
+    pub async fn chat(
+        &self,
+        chat: ChatRequest,
+        caller: Caller,
+    ) -> Result<Box<Reply>, GatewayError> {
         let snapshot = self.snapshot();
         let notes = Arc::clone(&caller.notes);
         let mut record = self.open(&chat, caller, &snapshot);
         // On the heap: a future of this size must not move with everything that waits for it.
         let run = Box::pin(self.run(&snapshot, chat, (&mut record, &notes)));
         match run.await {
-            Ok((opening, committed, output)) => Ok(Reply::new(opening, committed, output, record)),
+            Ok(mut reply) => {
+                reply.keep(record);
+                Ok(reply)
+            }
             Err(error) => {
                 record.fail(error.kind());
                 Err(error)
@@ -189,50 +189,37 @@ impl Gateway {
         }
     }
 
-    /// From the request to a committed reply. Reads top to bottom.
+    /// From the request to a committed reply, which lacks its record. Reads top to bottom.
     async fn run(
         &self,
         snapshot: &Arc<Snapshot>,
         chat: ChatRequest,
         (record, notes): (&mut Record, &OnceLock<Vec<String>>),
-    ) -> Result<(Opening, Committed, Vec<Box<dyn OutputStage>>), GatewayError> {
-        let retries = &snapshot.settings.retries;
-        let wishes = Wishes::of(&chat, retries)?;
-        let hedges = (wishes.hedge && chat.stream()).then_some(&self.hedges);
-        hedges.iter().for_each(|hedges| hedges.earn());
-        let mut prepared = self.prepare(snapshot, chat).await?;
-        record.offer(prepared.tools.iter().map(|tool| &*tool.name));
-        let mut ask = self.ask(snapshot, &prepared)?;
-        record.recall(&mut ask);
-        let chosen = self.choose(snapshot, &mut prepared, &mut ask, record).await;
-        record.expect_prompt(&ask);
-        let may_repeat = ask.wishes.allow_fallbacks != Some(false);
-        let mut planned = self.plan(snapshot, &ask, record.seed());
-        steps::warn(&mut planned, &prepared.tools);
-        let planned_now = planned.as_mut().ok().filter(|_| may_repeat);
-        let continues =
-            planned_now.is_some_and(|(plan, _)| wishes.continues(&prepared.chat, plan, snapshot));
-        let trace = planned.as_ref().map(|(plan, _)| &plan.trace);
-        let trace = trace.unwrap_or_else(|none| &none.trace);
-        // Nobody else fills it in.
-        let _ = notes.set(trace.notes.clone());
-        let (mut plan, decision) = planned.map_err(plugin_runs::unrouted(&prepared.runs))?;
-        record.note(|entry| entry.decision = Some(decision));
-        plugin_runs::permit(&mut plan, &prepared.runs)?;
-        let (parts, health) = (&self.parts, &*self.health);
+    ) -> Result<Box<Reply>, GatewayError> {
+        let Routed {
+            mut prepared,
+            plan,
+            decided,
+            prompt,
+            may_repeat,
+            hedges,
+            continues,
+            chosen,
+        } = self.route(snapshot, chat, (&mut *record, notes)).await?;
         let echo = Echo::of(&prepared.chat);
         let fallback = Fallback {
-            parts,
+            parts: &self.parts,
             snapshot,
-            health,
+            health: &self.health,
             rests: (&self.rests, self.rests.known()),
             plan: &plan,
-            prompt: ask.prompt_estimate,
+            prompt,
             may_repeat,
             whole: !prepared.chat.stream(),
-            hedges: hedges.filter(|_| may_repeat),
-            most: retries.max_attempts,
+            hedges: hedges.then_some(&self.hedges),
+            most: snapshot.settings.retries.max_attempts,
             echo: &echo,
+            now: Some(decided),
         };
         let (chat, runs) = (&prepared.chat, &mut prepared.runs);
         let served = fallback.run(chat, runs, &mut prepared.stages, record).await;
@@ -244,27 +231,17 @@ impl Gateway {
             Err(error) => return Err(error.of_plan(plan).with_salvage(&prepared.runs)),
         };
         self.remember(chosen.as_ref(), &served.endpoint);
-        let work = (prepared.chat, prepared.runs, ask.prompt_estimate);
+        let work = (prepared.chat, prepared.runs, prompt);
         let (continuation, steps) = match &prepared.tools {
             none if none.is_empty() => (continues.then(|| self.continuation(snapshot, work)), None),
             tools => (None, Some(self.steps(snapshot, work, tools, may_repeat)?)),
         };
-        let opening = Opening {
-            id: record.id(),
-            created: record.created(),
-            model: served.model,
-            provider: served.provider,
-            strategy: plan.strategy,
-            simulated: snapshot.settings.simulated,
-            warnings: plan.trace.notes.clone(),
-            stages: prepared.stages,
-            plan,
-            endpoint: served.endpoint,
-            continuation,
-            steps,
-            echoes: echo.take(),
-        };
-        Ok((opening, served.committed, output))
+        let mut reply = Reply::of(*served, plan, record);
+        reply.simulated = snapshot.settings.simulated;
+        (reply.stages, reply.echoes) = (prepared.stages, echo.take());
+        reply.goes_through(output);
+        reply.may_go_on(continuation, steps);
+        Ok(reply)
     }
 
     /// What is kept to go on with the answer when it calls tools of the gateway's.
@@ -309,26 +286,6 @@ impl Gateway {
         })
     }
 
-    /// Asks the auto router where it is wanted; gives the conversation whose model it then chose.
-    ///
-    /// What it says of the choice goes before what plugins did, as the first stage of the pipeline.
-    async fn choose(
-        &self,
-        snapshot: &Snapshot,
-        prepared: &mut Prepared,
-        ask: &mut Ask,
-        record: &mut Record,
-    ) -> Option<Conversation> {
-        let conversation = record.sticky.as_ref();
-        let conversation = conversation.map(|(_, conversation)| conversation.clone());
-        let about = (ask, conversation.as_ref());
-        let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await?;
-        let choice = asked.stage.as_ref().and_then(|stage| stage.data.clone());
-        prepared.stages.splice(0..0, asked.stage);
-        record.note(|entry| (entry.router, entry.choice) = (Some(asked.router), choice));
-        conversation
-    }
-
     /// Remembers who answers a conversation whose model was chosen, from the first content on.
     fn remember(&self, conversation: Option<&Conversation>, endpoint: &EndpointId) {
         if let Some(conversation) = conversation {
@@ -337,10 +294,12 @@ impl Gateway {
         }
     }
 
-    /// A new id, for a caller who has to name the generation before it is there.
+    /// A new id, for a caller who has to name the generation before it is there, and the time that it
+    /// was made at.
     #[must_use]
-    pub fn generation_id(&self) -> GenerationId {
-        self.generation_at(self.parts.clock.now().unix)
+    pub fn arrival(&self) -> (GenerationId, Now) {
+        let now = self.parts.clock.now();
+        (self.generation_at(now.unix), now)
     }
 
     /// A new id of what was asked at that time.
@@ -350,8 +309,8 @@ impl Gateway {
     }
 
     /// Opens the record of a request.
-    fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Snapshot) -> Box<Record> {
-        let now = self.parts.clock.now();
+    fn open(&self, chat: &ChatRequest, caller: Caller, snapshot: &Arc<Snapshot>) -> Box<Record> {
+        let now = caller.arrived.unwrap_or_else(|| self.parts.clock.now());
         let id = caller.generation.clone();
         let id = id.unwrap_or_else(|| self.generation_at(now.unix));
         let requested = chat
@@ -359,7 +318,7 @@ impl Gateway {
             .or_else(|| chat.models().next())
             .unwrap_or_default();
         let conversation = Self::conversation(chat, &caller, &requested);
-        let mut entry = Entry::new(id, now.unix, requested.into_owned());
+        let mut entry = Box::new(Entry::new(id, now.unix, requested.into_owned()));
         entry.key = caller.key;
         entry.request_id = caller.request_id;
         let session = chat.get("session_id").and_then(Json::string);
@@ -369,80 +328,24 @@ impl Gateway {
         entry.user_agent = caller.user_agent;
         entry.streamed = chat.stream();
         entry.seed = (self.parts.chance)();
-        let (clock, ledger) = (
-            Arc::clone(&self.parts.clock),
-            Arc::clone(&self.parts.ledger),
-        );
-        let mut record = Record::open(
-            (entry, now.tick),
-            (clock, ledger),
-            Arc::clone(&self.health),
-            snapshot.settings.simulated,
-        );
+        let mut record = Record::open((entry, now.tick), &self.around, snapshot, conversation);
         record.watch(chat);
-        let credentials = Arc::clone(&snapshot.credentials);
-        record.tell(credentials, Arc::clone(&self.parts.tokens));
-        if let Some(conversation) = conversation {
-            record.stick(Arc::clone(&self.sticky), conversation);
-        }
         record
     }
 
     /// The conversation that the request belongs to, among those of its client about its model.
     fn conversation(chat: &ChatRequest, caller: &Caller, requested: &str) -> Option<Conversation> {
-        let model = requested.parse().ok().and_then(|read: ModelRef| read.name);
-        let model = model.as_ref().map_or(requested, ModelId::as_str);
+        // Nearly always it is the model's name and nothing more.
+        let name = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/');
+        let read = || requested.parse().ok().and_then(|read: ModelRef| read.name);
+        let read = if requested.bytes().all(name) {
+            None
+        } else {
+            read()
+        };
+        let model = read.as_ref().map_or(requested, ModelId::as_str);
         let client = caller.key.as_deref().unwrap_or_default();
         Conversation::of(chat, caller.session_id.as_deref(), (client, model))
-    }
-
-    /// Lets the plugins prepare the request.
-    async fn prepare(
-        &self,
-        snapshot: &Snapshot,
-        mut chat: ChatRequest,
-    ) -> Result<Prepared, GatewayError> {
-        let mut hints = AskHints::default();
-        let mut stages = Vec::new();
-        let network = Patient::of(&self.parts);
-        let mut runs = snapshot.plugins.begin(&chat)?;
-        let tools = steps::tools(snapshot, &chat)?;
-        if !tools.is_empty() {
-            // Before the others: what they fit into a context holds the tools.
-            runs.insert(0, Box::new(Shown::of(&tools, &chat)));
-        }
-        for run in &mut runs {
-            run.hint(&mut hints);
-            let mut cx = self.cx(&network, &mut stages);
-            run.prepare(&mut chat, &mut hints, &mut cx).await?;
-        }
-        Ok(Prepared {
-            chat,
-            hints,
-            runs,
-            stages,
-            tools,
-        })
-    }
-
-    /// What plugins may use while they prepare.
-    fn cx<'a>(&'a self, network: &'a Patient, stages: &'a mut Vec<StageReport>) -> Cx<'a> {
-        let parts = &self.parts;
-        Cx::new(
-            network,
-            &*parts.clock,
-            &*parts.sandbox,
-            &*parts.tokens,
-            stages,
-        )
-    }
-
-    /// What the router needs to know of the request.
-    fn ask(&self, snapshot: &Snapshot, prepared: &Prepared) -> Result<Ask, GatewayError> {
-        let (tokens, catalog) = (&*self.parts.tokens, &*snapshot.catalog);
-        let mut ask = waystation_router::ask(&prepared.chat, tokens, catalog, &snapshot.policy)?;
-        ask.hints = prepared.hints.clone();
-        Ok(ask)
     }
 
     /// Lends the world as it is now. Plans are made in it, and nothing else.
@@ -457,21 +360,6 @@ impl Gateway {
             usable: &usable,
             dialects: self.parts.codecs.dialects(),
             policy: &snapshot.policy,
-        })
-    }
-
-    /// What to try, in the world as it is now.
-    /// The plan, and the record that it can be made again from.
-    fn plan(
-        &self,
-        snapshot: &Snapshot,
-        ask: &Ask,
-        seed: Seed,
-    ) -> Result<(Plan, Arc<DecisionRecord>), Box<NoRoute>> {
-        self.with_world(snapshot, |world| {
-            let plan = waystation_router::plan(ask, world, seed)?;
-            let decision = Arc::new(DecisionRecord::of(ask, world, &plan));
-            Ok((plan, decision))
         })
     }
 }

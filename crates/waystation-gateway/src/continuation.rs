@@ -88,7 +88,7 @@ pub(crate) struct Gone {
     /// The request's record, which the attempts have written to.
     pub(crate) record: Box<Record>,
     /// `None` when nobody went on.
-    pub(crate) served: Option<Served>,
+    pub(crate) served: Option<Box<Served>>,
     /// What plugins did for it.
     pub(crate) stages: Vec<StageReport>,
     /// White space that the client has, and that may come again.
@@ -235,6 +235,7 @@ impl Continuation {
             most: next.most,
             // What was sent is shown before the answer; this is in its midst.
             echo: &Echo::default(),
+            now: None,
         };
         let mut stages = Vec::new();
         let served = fallback.run(&next.chat, &mut self.runs, &mut stages, &mut record);

@@ -45,6 +45,8 @@ pub(crate) struct Fallback<'a> {
     pub(crate) most: usize,
     /// Keeps what is sent, where the client asks to see it.
     pub(crate) echo: &'a Echo,
+    /// The time, where somebody has just looked at the clock.
+    pub(crate) now: Option<Tick>,
 }
 
 /// The attempt that serves.
@@ -103,6 +105,8 @@ struct Tried {
     anyway: bool,
     /// The last failure is of a class that leads to the next endpoint.
     leads_on: bool,
+    /// The time, where somebody has just looked at the clock.
+    now: Option<Tick>,
 }
 
 // === impl Tried ===
@@ -128,13 +132,16 @@ impl Fallback<'_> {
         runs: &mut [Box<dyn Run>],
         stages: &mut Vec<StageReport>,
         record: &mut Record,
-    ) -> Result<Served, GatewayError> {
-        let mut tried = Tried::default();
+    ) -> Result<Box<Served>, GatewayError> {
+        let mut tried = Tried {
+            now: self.now,
+            ..Tried::default()
+        };
         for round in 0.. {
             let before = tried.reports.len();
             let work = (chat, &mut *runs, &mut *stages);
             match self.round(work, record, &mut tried).await {
-                ControlFlow::Break(Some(served)) => return Ok(*served),
+                ControlFlow::Break(Some(served)) => return Ok(served),
                 ControlFlow::Break(None) => break,
                 ControlFlow::Continue(()) => {}
             }
@@ -168,7 +175,7 @@ impl Fallback<'_> {
         let before = tried.made;
         (tried.passed_over, tried.raced, tried.anyway) = (Vec::new(), Vec::new(), false);
         for planned in &self.plan.attempts {
-            let now = self.parts.clock.now().tick;
+            let now = self.now(&mut tried.now);
             let guard = match self.health.admit(&planned.endpoint.id, now) {
                 Admit::Skip(_) => {
                     tried.passed_over.push(planned.endpoint.id.clone());
@@ -179,6 +186,7 @@ impl Fallback<'_> {
             };
             record.probe(guard);
             let work = (chat, &mut *runs, &mut *stages);
+            tried.now = Some(now);
             self.endpoint(planned, work, record, tried).await?;
         }
         if tried.made == before {
@@ -192,6 +200,11 @@ impl Fallback<'_> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The time: what was just read, else what the clock says.
+    fn now(&self, read: &mut Option<Tick>) -> Tick {
+        read.take().unwrap_or_else(|| self.parts.clock.now().tick)
     }
 
     /// How long to wait before the plan is gone through again: what the upstreams ask for, or a
@@ -231,7 +244,7 @@ impl Fallback<'_> {
         }
         let mut keys = Keys::default();
         loop {
-            let now = self.parts.clock.now().tick;
+            let now = self.now(&mut tried.now);
             if tried.made >= self.most || self.left(record.arrived(), now).is_zero() {
                 return ControlFlow::Break(None);
             }
@@ -243,7 +256,7 @@ impl Fallback<'_> {
             let outcome = self.attempt(planned, work, &mut *record, with).await;
             tried.beside(&mut keys.beside.reports);
             let report = match outcome {
-                Ok(served) => return ControlFlow::Break(Some(Box::new(served))),
+                Ok(served) => return ControlFlow::Break(Some(served)),
                 // No other key is left: the last failure decides, where there was one.
                 Err(None) if !keys.used.is_empty() && !tried.leads_on => {
                     return ControlFlow::Break(None);
@@ -255,7 +268,7 @@ impl Fallback<'_> {
                     tried.passed_over.push(planned.endpoint.id.clone());
                     return ControlFlow::Continue(());
                 }
-                Err(Some(report)) => report,
+                Err(Some(report)) => *report,
             };
             // What plugins did for this endpoint was for nothing.
             stages.truncate(kept);
@@ -317,7 +330,7 @@ impl Fallback<'_> {
         work: Work<'_>,
         record: &mut Record,
         (keys, anyway): (&mut Keys, bool),
-    ) -> Result<Served, Option<AttemptReport>> {
+    ) -> Result<Box<Served>, Option<Box<AttemptReport>>> {
         let side = match self.side(planned, (&keys.used, anyway), keys.began).await {
             Ok(side) => side,
             Err(_) if !keys.used.is_empty() => return Err(None),
@@ -325,7 +338,7 @@ impl Fallback<'_> {
         };
         keys.used.push(side.lease.credential.clone());
         let raced = self.raced(&side, work, record, &mut keys.beside);
-        raced.await.map_err(|report| Some(*report))
+        raced.await.map_err(Some)
     }
 
     /// Where to go after a failure of this kind: [`ErrorType::retry`], with two things that it does not

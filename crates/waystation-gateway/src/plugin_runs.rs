@@ -2,14 +2,14 @@
 //! serve, the order of what they do to replies, what they have spent, and an end to waiting for the
 //! services that they ask. What a plugin does is not known here.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 use waystation_core::{
-    BodyStream, Clock, HttpRequest, HttpStream, OutputStage, Phase, PluginError, Run, SendLimits,
-    Sent, Spent, Transport, TransportError,
+    BodyStream, HttpRequest, HttpStream, OutputStage, Phase, PluginError, Run, SendLimits, Sent,
+    Spent, Transport, TransportError,
 };
 use waystation_router::{NoRoute, Plan, Reason};
 
@@ -20,11 +20,8 @@ use crate::{
 
 /// The network as plugins see it: who sets a limit on the head of a response need not watch the clock
 /// himself, and a body that falls silent ends.
-#[derive(Clone)]
-pub(crate) struct Patient {
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
-}
+#[derive(Clone, Copy)]
+pub(crate) struct Patient<'a>(&'a Parts);
 
 /// The longest silence in the body of a service's reply.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -91,29 +88,26 @@ pub(crate) fn spent(runs: &[Box<dyn Run>]) -> Spent {
 
 // === impl Patient ===
 
-impl Patient {
+impl<'a> Patient<'a> {
     /// The network for plugins.
-    pub(crate) fn of(parts: &Parts) -> Self {
-        Self {
-            transport: Arc::clone(&parts.transport),
-            clock: Arc::clone(&parts.clock),
-        }
+    pub(crate) const fn of(parts: &'a Parts) -> Self {
+        Self(parts)
     }
 }
 
 #[async_trait]
-impl Transport for Patient {
+impl Transport for Patient<'_> {
     async fn send(
         &self,
         request: HttpRequest,
         limits: SendLimits,
     ) -> Result<HttpStream, TransportError> {
         let deadline = limits.head;
-        let sending = self.transport.send(request, limits);
+        let sending = self.0.transport.send(request, limits);
         let sent = match deadline {
             None => sending.await,
             Some(deadline) => {
-                let left = deadline.left(self.clock.now().tick);
+                let left = deadline.left(self.0.clock.now().tick);
                 let late = |_| Err(late(Phase::Head));
                 timeout(left, sending).await.unwrap_or_else(late)
             }

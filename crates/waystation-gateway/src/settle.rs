@@ -11,16 +11,16 @@ use std::{sync::Arc, time::Duration};
 
 use waystation_catalog::SharedEndpoint;
 use waystation_core::{
-    Ask, AttemptRecord, ChatEvent, ChatRequest, Clock, Cost, CredentialId, Delta, Endpoint, Entry,
-    ErrorType, Finish, FinishReason, GenerationId, Ledger, Seed, Spent, Tick, Tokens, UnixMs,
-    Usage, Usd,
+    Ask, AttemptRecord, ChatEvent, ChatRequest, Cost, CredentialId, Delta, Endpoint, Entry,
+    ErrorType, Finish, FinishReason, GenerationId, Seed, Spent, Tick, Tokens, UnixMs, Usage, Usd,
 };
 
-use waystation_router::{Conversation, HealthTable, Outcome, ProbeGuard, StickyTable};
+use waystation_router::{Conversation, Outcome, ProbeGuard};
 
-use crate::{calls::ToolCalls, error::AttemptReport};
+use crate::{Snapshot, calls::ToolCalls, error::AttemptReport};
 use carried::Carried;
-use told::{Prompt, Told};
+pub(crate) use told::Around;
+use told::Prompt;
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -47,15 +47,15 @@ pub struct Settled {
 /// Lives on the heap: it goes with the request from the plan to the last byte of the reply, and is too
 /// large to be moved each time.
 pub(crate) struct Record {
-    clock: Arc<dyn Clock>,
-    ledger: Arc<dyn Ledger>,
-    health: Arc<HealthTable>,
+    around: Arc<Around>,
+    snapshot: Arc<Snapshot>,
     id: GenerationId,
     created: UnixMs,
     seed: Seed,
     streamed: bool,
-    /// Taken when the record settles.
-    entry: Option<Entry>,
+    /// Taken when the record settles. On the heap by itself: one piece as large as both costs an
+    /// allocator more than two.
+    entry: Option<Box<Entry>>,
     arrived: Tick,
     prompt: Prompt,
     simulated: bool,
@@ -65,12 +65,10 @@ pub(crate) struct Record {
     first_content: Option<Tick>,
     /// Held while the attempt under way is the one probe of a failing endpoint.
     probe: Option<ProbeGuard>,
-    /// The conversation, and where it is remembered.
-    pub(crate) sticky: Option<(Arc<StickyTable>, Conversation)>,
+    /// The conversation that the request belongs to.
+    pub(crate) conversation: Option<Conversation>,
     /// The tool calls of the answer.
     calls: ToolCalls,
-    /// Those who are told what was used.
-    told: Option<Told>,
     /// The parts of the answer that are there already.
     carried: Option<Box<Carried>>,
 }
@@ -96,15 +94,14 @@ pub(crate) const BYTES_PER_TOKEN: usize = 4;
 impl Record {
     /// Opens the record of a request that has just arrived.
     pub(crate) fn open(
-        (entry, arrived): (Entry, Tick),
-        (clock, ledger): (Arc<dyn Clock>, Arc<dyn Ledger>),
-        health: Arc<HealthTable>,
-        simulated: bool,
+        (entry, arrived): (Box<Entry>, Tick),
+        around: &Arc<Around>,
+        snapshot: &Arc<Snapshot>,
+        conversation: Option<Conversation>,
     ) -> Box<Self> {
         Box::new(Self {
-            clock,
-            ledger,
-            health,
+            around: Arc::clone(around),
+            snapshot: Arc::clone(snapshot),
             id: entry.id.clone(),
             created: entry.created,
             seed: Seed::new(entry.seed),
@@ -112,15 +109,14 @@ impl Record {
             entry: Some(entry),
             arrived,
             prompt: Prompt::default(),
-            simulated,
+            simulated: snapshot.settings.simulated,
             serving: None,
             usage: None,
             text_bytes: 0,
             first_content: None,
             probe: None,
-            sticky: None,
+            conversation,
             calls: ToolCalls::default(),
-            told: None,
             carried: None,
         })
     }
@@ -143,15 +139,10 @@ impl Record {
         self.calls.offer(names);
     }
 
-    /// The request belongs to this conversation, which `table` remembers.
-    pub(crate) fn stick(&mut self, table: Arc<StickyTable>, conversation: Conversation) {
-        self.sticky = Some((table, conversation));
-    }
-
     /// Puts into `ask` where the conversation was served before, as it was known when the request came.
     pub(crate) fn recall(&self, ask: &mut Ask) {
-        if let Some((table, conversation)) = &self.sticky {
-            table.ask(conversation, ask, self.arrived);
+        if let Some(conversation) = &self.conversation {
+            self.around.sticky.ask(conversation, ask, self.arrived);
         }
     }
 
@@ -227,7 +218,7 @@ impl Record {
             endpoint: endpoint.id.clone(),
             status: None,
             error: Some(ErrorType::Timeout),
-            took: self.clock.now().tick.since(started),
+            took: self.around.clock.now().tick.since(started),
         };
         self.note(|entry| {
             entry.attempts.push(attempt);
@@ -256,7 +247,7 @@ impl Record {
         match event {
             ChatEvent::Delta(delta) => {
                 if self.first_content.is_none() && delta.is_content() {
-                    self.first_content = Some(self.clock.now().tick);
+                    self.first_content = Some(self.around.clock.now().tick);
                 }
                 self.text_bytes += text_bytes(delta);
                 self.calls.see(delta);
@@ -329,7 +320,7 @@ impl Record {
                 ..Settled::default()
             };
         };
-        let now = self.clock.now().tick;
+        let now = self.around.clock.now().tick;
         let own = self.settled(entry.finish, error.is_some());
         let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
         self.measure((error, cancelled), (&own.usage, finish), now);
@@ -359,7 +350,7 @@ impl Record {
         entry.error = error;
         entry.cancelled = cancelled;
         entry.simulated = self.simulated;
-        self.ledger.record(entry);
+        self.around.ledger.record(*entry);
         settled
     }
 
@@ -391,15 +382,15 @@ impl Record {
                 .unwrap_or_default();
             outcome.tokens_per_s = Outcome::speed(usage.completion, took);
         }
-        self.health.record(&serving.endpoint.id, outcome);
+        self.around.health.record(&serving.endpoint.id, outcome);
     }
 
     /// Remembers where the conversation was served, after a success.
     fn remember(&self, finish: Option<FinishReason>, usage: &Usage, now: Tick) {
         let well = finish.is_some_and(|finish| finish != FinishReason::Error);
-        if let (Some((table, conversation)), Some(serving), true) =
-            (&self.sticky, &self.serving, well)
+        if let (Some(conversation), Some(serving), true) = (&self.conversation, &self.serving, well)
         {
+            let table = &self.around.sticky;
             table.served(conversation, &serving.endpoint, usage, now);
         }
     }

@@ -84,7 +84,7 @@ pub(crate) type Stepping = Pin<Box<dyn Future<Output = Stepped> + Send>>;
 pub(crate) struct Stepped {
     pub(crate) steps: Box<Steps>,
     pub(crate) record: Box<Record>,
-    pub(crate) served: Result<Served, GatewayError>,
+    pub(crate) served: Result<Box<Served>, GatewayError>,
     /// What plugins did for it.
     pub(crate) stages: Vec<StageReport>,
 }
@@ -95,12 +95,13 @@ pub(crate) struct Stepped {
 /// [`InvalidRequest`] for tools or limits that make no sense.
 pub(crate) fn tools(snapshot: &Snapshot, chat: &ChatRequest) -> Result<Tools, InvalidRequest> {
     let tools = snapshot.plugins.tools(chat)?;
-    if !tools.is_empty() {
-        Budget::of(chat)?;
-        if chat.get("n").and_then(Json::u64).is_some_and(|n| n > 1) {
-            let message = "expected 1 beside tools that the gateway runs";
-            return Err(InvalidRequest::new("n", message));
-        }
+    if tools.is_empty() {
+        return Ok(Tools::default());
+    }
+    Budget::of(chat)?;
+    if chat.get("n").and_then(Json::u64).is_some_and(|n| n > 1) {
+        let message = "expected 1 beside tools that the gateway runs";
+        return Err(InvalidRequest::new("n", message));
     }
     Ok(tools.into())
 }
@@ -210,6 +211,7 @@ impl Steps {
             most: self.snapshot.settings.retries.max_attempts,
             // What was sent is shown before the answer; this is in its midst.
             echo: &Echo::default(),
+            now: None,
         };
         let mut stages = Vec::new();
         let served = fallback.run(&self.chat, &mut self.runs, &mut stages, &mut record);

@@ -91,81 +91,64 @@ pub enum Batch {
     },
 }
 
-/// What the gateway knows of a reply when it is committed: the public half of [`Reply`].
-///
-/// Made when the attempt that serves is known; the events and the record join it in [`Reply::new`].
-pub(crate) struct Opening {
-    pub(crate) id: GenerationId,
-    pub(crate) created: UnixMs,
-    pub(crate) model: ModelId,
-    pub(crate) provider: Arc<str>,
-    pub(crate) strategy: Strategy,
-    pub(crate) simulated: bool,
-    pub(crate) warnings: Vec<String>,
-    pub(crate) stages: Vec<StageReport>,
-    pub(crate) plan: Plan,
-    pub(crate) endpoint: EndpointId,
-    pub(crate) continuation: Option<Box<Continuation>>,
-    pub(crate) steps: Option<Box<Steps>>,
-    pub(crate) echoes: Vec<Bytes>,
-}
-
 // === impl Reply ===
 
 impl Reply {
-    /// Joins what is known of a reply with what has been read of it.
-    pub(crate) fn new(
-        opening: Opening,
-        committed: Committed,
-        output: Vec<Box<dyn OutputStage>>,
-        record: Box<Record>,
-    ) -> Self {
-        let Opening {
-            id,
-            created,
-            model,
-            provider,
-            strategy,
-            simulated,
-            warnings,
-            stages,
-            plan,
-            endpoint,
-            continuation,
-            steps,
-            echoes,
-        } = opening;
+    /// What `served` has committed itself to, as far as its plan and its `record` know it; the record
+    /// itself is [kept](Self::keep) when it is free.
+    ///
+    /// On the heap from here on: it is large, and goes through many hands.
+    pub(crate) fn of(served: Served, plan: Plan, record: &Record) -> Box<Self> {
         let Committed {
             events,
             rest,
             notes,
-        } = committed;
-        Self {
-            id,
-            created,
-            model,
-            provider,
-            strategy,
-            simulated,
-            warnings,
+        } = served.committed;
+        Box::new(Self {
+            id: record.id(),
+            created: record.created(),
+            model: served.model,
+            provider: served.provider,
+            strategy: plan.strategy,
+            simulated: false,
+            warnings: plan.trace.notes.clone(),
             notes,
-            stages,
+            stages: Vec::new(),
             plan,
-            endpoint,
-            echoes,
+            endpoint: served.endpoint,
+            echoes: Vec::new(),
             earlier: record.attempts(),
             events,
             rest,
             failure: None,
-            output,
-            record: Some(record),
-            continuation,
+            output: Vec::new(),
+            record: None,
+            continuation: None,
             continued_from: Vec::new(),
             going: None,
             seam: String::new(),
-            steps,
+            steps: None,
             stepping: None,
-        }
+        })
+    }
+
+    /// The stages that its events go through.
+    pub(crate) fn goes_through(&mut self, output: Vec<Box<dyn OutputStage>>) {
+        self.output = output;
+    }
+
+    /// How to go on should the answer break off, or call tools of the gateway's.
+    pub(crate) fn may_go_on(
+        &mut self,
+        continuation: Option<Box<Continuation>>,
+        steps: Option<Box<Steps>>,
+    ) {
+        (self.continuation, self.steps) = (continuation, steps);
+    }
+
+    /// The record goes with the reply from now on.
+    pub(crate) fn keep(&mut self, record: Box<Record>) {
+        self.record = Some(record);
     }
 
     /// The next events. After `Done` or `Failed` there is nothing more to ask for.
@@ -313,12 +296,13 @@ impl Reply {
         self.record = Some(stepped.record);
         self.steps = Some(stepped.steps);
         let served = stepped.served;
+        let served = served.map_err(|error| UpstreamError::new(error.kind(), error.to_string()))?;
         let Served {
             committed,
             provider,
             endpoint,
             ..
-        } = served.map_err(|error| UpstreamError::new(error.kind(), error.to_string()))?;
+        } = *served;
         (self.provider, self.endpoint) = (provider, endpoint);
         // What is done for every step is told once.
         let known: Vec<PluginId> = self.stages.iter().map(|s| s.plugin.clone()).collect();
@@ -368,6 +352,7 @@ impl Reply {
             endpoint: self.endpoint.clone(),
             error: error.kind,
         });
+        let served = *served;
         (self.provider, self.endpoint) = (served.provider, served.endpoint);
         (self.seam, self.continuation) = (gone.seam, Some(gone.continuation));
         self.stages.extend(gone.stages);

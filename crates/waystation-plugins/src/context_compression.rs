@@ -78,11 +78,7 @@ impl Plugin for ContextCompression {
         chat: &ChatRequest,
         options: &Options,
     ) -> Result<Option<Box<dyn Run>>, PluginError> {
-        let engine = options
-            .entry
-            .json()
-            .get("engine")
-            .filter(|engine| !engine.is_null());
+        let engine = options.get("engine").filter(|engine| !engine.is_null());
         let engine = match engine {
             None => Engine::default(),
             Some(engine) if engine.is("middle-out") => Engine::MiddleOut,

@@ -172,7 +172,7 @@ impl FileParser {
 
 /// The engine that the entry names.
 fn engine(options: &Options) -> Result<Engine, PluginError> {
-    let named = options.entry.json().at(&["pdf", "engine"]);
+    let named = options.get("pdf").and_then(|pdf| pdf.get("engine"));
     let Some(named) = named.filter(|named| !named.is_null()) else {
         return Ok(Engine::Either);
     };

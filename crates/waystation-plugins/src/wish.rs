@@ -81,14 +81,17 @@ fn of_transforms(chat: &ChatRequest) -> Result<Option<Wish<'_>>, InvalidRequest>
 
 /// `author/model:online` is the same as listing `web`. Source: API contract, section 4.2.
 fn of_suffix(chat: &ChatRequest) -> Option<Wish<'_>> {
-    let online = |text: Cow<'_, str>| {
-        // Most have no suffix at all.
-        let reference = || text.parse::<ModelRef>();
-        text.contains(':') && reference().is_ok_and(|reference| reference.online)
+    let online = |text: Json<'_>| {
+        // Most have no suffix at all, not even an escaped one.
+        let bytes = text.bytes();
+        let suffixed = bytes.contains(&b':') || bytes.contains(&b'\\');
+        let reference = || text.string()?.parse::<ModelRef>().ok();
+        suffixed && reference().is_some_and(|reference| reference.online)
     };
-    let field = if chat.model().is_some_and(online) {
+    let models = || chat.get("models").into_iter().flat_map(Json::elements);
+    let field = if chat.get("model").is_some_and(online) {
         "model"
-    } else if chat.get("models").is_some() && chat.models().any(online) {
+    } else if models().any(online) {
         "models"
     } else {
         return None;

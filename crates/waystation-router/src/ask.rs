@@ -81,9 +81,10 @@ fn survey(chat: &ChatRequest) -> (u64, Modalities) {
     for key in ["tools", "response_format"] {
         bytes += chat.get(key).map_or(0, |value| value.bytes().len());
     }
+    let parts = chat.may_have_parts();
     for message in chat.get("messages").into_iter().flat_map(Json::elements) {
         for (key, value) in message.members() {
-            if value.kind() == Kind::Array && key.is("content") {
+            if parts && value.kind() == Kind::Array && key.is("content") {
                 return (chat.prompt_bytes(), chat.input_modalities());
             }
             bytes += value.bytes().len();

@@ -33,7 +33,7 @@ pub use health::{
     Percentiles, Prior, ProbeGuard, Recent,
 };
 pub use no_route::{Constraint, NoRoute, NoRouteCode};
-pub use plan::{Plan, Planned, Strategy, plan};
+pub use plan::{Plan, Planned, Strategy, plan, plan_in_brief};
 pub use record::{DecisionRecord, PluginHints, PromptSize};
 pub use sticky::{Conversation, StickyTable, Stuck};
 pub use trace::{Dropped, Reason, Trace};

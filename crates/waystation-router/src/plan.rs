@@ -6,7 +6,7 @@ use std::fmt;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use waystation_catalog::{Model, SharedEndpoint};
-use waystation_core::{Ask, Endpoint, ModelId, Seed, ServiceTier, Tag};
+use waystation_core::{Ask, Endpoint, ModelId, ModelRef, Seed, ServiceTier, Tag};
 
 use crate::{
     NoRoute, Reason, Trace, Whys, World,
@@ -115,6 +115,16 @@ pub(crate) struct Wanted<'a> {
     pub(crate) missing: Vec<Missing>,
 }
 
+// === impl Wanted ===
+
+impl Wanted<'_> {
+    /// Whether all entries together stand for one model.
+    fn has_one_target(&self) -> bool {
+        let mut targets = self.entries.iter().flat_map(|(_, entry)| &entry.targets);
+        targets.next().is_some() && targets.next().is_none()
+    }
+}
+
 /// Chooses which endpoints to try, and in what order.
 ///
 /// Pure: the same arguments give the same plan, whatever the order of the catalogue, so that a
@@ -123,10 +133,27 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// [`NoRoute`] when no endpoint is left: it says why, for every one of them.
 pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRoute>> {
+    decide(ask, world, (seed, false))
+}
+
+/// The same plan for somebody who carries it out and does not tell of it: where one model is wanted, the
+/// endpoints of it that a rule drops are counted, not listed. Most are of providers that nobody has a key
+/// for, and naming them costs more than the plan.
+///
+/// # Errors
+/// [`NoRoute`] as of [`plan`], with the whole account.
+pub fn plan_in_brief(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRoute>> {
+    decide(ask, world, (seed, true))
+}
+
+/// The plan, with the account of all that are not tried or `brief`.
+fn decide(ask: &Ask, world: &World<'_>, (seed, brief): (Seed, bool)) -> Result<Plan, Box<NoRoute>> {
     let mut rng = Dice::seed_from_u64(seed.get());
-    let question = Question::of(ask, world);
+    let mut question = Question::of(ask, world);
     let mut trace = Trace::default();
     let wanted = look_up(ask, world, &mut trace, &mut rng);
+    // What two models have in common is told apart by name.
+    question.brief = brief && wanted.has_one_target();
     note_unmatched(&question, &wanted, &mut trace);
     if world.policy.strict && !trace.unmatched.is_empty() {
         return Err(NoRoute::unmatched(ask, trace, seed));
@@ -148,6 +175,9 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
     cut_to_allowed_fallbacks(ask, &mut live, &mut trace);
     settle(&live, wanted.entries.len(), &mut trace);
     let Some(first) = live.first() else {
+        if question.brief {
+            return plan(ask, world, seed);
+        }
         return Err(NoRoute::of(&question, &wanted, trace, seed));
     };
     Ok(Plan {
@@ -164,7 +194,18 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
 
 /// The models as they were asked for.
 pub(crate) fn requested(ask: &Ask) -> Vec<String> {
-    ask.models.iter().map(ToString::to_string).collect()
+    let spelled = |model: &ModelRef| match model {
+        // Nearly all.
+        ModelRef {
+            latest: false,
+            name: Some(name),
+            sort: None,
+            online: false,
+            preset: None,
+        } => name.as_str().to_owned(),
+        other => other.to_string(),
+    };
+    ask.models.iter().map(spelled).collect()
 }
 
 /// Every entry, looked up. One that stands for nothing is noted and does not stop the others.
@@ -209,6 +250,9 @@ fn note_unmatched(question: &Question<'_>, wanted: &Wanted<'_>, trace: &mut Trac
     }
 }
 
+/// Candidates that most questions have no more of.
+const FEW: usize = 4;
+
 /// Every endpoint of the wanted models that passes every rule, each once.
 fn survivors<'a>(
     question: &Question<'_>,
@@ -216,11 +260,13 @@ fn survivors<'a>(
     trace: &mut Trace,
 ) -> Vec<Candidate<'a>> {
     let targets = || wanted.entries.iter().flat_map(|(_, entry)| &entry.targets);
-    let most = targets().map(|target| target.model.endpoints.len()).sum();
-    let mut live: Vec<Candidate<'a>> = Vec::with_capacity(most);
+    let most: usize = targets().map(|target| target.model.endpoints.len()).sum();
     // Each is either tried or dropped, and most are of providers that nobody has a key for.
-    trace.dropped.reserve(most);
-    let alone = targets().nth(1).is_none();
+    let mut live: Vec<Candidate<'a>> = Vec::with_capacity(most.min(FEW));
+    if !question.brief {
+        trace.dropped.reserve(most);
+    }
+    let alone = wanted.has_one_target();
     let mut seen: Vec<&Model> = Vec::new();
     let mut model_at = 0;
     for (at, entry) in &wanted.entries {
@@ -248,6 +294,7 @@ fn survivors<'a>(
                         entry,
                         (*at, model_at, target),
                     )),
+                    Err(_) if question.brief => trace.others += 1,
                     Err((reason, detail)) => trace.drop_endpoint(endpoint, reason, detail),
                 }
             }

@@ -36,6 +36,8 @@ pub(crate) struct Question<'a> {
     pub(crate) banned: Names<'a>,
     /// Kinds of input that an endpoint itself must take.
     pub(crate) input: Modalities,
+    /// Nobody wants to know why an endpoint is dropped.
+    pub(crate) brief: bool,
     /// The rules that matter for it: a bit for each, by its place in the table.
     rules: u32,
 }
@@ -148,6 +150,7 @@ impl<'a> Question<'a> {
             allowed: names(&world.policy.only),
             banned: names(&world.policy.ignore),
             input: needed_input(ask),
+            brief: false,
             rules: 0,
         };
         for (at, (matters, _)) in RULES.iter().enumerate() {
@@ -190,6 +193,9 @@ fn is_of_the_variant(_: &Question<'_>, of: &Of<'_>, endpoint: &Endpoint) -> Verd
 fn has_credentials(question: &Question<'_>, _: &Of<'_>, endpoint: &Endpoint) -> Verdict {
     if (question.world.usable)(&endpoint.provider) {
         return Ok(());
+    }
+    if question.brief {
+        return drop(Reason::NoCredentials, "");
     }
     let provider = question.world.catalog.provider(endpoint.provider.as_str());
     match provider.and_then(|provider| provider.key_variable.as_ref()) {

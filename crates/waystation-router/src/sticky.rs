@@ -123,11 +123,15 @@ struct Messages<'a> {
 impl<'a> Messages<'a> {
     fn of(chat: &'a ChatRequest) -> Self {
         let mut read = Self::default();
+        let parts = chat.may_have_parts();
         for message in chat.get("messages").into_iter().flat_map(Json::elements) {
             let mut instructs = false;
             for (key, value) in message.members() {
                 if key.is("role") {
                     instructs = value.is("system") || value.is("developer");
+                    if !parts {
+                        break;
+                    }
                 } else if value.kind() == Kind::Array && key.is("content") {
                     let longest = value.elements().filter_map(ttl).max();
                     read.cached_for = read.cached_for.max(longest);
@@ -139,6 +143,9 @@ impl<'a> Messages<'a> {
                 &mut read.other
             };
             first.get_or_insert(message);
+            if !parts && read.system.is_some() && read.other.is_some() {
+                break;
+            }
         }
         read
     }

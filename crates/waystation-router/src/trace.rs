@@ -67,8 +67,12 @@ pub struct Dropped {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Trace {
-    /// Every endpoint of the wanted models that is not tried, once.
+    /// Every endpoint of the wanted models that is not tried, once; of a plan
+    /// [in brief](crate::plan_in_brief) those that a rule dropped may be among `others`.
     pub dropped: Vec<Dropped>,
+    /// How many more are not tried, of which nobody asked for which and why.
+    #[serde(skip_serializing_if = "is_none")]
+    pub others: usize,
     /// What the client should know, a sentence each.
     pub notes: Vec<String>,
     /// Names in `order`, `only` and `ignore` that match no provider, as spelled.
@@ -181,7 +185,22 @@ impl fmt::Display for Reason {
 
 // === impl Trace ===
 
+/// Whether there is none of them: then nothing is said.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+const fn is_none(others: &usize) -> bool {
+    *others == 0
+}
+
 impl Trace {
+    /// How many endpoints are not tried.
+    #[must_use]
+    pub const fn not_tried(&self) -> usize {
+        self.dropped.len() + self.others
+    }
+
     /// Notes that `endpoint` is not tried.
     pub(crate) fn drop_endpoint(&mut self, endpoint: &Endpoint, reason: Reason, detail: Detail) {
         self.dropped.push(Dropped {

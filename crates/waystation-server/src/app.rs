@@ -135,7 +135,7 @@ impl App {
             codecs: codecs(resolved.simulated),
             transport,
             clock: Arc::clone(&clock),
-            hop: Some((rim::HOP, instance.clone())),
+            hop: Some((rim::HOP.clone(), instance.clone())),
             ledger: Arc::new(Telemetry::new(Arc::clone(&ledger), Arc::clone(&metrics))),
             tokens: Arc::new(Counts::new(Box::new(elsewhere))),
             sandbox: sandbox.unwrap_or_else(|| Arc::new(NoDocuments)),

@@ -54,8 +54,7 @@ where
     let io = TokioIo::new(Watched::new(io, patience, Arc::clone(&requests)));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = requests.begin();
-        // A request is answered on the heap: what stands around it is moved.
-        let answer = Box::pin(site.clone().answer(request));
+        let answer = site.answer(request);
         async move {
             let response = answer.await;
             Ok::<Response<Answering>, Infallible>(response.map(|body| Answering {

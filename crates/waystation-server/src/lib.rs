@@ -17,6 +17,7 @@ pub mod connection;
 pub mod credentials;
 pub mod error;
 pub mod explanation;
+mod head;
 pub mod log_line;
 mod log_writer;
 pub mod metrics;

@@ -79,8 +79,15 @@ pub fn apply(
 }
 
 fn named(chat: &ChatRequest) -> Result<Option<Named>, InvalidRequest> {
+    // Most models have no `@`, not even an escaped one: nothing is decoded for them.
+    let may = |model: &Json<'_>| {
+        let bytes = model.bytes();
+        bytes.contains(&b'@') || bytes.contains(&b'\\')
+    };
     let reference = chat
-        .model()
+        .get("model")
+        .filter(may)
+        .and_then(Json::string)
         .filter(|model| model.contains("@preset/"))
         .map(|model| model.parse::<ModelRef>())
         .transpose()

@@ -9,22 +9,23 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waystation_core::ErrorType;
 
 use crate::{
     app::{App, Live},
     auth::{self, Caller},
     error,
+    head::firsts,
 };
 
 /// The request's id, echoed from the client or made here.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Set on upstream requests by no one but a gateway: one that comes back to itself is a loop.
-pub(crate) const HOP: HeaderName = HeaderName::from_static("x-waystation-hop");
+pub(crate) static HOP: HeaderName = HeaderName::from_static("x-waystation-hop");
 
 /// Paths that anybody may read.
 const PUBLIC: &[&str] = &[
@@ -68,13 +69,14 @@ impl Entrance {
         request: &http::Request<B>,
     ) -> (Self, Result<Caller, Box<Response>>) {
         let live = app.live();
-        let origin = request.headers().get(header::ORIGIN);
+        let wanted = [&header::ORIGIN, &REQUEST_ID, &HOP];
+        let [origin, id, hop] = firsts(request.headers(), wanted);
         let entrance = Self {
-            id: request_id(request.headers(), app),
+            id: request_id(id, app),
             allowed: origin.filter(|origin| is_listed(&live, origin)).cloned(),
         };
         let listed = entrance.allowed.is_some();
-        let admitted = match refuse(&live, app, request, listed) {
+        let admitted = match refuse(&live, (app, hop), request, listed) {
             Some(refusal) => Err(Box::new(refusal)),
             None if listed && request.method() == Method::OPTIONS => {
                 Err(Box::new(preflight(request)))
@@ -88,7 +90,7 @@ impl Entrance {
     pub(crate) fn mark(self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&self.id) {
-            headers.insert(REQUEST_ID, id);
+            headers.insert(&REQUEST_ID, id);
         }
         if let Some(origin) = self.allowed {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -102,16 +104,12 @@ impl Entrance {
 }
 
 /// The client's own id where it is sane, else a new one.
-fn request_id(headers: &HeaderMap, app: &App) -> Arc<str> {
+fn request_id(sent: Option<&HeaderValue>, app: &App) -> Arc<str> {
     let sane = |text: &&str| {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
         (1..=128).contains(&text.len()) && text.bytes().all(legal)
     };
-    match headers
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(sane)
-    {
+    match sent.and_then(|id| id.to_str().ok()).filter(sane) {
         Some(id) => id.into(),
         None => made_up(app.chance()),
     }
@@ -141,12 +139,12 @@ fn is_listed(live: &Live, origin: &HeaderValue) -> bool {
 /// The reasons to refuse a request whoever sends it.
 fn refuse<B>(
     live: &Live,
-    app: &App,
+    (app, hop): (&App, Option<&HeaderValue>),
     request: &http::Request<B>,
     origin_listed: bool,
 ) -> Option<Response> {
     let headers = request.headers();
-    if let Some(hop) = headers.get(HOP)
+    if let Some(hop) = hop
         && hop.as_bytes() == app.instance().as_bytes()
     {
         let message = "the request came back to this gateway: a base_url, or a variable such as \

@@ -8,7 +8,7 @@ pub mod health;
 pub mod models;
 pub mod records;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use axum::{
     BoxError, Router,
@@ -39,6 +39,9 @@ pub struct Site {
     app: Option<Arc<App>>,
 }
 
+/// An answer under way.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
 // === impl Site ===
 
 impl Site {
@@ -52,24 +55,19 @@ impl Site {
     }
 
     /// Answers one request. The router would answer the same.
-    pub(crate) async fn answer<B>(self, request: http::Request<B>) -> Response
+    ///
+    /// On the heap, each with what it needs and no more: what stands around an answer is moved.
+    pub(crate) fn answer<B>(&self, request: http::Request<B>) -> Answering
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
     {
-        let Self { mut router, app } = self;
-        if let Some(app) = app.filter(|_| is_chat(&request)) {
-            let (entrance, admitted) = rim::Entrance::of(&app, &request);
-            let response = match admitted {
-                Ok(caller) => {
-                    let who = (caller, Arc::clone(&entrance.id));
-                    chat::answer(app, who, request).await
-                }
-                Err(refusal) => *refusal,
-            };
-            return entrance.mark(response);
+        match &self.app {
+            Some(app) if is_chat(&request) => Box::pin(chat(Arc::clone(app), request)),
+            _ => {
+                let answer = self.router.clone().call(request.map(Body::new));
+                Box::pin(async { answer.await.unwrap_or_else(|never| match never {}) })
+            }
         }
-        let answer = router.call(request.map(Body::new));
-        answer.await.unwrap_or_else(|never| match never {})
     }
 }
 
@@ -78,6 +76,22 @@ impl From<Router> for Site {
     fn from(router: Router) -> Self {
         Self { router, app: None }
     }
+}
+
+/// Answers a chat request as the router would, the rim included.
+async fn chat<B>(app: Arc<App>, request: http::Request<B>) -> Response
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let (entrance, admitted) = rim::Entrance::of(&app, &request);
+    let response = match admitted {
+        Ok(caller) => {
+            let who = (caller, Arc::clone(&entrance.id));
+            chat::answer(app, who, request).await
+        }
+        Err(refusal) => *refusal,
+    };
+    entrance.mark(response)
 }
 
 fn is_chat<B>(request: &http::Request<B>) -> bool {

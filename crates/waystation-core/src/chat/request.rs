@@ -32,7 +32,15 @@ pub struct ChatRequest {
     members: Vec<Member>,
     /// Where the values of the body stand that it came in.
     outline: Arc<Outline>,
+    /// Which names there may be: most that are asked for are not there.
+    names: Names,
+    /// Some value inside `messages` may be a list.
+    lists: bool,
 }
+
+/// A set of names that may hold more than were put into it, and never fewer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names(u64);
 
 #[derive(Clone, Debug)]
 struct Member {
@@ -60,13 +68,18 @@ impl ChatRequest {
             return Err(InvalidRequest::expected("", "a JSON object", json));
         }
         rules::unique_keys("", json, &FIELD_NAMES)?;
-        let mut members = Vec::with_capacity(16);
+        let mut members = Vec::with_capacity(14);
+        let (mut names, mut lists) = (Names::default(), false);
         for (key, value) in json.members() {
             if let Some((name, rule)) = rules::FIELDS.iter().find(|(name, _)| key.is(name)) {
                 if value.is_null() {
                     continue;
                 }
                 rules::check(name, value, *rule)?;
+                lists |= *name == "messages" && value.may_hold(b'[');
+                names.add(name);
+            } else {
+                names.add(&key.name());
             }
             let key = key.shared(body);
             members.push(Member {
@@ -78,6 +91,8 @@ impl ChatRequest {
         let mut chat = Self {
             members,
             outline: Arc::new(outline),
+            names,
+            lists,
         };
         chat.adopt_prompt()?;
         chat.check_together()?;
@@ -121,8 +136,17 @@ impl ChatRequest {
     }
 
     /// The first member called `key`.
+    #[inline]
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Json<'_>> {
+        if self.names.may_have(key) {
+            self.find(key)
+        } else {
+            None
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<Json<'_>> {
         self.members
             .iter()
             .find(|member| member.is(key))
@@ -141,6 +165,8 @@ impl ChatRequest {
 
     /// Replaces the member called `key`, or appends it.
     pub fn set(&mut self, key: &'static str, value: RawJson) {
+        self.names.add(key);
+        self.lists |= key == "messages";
         match self.members.iter_mut().find(|member| member.is(key)) {
             Some(member) => (member.value, member.note) = (value, None),
             None => self.members.push(Member {
@@ -211,12 +237,21 @@ impl ChatRequest {
         self.each_message().filter_map(Message::of)
     }
 
+    /// Whether the content of some message may be a list of parts. `false` is certain: every content is
+    /// a text then, as nearly always, and nobody needs to look for files or images among the messages.
+    #[inline]
+    #[must_use]
+    pub const fn may_have_parts(&self) -> bool {
+        self.lists
+    }
+
     /// The same, for what does not ask who speaks.
     fn each_message(&self) -> impl Iterator<Item = Json<'_>> {
         self.get("messages").into_iter().flat_map(Json::elements)
     }
 
     /// The tools, each as it came.
+    #[inline]
     pub fn tools(&self) -> impl Iterator<Item = Json<'_>> {
         self.get("tools").into_iter().flat_map(Json::elements)
     }
@@ -243,8 +278,8 @@ impl ChatRequest {
     /// `structured_outputs` too.
     #[must_use]
     pub fn parameters(&self) -> ParameterSet {
-        let sent = self.members.iter().map(|member| member.name());
-        let mut set: ParameterSet = sent.filter_map(|name| Parameter::named(&name)).collect();
+        let sent = self.members.iter();
+        let mut set: ParameterSet = sent.filter_map(Member::parameter).collect();
         let format = self
             .get("response_format")
             .and_then(|format| format.get("type"));
@@ -396,8 +431,40 @@ impl Member {
         crate::json::spells(&self.key, key)
     }
 
-    fn name(&self) -> Cow<'_, str> {
-        crate::json::spelled(&self.key)
+    /// The parameter that the member is.
+    fn parameter(&self) -> Option<Parameter> {
+        let plain = Parameter::of_bytes(&self.key);
+        plain.or_else(|| match self.key.contains(&b'\\') {
+            true => Parameter::named(&crate::json::spelled(&self.key)),
+            false => None,
+        })
+    }
+}
+
+// === impl Names ===
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        self.0 |= Self::bit(name);
+    }
+
+    #[inline]
+    const fn may_have(self, name: &str) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// One of 64, by the length and the ends of the name. The factors keep those that most requests have
+    /// apart from those that are asked for.
+    #[inline]
+    const fn bit(name: &str) -> u64 {
+        let name = name.as_bytes();
+        let place = match (name.first(), name.last()) {
+            (Some(first), Some(last)) => {
+                (*first as usize) + (*last as usize) * 30 + name.len() * 26
+            }
+            _ => 0,
+        };
+        1 << (place % 64)
     }
 }
 

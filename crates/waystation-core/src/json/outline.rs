@@ -124,6 +124,16 @@ impl<'a> Place<'a> {
 // === impl Steps ===
 
 impl<'a> Steps<'a> {
+    /// Whether any value that is left of `whole`, at whatever depth, begins with `byte`.
+    pub(super) fn any_begins_with(&self, byte: u8, whole: &[u8]) -> bool {
+        let notes = self
+            .outline
+            .notes
+            .get(self.next as usize..self.until as usize);
+        let begins = |note: &Note| whole.get((note.start - self.base) as usize) == Some(&byte);
+        notes.is_none_or(|notes| notes.iter().any(begins))
+    }
+
     /// The next key or value inside `whole`, and its place.
     #[inline]
     pub(super) fn step(&mut self, whole: &'a [u8]) -> Option<(&'a [u8], Place<'a>)> {

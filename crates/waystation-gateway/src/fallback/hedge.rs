@@ -3,6 +3,7 @@
 //! that is let go may have been paid for.
 
 use std::{
+    pin::Pin,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -12,7 +13,12 @@ use waystation_core::{ChatRequest, InvalidRequest, Json, Kind, Tick};
 use waystation_router::{Admit, Plan, Planned};
 
 use super::{Beside, Fallback, Served, Work, side::Side};
-use crate::{AttemptReport, Retries, Snapshot, attempt::Failed, continuation, settle::Record};
+use crate::{
+    AttemptReport, Retries, Snapshot,
+    attempt::{Committed, Failed},
+    continuation,
+    settle::Record,
+};
 
 /// What may still be spent on second attempts. Each request that wants one earns a tenth, so that in
 /// the long run one of ten is hedged at most: a provider that is slow for everybody does not get
@@ -114,6 +120,9 @@ impl Hedges {
     }
 }
 
+/// An attempt under way.
+type First<'f> = Pin<Box<dyn Future<Output = Result<Committed, Failed>> + Send + 'f>>;
+
 impl Fallback<'_> {
     /// Runs an attempt, with a second one beside it when it is late. The record names the one that
     /// serves; the other is dropped, which closes its connection, and what it cost is kept. An attempt
@@ -124,7 +133,7 @@ impl Fallback<'_> {
         (chat, runs, stages): Work<'_>,
         record: &mut Record,
         beside: &mut Beside,
-    ) -> Result<Served, Box<AttemptReport>> {
+    ) -> Result<Box<Served>, Box<AttemptReport>> {
         let (arrived, before) = (record.arrived(), stages.len());
         let work = (&mut *runs, &mut *stages);
         let (attempt, own) = match self.prepared(side, chat, work, arrived).await {
@@ -134,11 +143,25 @@ impl Fallback<'_> {
         let own_side = (side, attempt.now.tick);
         begin(record, own_side);
         // On the heap: whatever holds this future stays small, and is moved several times.
-        let mut first = Box::pin(attempt.first(&own));
+        let first: First<'_> = Box::pin(attempt.first(&own));
         let hedge = self.hedge(side.planned).filter(|_| beside.room);
-        let Some((after, planned)) = hedge else {
+        let Some(hedge) = hedge else {
             return self.ended(side, first.await);
         };
+        let (ahead, work) = ((own_side, first, before), (chat, runs, stages));
+        // Likewise: few are hedged.
+        Box::pin(self.hedged(ahead, hedge, work, (record, beside))).await
+    }
+
+    /// An attempt under way, and a second one beside it when it is late.
+    async fn hedged(
+        &self,
+        (own_side, mut first, before): ((&Side<'_>, Tick), First<'_>, usize),
+        (after, planned): (Duration, &Planned),
+        (chat, runs, stages): Work<'_>,
+        (record, beside): (&mut Record, &mut Beside),
+    ) -> Result<Box<Served>, Box<AttemptReport>> {
+        let (side, arrived) = (own_side.0, record.arrived());
         if let Ok(outcome) = timeout(after, &mut first).await {
             return self.ended(side, outcome);
         }

@@ -64,7 +64,7 @@ impl Fallback<'_> {
         planned: &'s Planned,
         (used, anyway): (&[CredentialId], bool),
         started: Tick,
-    ) -> Result<Side<'s>, Option<AttemptReport>> {
+    ) -> Result<Side<'s>, Option<Box<AttemptReport>>> {
         let endpoint = &planned.endpoint;
         let Some(route) = self.snapshot.routes.get(&endpoint.provider) else {
             return Err(None);
@@ -89,7 +89,8 @@ impl Fallback<'_> {
             }),
             Err(error) => {
                 let error = rest::no_lease(&rest::resting_or(error, &resting, started));
-                Err(Some(self.report(planned, (&provider, started), error)))
+                let report = self.report(planned, (&provider, started), error);
+                Err(Some(Box::new(report)))
             }
         }
     }
@@ -214,17 +215,17 @@ impl Fallback<'_> {
         &self,
         side: &Side<'_>,
         outcome: Result<Committed, Failed>,
-    ) -> Result<Served, Box<AttemptReport>> {
+    ) -> Result<Box<Served>, Box<AttemptReport>> {
         let (rests, _) = self.rests;
         match outcome {
             Ok(committed) => {
                 rests.served(side.by());
-                Ok(Served {
+                Ok(Box::new(Served {
                     committed,
                     model: side.planned.model.clone(),
                     provider: Arc::clone(&side.provider),
                     endpoint: side.planned.endpoint.id.clone(),
-                })
+                }))
             }
             Err(Failed {
                 error,

@@ -51,7 +51,7 @@ impl Record {
         let own = self.settled(None, false);
         let finish = self.entry.as_ref().and_then(|entry| entry.finish);
         let finish = finish.filter(|_| error.is_none());
-        let now = self.clock.now().tick;
+        let now = self.around.clock.now().tick;
         self.measure((error, false), (&own.usage, finish), now);
         self.spent(&own.usage);
         let serving = self.serving.take()?;

@@ -1,9 +1,10 @@
-//! Who is told what a request used: the credential that it was made with, and the counter of tokens,
-//! which learns from it. Nothing is decided by it here.
+//! Who is told of a request, and what it used: the credential that it was made with, and the counter of
+//! tokens, which learns from it. Nothing is decided by it here.
 
 use std::sync::Arc;
 
-use waystation_core::{Ask, Credentials, Modalities, TokenCounter, Tokens, Usage};
+use waystation_core::{Ask, Clock, Ledger, Modalities, TokenCounter, Tokens, Usage};
+use waystation_router::{HealthTable, StickyTable};
 
 use super::{Record, Serving};
 
@@ -22,12 +23,19 @@ pub(super) struct Prompt {
     teaches: bool,
 }
 
-/// Those who are told.
-pub(super) struct Told {
-    /// Those whose tokens per minute are limited count them.
-    credentials: Arc<dyn Credentials>,
+/// What outlives requests and is told of them. Every record has it as one: each reference of its own would
+/// be counted, by all cores in one place.
+pub(crate) struct Around {
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where entries go.
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// How endpoints fare.
+    pub(crate) health: Arc<HealthTable>,
+    /// Where conversations are remembered.
+    pub(crate) sticky: Arc<StickyTable>,
     /// Learns how many bytes a token of each model is.
-    tokens: Arc<dyn TokenCounter>,
+    pub(crate) tokens: Arc<dyn TokenCounter>,
 }
 
 // === impl Prompt ===
@@ -42,18 +50,6 @@ impl Prompt {
 // === impl Record ===
 
 impl Record {
-    /// What is used is told to `credentials`, and what providers count to `tokens`.
-    pub(crate) fn tell(
-        &mut self,
-        credentials: Arc<dyn Credentials>,
-        tokens: Arc<dyn TokenCounter>,
-    ) {
-        self.told = Some(Told {
-            credentials,
-            tokens,
-        });
-    }
-
     /// What the prompt is taken for where no upstream counts it: the counts that routing went by.
     ///
     /// Until [`prompt_left`](Self::prompt_left) is told, what upstreams count of it teaches nothing.
@@ -76,30 +72,29 @@ impl Record {
     /// What the prompt is taken for by what is known of the model that got it.
     pub(super) fn prompt_at(&self, serving: &Serving) -> Tokens {
         let prompt = self.prompt;
-        match &self.told {
-            Some(told) if prompt.bytes > 0 => {
-                let learned = told
-                    .tokens
-                    .estimate_of(&serving.endpoint.model, prompt.bytes);
-                learned.max(prompt.at_least).max(Tokens::new(1))
-            }
-            _ => prompt.estimate(),
+        if prompt.bytes == 0 {
+            return prompt.estimate();
         }
+        let (tokens, model) = (&self.around.tokens, &serving.endpoint.model);
+        let learned = tokens.estimate_of(model, prompt.bytes);
+        learned.max(prompt.at_least).max(Tokens::new(1))
     }
 
     /// Tells what the attempt under way used of its credential, and how its model counts.
     pub(super) fn spent(&self, usage: &Usage) {
-        let (Some(told), Some(serving)) = (&self.told, &self.serving) else {
-            return;
-        };
+        let Some(serving) = &self.serving else { return };
         let endpoint = &serving.endpoint;
         let tokens = usage.prompt + usage.completion;
-        told.credentials
+        // Those whose tokens per minute are limited count them.
+        self.snapshot
+            .credentials
             .spent(&endpoint.provider, &serving.credential, tokens);
         let counted = !usage.estimated && !self.simulated;
         if self.prompt.teaches && counted && self.carried.is_none() {
             let bytes = self.prompt.bytes;
-            told.tokens.learn(&endpoint.model, bytes, usage.prompt);
+            self.around
+                .tokens
+                .learn(&endpoint.model, bytes, usage.prompt);
         }
     }
 }

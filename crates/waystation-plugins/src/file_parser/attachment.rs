@@ -64,8 +64,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 impl Attachment {
     /// Every file of a request.
     pub(super) fn all(chat: &ChatRequest) -> Vec<Self> {
-        let messages = chat.get("messages").into_iter().flat_map(Json::elements);
         let mut all = Vec::new();
+        if !chat.may_have_parts() {
+            return all;
+        }
+        let messages = chat.get("messages").into_iter().flat_map(Json::elements);
         for (message, json) in messages.enumerate() {
             let parts = file_parts(json);
             all.extend(parts.map(|(part, json)| Self::of((message, part), json)));

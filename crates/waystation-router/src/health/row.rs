@@ -103,6 +103,10 @@ pub(super) enum Row {
         measured: Measured,
         /// Outcomes by the second.
         seconds: Vec<Second>,
+        /// All of them, which hold as long as the first of those seconds counts: nearly always, since
+        /// views are soon taken anew.
+        all: Recent,
+        first: u64,
         /// Until when the breaker is open.
         open_until: Option<Tick>,
     },
@@ -113,6 +117,14 @@ pub(super) enum Row {
 // === impl Recent ===
 
 impl Recent {
+    /// What the seconds come to.
+    fn of<'s>(seconds: impl Iterator<Item = &'s Second>) -> Self {
+        seconds.fold(Self::default(), |sum, second| Self {
+            requests: sum.requests + second.requests,
+            errors: sum.errors + second.errors,
+        })
+    }
+
     /// Counts one more, halving what is there when it has become much.
     pub(super) fn add_fading(&mut self, good: bool) {
         if self.requests >= FADING {
@@ -216,7 +228,14 @@ impl Measured {
 impl Row {
     /// The row of a cell as it is at `now`; outcomes are kept by the second, to be counted later.
     pub(super) fn of(cell: &Cell, now: Tick) -> Self {
+        let seconds = cell.recently.live(now);
         Self::Live {
+            all: Recent::of(seconds.iter()),
+            first: seconds
+                .iter()
+                .map(|slot| slot.second)
+                .min()
+                .unwrap_or(u64::MAX),
             measured: Measured {
                 latency: cell
                     .latency
@@ -231,7 +250,7 @@ impl Row {
                 tools: cell.tools,
                 ..Measured::default()
             },
-            seconds: cell.recently.live(now),
+            seconds,
             open_until: cell.breaker.open_until(),
         }
     }
@@ -243,13 +262,15 @@ impl Row {
             Self::Live {
                 measured,
                 seconds,
+                all,
+                first,
                 open_until,
             } => {
-                let mut last_30s = Recent::default();
-                for second in seconds.iter().filter(|slot| counts(slot.second, now)) {
-                    last_30s.requests += second.requests;
-                    last_30s.errors += second.errors;
-                }
+                let last_30s = if counts(*first, now) {
+                    *all
+                } else {
+                    Recent::of(seconds.iter().filter(|slot| counts(slot.second, now)))
+                };
                 Measured {
                     last_30s,
                     open: open_until.is_some_and(|until| now < until),

@@ -153,6 +153,20 @@ proptest! {
     }
 
     #[test]
+    fn a_plan_in_brief_is_the_same_plan_with_those_counted_that_it_does_not_name(town in any_town(), ask in any_ask(), seed: u64) {
+        match (town.plan_of(&ask, seed), town.brief_plan_of(&ask, seed)) {
+            (Ok(whole), Ok(mut brief)) => {
+                prop_assert_eq!(whole.trace.not_tried(), brief.trace.not_tried());
+                prop_assert!(brief.trace.dropped.iter().all(|one| whole.trace.dropped.contains(one)));
+                (brief.trace.dropped, brief.trace.others) = (whole.trace.dropped.clone(), 0);
+                prop_assert_eq!(whole, brief);
+            }
+            (Err(whole), Err(brief)) => prop_assert_eq!(whole.to_string(), brief.to_string()),
+            (whole, brief) => prop_assert!(false, "{whole:?} {brief:?}"),
+        }
+    }
+
+    #[test]
     fn removing_a_credential_never_adds_an_endpoint(town in any_town(), mut ask in any_ask(), gone in 0..5_usize) {
         // A cut to one endpoint lets the next one take its place: that is no addition by the rule.
         ask.wishes.allow_fallbacks = None;

@@ -8,6 +8,7 @@ use waystation_core::{
 };
 use waystation_router::{
     HealthRow, HealthView, NoRoute, Percentiles, Plan, Recent, RoutingPolicy, World, ask, plan,
+    plan_in_brief,
 };
 
 /// The model of most tests.
@@ -171,12 +172,22 @@ impl Town {
         self.plan_in(&self.catalog(), ask, seed)
     }
 
+    /// The same for somebody who does not tell of it.
+    pub(crate) fn brief_plan_of(&self, ask: &Ask, seed: u64) -> Result<Plan, Box<NoRoute>> {
+        let see = |world: &World<'_>| plan_in_brief(ask, world, Seed::new(seed));
+        self.with_world(&self.catalog(), see)
+    }
+
     pub(crate) fn plan_in(
         &self,
         catalog: &Catalog,
         ask: &Ask,
         seed: u64,
     ) -> Result<Plan, Box<NoRoute>> {
+        self.with_world(catalog, |world| plan(ask, world, Seed::new(seed)))
+    }
+
+    fn with_world<T>(&self, catalog: &Catalog, see: impl FnOnce(&World<'_>) -> T) -> T {
         let dialects: [DialectId; 1] = ["openai-chat".parse().unwrap()];
         let world = World {
             catalog,
@@ -186,7 +197,7 @@ impl Town {
             dialects: &dialects,
             policy: &self.policy,
         };
-        plan(ask, &world, Seed::new(seed))
+        see(&world)
     }
 
     /// The question of a request with these members, messages aside.

@@ -3,10 +3,12 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use waystation_core::{AttemptRecord, Endpoint, EndpointId, Note, ObjectWriter, StageReport};
 use waystation_gateway::{AttemptReport, Continued, GatewayError, Reply, Settled, Snapshot};
 use waystation_router::{NoRoute, Plan, Strategy};
+
+use crate::head::firsts;
 
 /// The headers that ask for it; any value but `enabled` does not.
 static HEADERS: [HeaderName; 3] = [
@@ -36,11 +38,12 @@ impl Metadata {
     /// The wish, where one of the headers says `enabled`, in any case.
     #[must_use]
     pub fn wanted(headers: &HeaderMap, snapshot: impl FnOnce() -> Arc<Snapshot>) -> Option<Self> {
-        let enabled = |name: &HeaderName| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok());
+        let enabled = |value: Option<&HeaderValue>| {
+            let value = value.and_then(|value| value.to_str().ok());
             value.is_some_and(|value| value.trim().eq_ignore_ascii_case("enabled"))
         };
-        HEADERS.iter().any(enabled).then(|| Self(snapshot()))
+        let found = firsts(headers, HEADERS.each_ref());
+        found.into_iter().any(enabled).then(|| Self(snapshot()))
     }
 
     /// Of a reply that is complete, or that broke off.
@@ -123,7 +126,7 @@ impl Metadata {
             .number("attempt", wide(tried.len()))
             // Nothing is to be added to `usage.cost`, whoever's key it is.
             .bool("is_byok", false);
-        let total = plan.attempts.len() + plan.trace.dropped.len();
+        let total = plan.attempts.len() + plan.trace.not_tried();
         let mut endpoints = object.object("endpoints");
         endpoints.number("total", wide(total));
         list(
@@ -227,7 +230,7 @@ fn write_none(none: &NoRoute, object: &mut ObjectWriter<'_>) {
         .number("attempt", 0)
         .bool("is_byok", false);
     let mut endpoints = object.object("endpoints");
-    endpoints.number("total", wide(none.trace.dropped.len()));
+    endpoints.number("total", wide(none.trace.not_tried()));
     endpoints.raw("available", b"[]");
     endpoints.close();
     write_params(&none.trace.unmatched, object);

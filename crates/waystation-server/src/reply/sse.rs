@@ -23,7 +23,7 @@ pub struct Waiting {
     /// When the request came.
     pub created: UnixMs,
     /// The reply to be.
-    pub reply: Pin<Box<dyn Future<Output = Result<Reply, GatewayError>> + Send>>,
+    pub reply: Pin<Box<dyn Future<Output = Result<Box<Reply>, GatewayError>> + Send>>,
 }
 
 enum State {
@@ -34,7 +34,7 @@ enum State {
 }
 
 struct Open {
-    reply: Reply,
+    reply: Box<Reply>,
     writer: ChunkWriter,
     metadata: Option<Metadata>,
     /// How many providers the writer has gone on from.
@@ -55,7 +55,7 @@ const COMMENT: &[u8] = b": WAYSTATION PROCESSING\n\n";
 
 /// The body of a reply that is committed, or still awaited after its first comment was due.
 pub fn body<T: Send + 'static>(
-    reply: Result<Reply, Waiting>,
+    reply: Result<Box<Reply>, Waiting>,
     every: Duration,
     held: Held<T>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
@@ -96,7 +96,7 @@ fn last<'a>(
 // === impl State ===
 
 impl State {
-    fn open(reply: Reply, metadata: Option<Metadata>) -> Self {
+    fn open(reply: Box<Reply>, metadata: Option<Metadata>) -> Self {
         let writer = ChunkWriter::new(&head(&reply));
         Self::Open(Box::new(Open {
             reply,

@@ -17,7 +17,9 @@ use waystation_gateway::{Batch, Caller, GatewayError, Reply};
 
 use crate::{
     app::App,
-    auth, body, error, plugins, preset,
+    auth, body, error,
+    head::firsts,
+    plugins, preset,
     reply::{self, Held, Metadata, Waiting},
     rim::RequestId,
 };
@@ -66,10 +68,10 @@ where
         Ok(chat) => chat,
         Err(error) => return error::response(&error.into()),
     };
-    let id = app.gateway().generation_id();
+    let (id, now) = app.gateway().arrival();
     let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
     let mut caller = caller_of(&head.headers, caller, request_id);
-    caller.generation = Some(id.clone());
+    (caller.generation, caller.arrived) = (Some(id.clone()), Some(now));
     // The connection reads on into the memory that the head stands in.
     drop(head);
     let notes = Arc::clone(&caller.notes);
@@ -96,16 +98,18 @@ where
 
 fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) -> Caller {
     // What a header may say is ASCII: bytes are characters.
-    let text = |name: &HeaderName| {
-        let value = headers.get(name)?.to_str().ok()?;
+    let text = |value: Option<&HeaderValue>| {
+        let value = value?.to_str().ok()?;
         Some(value.get(..512).unwrap_or(value).to_owned())
     };
+    let wanted = [&SESSION, &REFERER, &header::REFERER, &header::USER_AGENT];
+    let [session, referer, usual_referer, user_agent] = firsts(headers, wanted);
     Caller {
         key: caller.key,
         request_id: Some(request_id),
-        session_id: text(&SESSION).filter(|id| id.len() <= 256),
-        referer: text(&REFERER).or_else(|| text(&header::REFERER)),
-        user_agent: text(&header::USER_AGENT),
+        session_id: text(session).filter(|id| id.len() <= 256),
+        referer: text(referer).or_else(|| text(usual_referer)),
+        user_agent: text(user_agent),
         ..Caller::default()
     }
 }

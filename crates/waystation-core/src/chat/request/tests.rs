@@ -34,6 +34,39 @@ fn null_is_absence_for_known_members_only() {
 }
 
 #[test]
+fn a_member_is_found_by_its_name_however_that_is_spelled() {
+    let more = r#""\u0078_own":1,"tool\u005fchoice":"auto","":2"#;
+    let mut chat = parse(&format!("{{{MESSAGES},{more}}}")).unwrap();
+    assert!(chat.parameters().has(Parameter::ToolChoice));
+    for name in ["messages", "x_own", "tool_choice", ""] {
+        assert!(chat.get(name).is_some(), "{name}");
+    }
+    assert!(chat.get("top_k").is_none() && chat.get("x_owm").is_none());
+    chat.set("top_k", RawJson::of(&1));
+    assert!(chat.get("top_k").is_some());
+    chat.remove("top_k");
+    assert!(chat.get("top_k").is_none());
+}
+
+#[test]
+fn that_every_content_is_a_text_is_known_from_the_body() {
+    let plain = r#"{"messages":[{"role":"user","content":"[1]"},{"role":"user","content":"b"}],"stop":["a"]}"#;
+    assert!(!parse(plain).unwrap().may_have_parts());
+    let parts = r#"{"messages":[{"role":"user","content":"a"},{"role":"user","content":[{"type":"text","text":"b"}]}]}"#;
+    assert!(parse(parts).unwrap().may_have_parts());
+    let mut set = parse(plain).unwrap();
+    set.set(
+        "messages",
+        parse(parts)
+            .unwrap()
+            .get("messages")
+            .unwrap()
+            .raw(&Bytes::new()),
+    );
+    assert!(set.may_have_parts());
+}
+
+#[test]
 fn out_of_range_values_name_the_field() {
     for (member, field) in [
         (r#""temperature":2.1"#, "temperature"),

@@ -140,6 +140,9 @@ pub fn plan(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRout
 /// endpoints of it that a rule drops are counted, not listed. Most are of providers that nobody has a key
 /// for, and naming them costs more than the plan.
 ///
+/// What both have in common is everything but [`Trace::dropped`] and [`Trace::others`]; what
+/// [`Trace::not_tried`] counts is the same. A cut, which may be asked about later, is listed in both.
+///
 /// # Errors
 /// [`NoRoute`] as of [`plan`], with the whole account.
 pub fn plan_in_brief(ask: &Ask, world: &World<'_>, seed: Seed) -> Result<Plan, Box<NoRoute>> {

@@ -98,8 +98,8 @@ impl MemoryLedger {
     /// Keeps at most `capacity` entries; a capacity of 0 keeps sums only.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        // All at the beginning, side by side, and untouched: among the memory of requests they would
-        // keep its pages from being given back.
+        // All at the beginning, and side by side: among the memory of requests they would keep its pages
+        // from being given back.
         let segments = 0..capacity.div_ceil(IN_ONE).min(MOST_AT_ONCE);
         Self {
             capacity,
@@ -108,7 +108,7 @@ impl MemoryLedger {
                 segments: VecDeque::new(),
                 first: 0,
                 texts: packed::Texts::new(),
-                spare: segments.map(|_| Vec::with_capacity(ALLOCATED)).collect(),
+                spare: segments.map(|_| taken()).collect(),
                 scores: HashMap::new(),
                 keys: FxHashMap::default(),
             }),
@@ -198,6 +198,16 @@ impl Ledger for MemoryLedger {
             inner.keep(&entry, self.capacity);
         }
     }
+}
+
+/// An empty segment whose pages are there already: what the ledger takes it takes when it begins, so that
+/// memory does not creep up with the first requests, and none of them waits for a page.
+fn taken() -> Vec<u8> {
+    // Zeros would be promised by the system, and given when they are touched.
+    let mut segment = vec![1; ALLOCATED];
+    // What is written to be forgotten would not be written.
+    std::hint::black_box(&mut segment).clear();
+    segment
 }
 
 // === impl Inner ===

@@ -6,7 +6,7 @@ mod watched;
 
 use std::{
     convert::Infallible,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -16,10 +16,8 @@ use crate::routes::Site;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto::Builder,
-};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -45,47 +43,85 @@ struct Answering {
     _request: watched::Request,
 }
 
+/// A larger answer is written as soon as it is there.
+const SMALL: u64 = 16 * 1024;
+
 /// Serves `io` until it is closed, or until `stopped` says so and its last request is answered.
 pub async fn serve<Io>(io: Io, site: Site, patience: Patience, mut stopped: watch::Receiver<bool>)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let requests = Arc::new(Requests::default());
-    let io = TokioIo::new(Watched::new(io, patience, Arc::clone(&requests)));
+    let mut io = Watched::new(io, patience, Arc::clone(&requests));
+    let stop = async {
+        // A sender that is gone has nothing more to say.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    let mut stop = pin!(stop);
+    let http2 = tokio::select! {
+        http2 = io.begins_http2() => http2,
+        () = stop.as_mut() => return,
+    };
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = requests.begin();
         let answer = site.answer(request);
         async move {
             let response = answer.await;
+            if response
+                .size_hint()
+                .exact()
+                .is_some_and(|size| size <= SMALL)
+            {
+                // Small answers of a thread are written side by side, as requests to upstreams are: a client
+                // that has asked for several is woken once. An event of a stream waits for nothing.
+                tokio::task::yield_now().await;
+            }
             Ok::<Response<Answering>, Infallible>(response.map(|body| Answering {
                 body,
                 _request: under_way,
             }))
         }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        // Every wait is bounded in `watched.rs`, which tells the client.
-        .header_read_timeout(None)
-        .max_buf_size(patience.max_head_bytes);
-    builder
-        .http2()
-        .max_header_list_size(u32::try_from(patience.max_head_bytes).unwrap_or(u32::MAX));
-    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-    let stop = async {
-        // A sender that is gone has nothing more to say.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let io = TokioIo::new(io);
+    let ended = match http2 {
+        Ok(false) => {
+            let connection = http1::Builder::new()
+                // Every wait is bounded in `watched.rs`, which tells the client.
+                .header_read_timeout(None)
+                .max_buf_size(patience.max_head_bytes)
+                .serve_connection(io, service);
+            let connection = pin!(connection);
+            until(connection, http1::Connection::graceful_shutdown, stop).await
         }
+        Ok(true) => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .max_header_list_size(u32::try_from(patience.max_head_bytes).unwrap_or(u32::MAX))
+                .serve_connection(io, service);
+            let connection = pin!(connection);
+            until(connection, http2::Connection::graceful_shutdown, stop).await
+        }
+        Err(error) => return tracing::debug!(%error, "a connection ended before a request"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Drives a connection to its end; from `stop` on it takes no further request.
+async fn until<C>(
+    mut connection: Pin<&mut C>,
+    shut_down: fn(Pin<&mut C>),
+    stop: impl Future<Output = ()>,
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop => {
+            shut_down(connection.as_mut());
+            connection.await
+        }
     }
 }
 

@@ -217,6 +217,29 @@ async fn a_connection_serves_the_next_request_of_its_provider() {
 }
 
 #[tokio::test]
+async fn a_request_is_written_when_all_that_is_ready_has_run() {
+    const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    let by = Http1Transport::new().unwrap();
+    let (listener, address) = listen().await;
+    let ask = || get(&by, to(address, "{}"));
+    let (_, stream) = tokio::join!(ask(), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(request(&mut stream).await);
+        stream.write_all(REPLY).await.unwrap();
+        stream.into_std().unwrap()
+    });
+    // The connection is kept and the request small: it could be written at once.
+    let ((status, _), ()) = tokio::join!(ask(), async {
+        let nothing = stream.peek(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(nothing, Err(std::io::ErrorKind::WouldBlock));
+        let mut stream = TcpStream::from_std(stream).unwrap();
+        assert!(request(&mut stream).await);
+        stream.write_all(REPLY).await.unwrap();
+    });
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
 async fn a_kept_connection_that_its_server_has_closed_is_replaced() {
     const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
     for (name, by) in transports() {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Watched<Io> {
     patience: Patience,
     requests: Arc<Requests>,
     reading: Reading,
+    /// What was read to know the protocol, and has still to be given out.
+    beginning: Vec<u8>,
     /// Of reads. Set anew only where the deadline comes nearer: it may go off too early, never too
     /// late, and costs a request nothing.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -56,7 +58,8 @@ struct Reading {
     begun: usize,
     /// Since when a head is coming.
     head: Option<Instant>,
-    protocol: Protocol,
+    /// Bytes between requests belong to no head.
+    http2: bool,
 }
 
 /// What happens at a time.
@@ -66,16 +69,6 @@ enum Deadline {
     Look(Instant),
     /// The client is too late.
     Late(Instant),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
-    /// Nothing has come.
-    Unknown,
-    /// Bytes between requests belong to a head.
-    Http1,
-    /// They do not.
-    Http2,
 }
 
 /// What begins every connection of HTTP/2. Source: RFC 9113, section 3.4.
@@ -154,16 +147,8 @@ impl Reading {
     /// Takes notice of bytes that have come. A head's time begins with its first.
     fn came(&mut self, bytes: &[u8], requests: &Requests) {
         self.look(requests);
-        if self.protocol == Protocol::Unknown && !bytes.is_empty() {
-            let same = bytes.iter().zip(PREFACE).all(|(came, known)| came == known);
-            self.protocol = if same {
-                Protocol::Http2
-            } else {
-                Protocol::Http1
-            };
-        }
         let between = requests.under_way.load(Ordering::Relaxed) == 0;
-        if between && self.protocol == Protocol::Http1 && self.head.is_none() && !bytes.is_empty() {
+        if between && !self.http2 && self.head.is_none() && !bytes.is_empty() {
             self.head = Some(Instant::now());
         }
     }
@@ -180,8 +165,9 @@ impl<Io> Watched<Io> {
             reading: Reading {
                 begun: 0,
                 head: None,
-                protocol: Protocol::Unknown,
+                http2: false,
             },
+            beginning: Vec::new(),
             alarm: None,
             stalled: None,
         }
@@ -247,6 +233,53 @@ impl<Io: AsyncWrite + Unpin> Watched<Io> {
     }
 }
 
+impl<Io: AsyncRead + AsyncWrite + Unpin> Watched<Io> {
+    /// Whether the client speaks HTTP/2: reads as much as it takes to know, which is read again then,
+    /// together with what has come behind it.
+    ///
+    /// # Errors
+    /// What the system says of the connection; its end.
+    pub(super) async fn begins_http2(&mut self) -> io::Result<bool> {
+        let mut beginning = Vec::with_capacity(PREFACE.len());
+        while beginning.len() < PREFACE.len() && PREFACE.starts_with(&beginning) {
+            let missing = PREFACE.len().saturating_sub(beginning.len());
+            let mut reader = AsyncReadExt::take(&mut *self, missing as u64);
+            if reader.read_buf(&mut beginning).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let http2 = beginning == PREFACE;
+        if http2 {
+            self.reading.head = None;
+        }
+        (self.reading.http2, self.beginning) = (http2, beginning);
+        Ok(http2)
+    }
+
+    /// Reads what comes from the client, with a deadline.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.io).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) => {
+                let came = buffer.filled().get(before..).unwrap_or_default();
+                self.reading.came(came, &self.requests);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                std::task::ready!(self.poll_late(cx));
+                self.tell(cx);
+                // As if the client had closed.
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
 impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<Io> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -254,21 +287,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<Io> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buffer.filled().len();
-        match Pin::new(&mut this.io).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => {
-                let came = buffer.filled().get(before..).unwrap_or_default();
-                this.reading.came(came, &this.requests);
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                std::task::ready!(this.poll_late(cx));
-                this.tell(cx);
-                // As if the client had closed.
-                Poll::Ready(Ok(()))
-            }
+        if this.beginning.is_empty() {
+            return this.poll_more(cx, buffer);
         }
+        let fits = this.beginning.len().min(buffer.remaining());
+        this.beginning
+            .drain(..fits)
+            .for_each(|byte| buffer.put_slice(&[byte]));
+        if buffer.remaining() > 0 {
+            // Not there yet, or an end: the next read is told.
+            let _ = Pin::new(&mut this.io).poll_read(cx, buffer);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -25,6 +25,8 @@ struct Scenario {
     stream: bool,
     /// Bytes of the prompt, about.
     prompt: usize,
+    /// They are a picture's, in base64.
+    picture: bool,
     /// The upstream writes each event by itself.
     piecemeal: bool,
     /// The most that a request may cost, in what it costs nginx.
@@ -37,12 +39,13 @@ const fn scenario(name: &'static str, stream: bool, goal: f64) -> Scenario {
         model: "openai/gpt-5.4-mini",
         stream,
         prompt: 600,
+        picture: false,
         piecemeal: false,
         goal,
     }
 }
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 8] = [
     scenario("plain", false, 2.2),
     scenario("stream of 43 events, one write", true, 3.5),
     Scenario {
@@ -53,6 +56,18 @@ const SCENARIOS: [Scenario; 6] = [
     Scenario {
         prompt: 400_000,
         ..scenario("plain, prompt of 400 kB", false, 3.0)
+    },
+    Scenario {
+        // Its context is large enough.
+        model: "bench/pieces",
+        piecemeal: true,
+        prompt: 4_000_000,
+        ..scenario("plain, prompt of 4 MB", false, 3.0)
+    },
+    Scenario {
+        prompt: 4_000_000,
+        picture: true,
+        ..scenario("plain, picture of 4 MB", false, 3.0)
     },
     Scenario {
         model: "anthropic/claude-sonnet-4.5",
@@ -109,7 +124,11 @@ pub(crate) fn gateway(words: &[&str]) -> Result<(), Failure> {
 
 /// Alternates runs through the proxy and through the gateway; the figure is the median.
 fn compare(scenario: &Scenario, stage: &Stage, wish: &Wish) -> Result<Compared, Failure> {
-    let body = stage::chat(scenario.model, scenario.prompt, scenario.stream);
+    let body = if scenario.picture {
+        stage::picture(scenario.model, scenario.prompt)
+    } else {
+        stage::chat(scenario.model, scenario.prompt, scenario.stream)
+    };
     let (mut gateway, mut nginx) = (Vec::new(), Vec::new());
     for _ in 0..wish.rounds {
         if let Some((running, plain, pieces)) = stage.nginx() {

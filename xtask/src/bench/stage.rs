@@ -92,6 +92,15 @@ pub(crate) fn chat(model: &str, bytes: usize, stream: bool) -> String {
     )
 }
 
+/// A chat body with a picture of about `bytes` bytes of base64.
+pub(crate) fn picture(model: &str, bytes: usize) -> String {
+    // What begins every PNG, and more of the same: nobody looks further.
+    let data = "iVBORw0KGgoAAAANSUhEUgAA".repeat(bytes.div_ceil(24));
+    format!(
+        r#"{{"model":"{model}","messages":[{{"role":"user","content":[{{"type":"text","text":"What is this?"}},{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]}}],"max_tokens":256}}"#
+    )
+}
+
 fn mock(binary: &Path, piecemeal: bool) -> Result<(Running, u16), Failure> {
     let port = free_port()?;
     let mut command = Command::new(binary);
@@ -155,7 +164,7 @@ fn gateway(
          [providers.anthropic]\napi_key = 'sk-bench'\nbase_url = 'http://127.0.0.1:{one}'\n\
          [providers.pieces]\nname = 'Pieces'\ndialect = 'openai-chat'\napi_key = 'sk-bench'\n\
          base_url = 'http://127.0.0.1:{two}/v1'\n\
-         [[models]]\nid = 'bench/pieces'\ncontext_length = 1000000\n\
+         [[models]]\nid = 'bench/pieces'\ncontext_length = 4000000\n\
          [[models.endpoints]]\nprovider = 'pieces'\nmodel = 'pieces'\n\
          price = {{ prompt = '0.10', completion = '0.40' }}\n",
         one = mocks[0],

@@ -1,9 +1,9 @@
 //! What the gateway sends with: HTTP/1.1 straight to the upstream, or through reqwest where the
 //! environment names a proxy for it. It only chooses.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
-use async_trait::async_trait;
+use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use waystation_core::{HttpRequest, HttpStream, SendLimits, Transport, TransportError};
 
@@ -22,7 +22,8 @@ use crate::{Http1Transport, ReqwestTransport, TransportSetupError};
 pub struct UpstreamTransport {
     straight: Http1Transport,
     proxied: ReqwestTransport,
-    proxies: Matcher,
+    /// None where the environment names none, as it mostly is.
+    proxies: Option<Matcher>,
 }
 
 // === impl UpstreamTransport ===
@@ -36,7 +37,7 @@ impl UpstreamTransport {
         Ok(Self {
             straight: Http1Transport::new()?,
             proxied: ReqwestTransport::new()?,
-            proxies: Matcher::from_system(),
+            proxies: Some(Matcher::from_system()).filter(sends_any),
         })
     }
 
@@ -49,21 +50,34 @@ impl UpstreamTransport {
     fn goes_straight(&self, request: &HttpRequest) -> bool {
         let authority = request.url.authority();
         let named = authority.is_some_and(|authority| authority.as_str().contains('@'));
-        !named && self.proxies.intercept(&request.url).is_none()
+        let proxied = |proxies: &Matcher| proxies.intercept(&request.url).is_some();
+        !named && !self.proxies.as_ref().is_some_and(proxied)
     }
 }
 
-#[async_trait]
+/// Whether there is an address that it has a proxy for: a name that nobody has, and no exception names.
+fn sends_any(proxies: &Matcher) -> bool {
+    ["http://proxied.invalid", "https://proxied.invalid"]
+        .map(Uri::from_static)
+        .iter()
+        .any(|address| proxies.intercept(address).is_some())
+}
+
+/// As `async_trait` would write it, but for a future around the other transport's.
 impl Transport for UpstreamTransport {
-    async fn send(
-        &self,
+    fn send<'a, 'b>(
+        &'a self,
         request: HttpRequest,
         limits: SendLimits,
-    ) -> Result<HttpStream, TransportError> {
+    ) -> Pin<Box<dyn Future<Output = Result<HttpStream, TransportError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
         if self.goes_straight(&request) {
-            self.straight.send(request, limits).await
+            self.straight.send(request, limits)
         } else {
-            self.proxied.send(request, limits).await
+            self.proxied.send(request, limits)
         }
     }
 }

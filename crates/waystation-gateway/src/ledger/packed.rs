@@ -118,16 +118,26 @@ impl Writer<'_> {
     /// The highest bit of a byte says that more follow: zero, which most members of most entries are,
     /// is one byte.
     fn number(&mut self, number: u128) {
-        match u8::try_from(number) {
-            Ok(byte) if byte < 128 => self.bytes.push(byte),
-            _ => self.long(number),
+        match u64::try_from(number) {
+            Ok(word) => self.word(word),
+            Err(_) => self.long(number),
         }
     }
 
-    /// A number of more than one byte.
+    /// A number that is no longer than a word, as nearly all are.
+    fn word(&mut self, mut word: u64) {
+        while word >= 128 {
+            let [low, ..] = word.to_le_bytes();
+            self.bytes.push(low | 128);
+            word >>= 7;
+        }
+        let [last, ..] = word.to_le_bytes();
+        self.bytes.push(last);
+    }
+
+    /// A longer one: what does not fit into a word goes first.
     fn long(&mut self, mut number: u128) {
-        // Few are longer than a word, and words are quick.
-        let mut word = loop {
+        let word = loop {
             let [byte, ..] = number.to_le_bytes();
             match u64::try_from(number) {
                 Ok(word) => break word,
@@ -135,20 +145,7 @@ impl Writer<'_> {
             }
             number >>= 7;
         };
-        // Ten groups of seven bits hold one.
-        let (mut groups, mut used) = ([0_u8; 10], 0);
-        for group in &mut groups {
-            let [low, ..] = word.to_le_bytes();
-            word >>= 7;
-            used += 1;
-            if word == 0 {
-                *group = low & 127;
-                break;
-            }
-            *group = low | 128;
-        }
-        self.bytes
-            .extend_from_slice(groups.get(..used).unwrap_or_default());
+        self.word(word);
     }
 
     /// A text, or where the segment has it already: a number whose lowest bit tells them apart.
@@ -163,11 +160,11 @@ impl Writer<'_> {
             };
             // 0 is no place: what begins a segment is an id, which never comes again.
             if there > 0 && reader.literal() == Some(text) {
-                return self.number(((there as u128) << 1) | 1);
+                return self.word(((there as u64) << 1) | 1);
             }
             *known = u32::try_from(here).unwrap_or_default();
         }
-        self.number((text.len() as u128) << 1);
+        self.word((text.len() as u64) << 1);
         self.bytes.extend_from_slice(text);
     }
 }
@@ -235,13 +232,12 @@ impl<'a> Reader<'a> {
 
 // === impl Pack ===
 
-/// Numbers, and what is made of one.
+/// Numbers, and what is made of one, by the writer of their size.
 macro_rules! pack_number {
-    ($($name:ty: $out:expr, $back:expr;)*) => {$(
+    ($($name:ty: $write:ident $out:expr, $back:expr;)*) => {$(
         impl Pack for $name {
             fn pack(&self, to: &mut Writer<'_>) {
-                let out: fn(&Self) -> u128 = $out;
-                to.number(out(self));
+                to.$write(($out)(self));
             }
 
             fn unpack(from: &mut Reader<'_>) -> Option<Self> {
@@ -263,15 +259,15 @@ impl Pack for bool {
 }
 
 pack_number! {
-    u16: |number| u128::from(*number), |number| number.try_into().ok();
-    u32: |number| u128::from(*number), |number| number.try_into().ok();
-    u64: |number| u128::from(*number), |number| number.try_into().ok();
-    usize: |number| *number as u128, |number| number.try_into().ok();
-    Usd: |amount| amount.femtos(), |number| Some(Self::from_femtos(number));
-    Tokens: |count| u128::from(count.get()), |number| number.try_into().ok().map(Self::new);
-    UnixMs: |at| u128::from(at.get()), |number| number.try_into().ok().map(Self::new);
-    Duration: |took| took.as_nanos(), |nanos| nanos.try_into().ok().map(Self::from_nanos);
-    FinishReason: |reason| *reason as u128, |number| FINISHES.get(usize::try_from(number).ok()?).copied();
+    u16: word |number: &Self| u64::from(*number), |number| number.try_into().ok();
+    u32: word |number: &Self| u64::from(*number), |number| number.try_into().ok();
+    u64: word |number: &Self| *number, |number| number.try_into().ok();
+    usize: word |number: &Self| *number as u64, |number| number.try_into().ok();
+    Usd: number |amount: &Self| amount.femtos(), |number| Some(Self::from_femtos(number));
+    Tokens: word |count: &Self| count.get(), |number| number.try_into().ok().map(Self::new);
+    UnixMs: word |at: &Self| at.get(), |number| number.try_into().ok().map(Self::new);
+    Duration: number |took: &Self| took.as_nanos(), |nanos| nanos.try_into().ok().map(Self::from_nanos);
+    FinishReason: word |reason: &Self| *reason as u64, |number| FINISHES.get(usize::try_from(number).ok()?).copied();
 }
 
 /// In the order of their numbers.

@@ -2,12 +2,12 @@
 //! that it was opened on, to another provider, or to another address.
 
 use std::{
-    collections::HashMap,
-    hash::{BuildHasher as _, Hash, Hasher, RandomState},
+    hash::{BuildHasher as _, Hash, Hasher},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use http::{Uri, uri::Authority};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use tokio::{
     runtime::{Handle, Id},
     time::Instant,
@@ -21,8 +21,7 @@ use super::{POOL_IDLE, socket::Socket};
 /// How many there may be is not its affair: as many as there were requests under way at once, which
 /// `max_concurrent` of the provider bounds.
 pub(super) struct Pool {
-    shards: [Mutex<HashMap<Key, Vec<Idle>>>; SHARDS],
-    hasher: RandomState,
+    shards: [Mutex<FxHashMap<Key, Vec<Idle>>>; SHARDS],
 }
 
 /// Which connections may serve a request.
@@ -77,7 +76,8 @@ impl Key {
 }
 
 impl Hash for Key {
-    /// By what tells nearly all keys apart. The hash of an authority goes byte by byte.
+    /// By what tells nearly all keys apart: the operator's names, which a quick hash is good enough for. The
+    /// hash of an authority goes byte by byte.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.provider.hash(state);
     }
@@ -134,8 +134,8 @@ impl Pool {
     }
 
     /// The shard of this runtime, for as long as a look-up takes. What a panic elsewhere left is whole.
-    fn lock(&self, key: &Key) -> Option<MutexGuard<'_, HashMap<Key, Vec<Idle>>>> {
-        let hash = usize::try_from(self.hasher.hash_one(key.runtime) % SHARDS as u64).ok()?;
+    fn lock(&self, key: &Key) -> Option<MutexGuard<'_, FxHashMap<Key, Vec<Idle>>>> {
+        let hash = usize::try_from(FxBuildHasher.hash_one(key.runtime) % SHARDS as u64).ok()?;
         let shard = self.shards.get(hash)?;
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -145,7 +145,6 @@ impl Default for Pool {
     fn default() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Pack for f64 {
     fn pack(&self, to: &mut Writer<'_>) {
         let millionths = (self * MILLION).round() as u64;
         if millionths < LARGEST && figure(millionths).to_bits() == self.to_bits() {
-            to.number(u128::from(millionths) << 1);
+            to.word(millionths << 1);
         } else {
             to.number((u128::from(self.to_bits()) << 1) | 1);
         }

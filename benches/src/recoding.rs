@@ -66,6 +66,31 @@ impl Recoding {
     /// When the stream is not read.
     #[must_use]
     pub fn run(&self, mut call: Call) -> usize {
+        let written = self.events_of(&mut call, self.pieces.len());
+        call.reader.finish(&mut Vec::new()).unwrap();
+        written
+    }
+
+    /// What an event allocates: what the second half of the stream takes, by its events. The request and
+    /// the reply's beginning are no event's.
+    ///
+    /// # Panics
+    /// When the stream is not read.
+    #[must_use]
+    pub fn allocations(&self) -> f64 {
+        let half = self.pieces.len() / 2;
+        let of = |count| {
+            let mut call = self.call();
+            let counted = allocation_counter::measure(|| {
+                std::hint::black_box(self.events_of(&mut call, count));
+            });
+            counted.count_total as f64
+        };
+        (of(self.pieces.len()) - of(half)) / (self.pieces.len() - half) as f64
+    }
+
+    /// Reads and writes the first `count` events.
+    fn events_of(&self, call: &mut Call, count: usize) -> usize {
         let head = ChunkHead {
             id: &self.id,
             provider: "Acme",
@@ -76,7 +101,7 @@ impl Recoding {
         let mut events: Vec<ChatEvent> = Vec::with_capacity(8);
         let mut written = 0;
         call.reader.head(&self.head).unwrap();
-        for piece in &self.pieces {
+        for piece in self.pieces.iter().take(count) {
             call.reader.push(piece, &mut events).unwrap();
             // As the server does: a frame for what one read brought.
             let mut frame = Vec::with_capacity(512);
@@ -85,7 +110,20 @@ impl Recoding {
             }
             written += frame.len();
         }
-        call.reader.finish(&mut events).unwrap();
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Recoding;
+
+    #[test]
+    fn an_event_of_any_wire_takes_two_allocations_at_most() {
+        for (name, _) in waystation_providers::DIALECTS {
+            let allocations = Recoding::of(name).allocations();
+            println!("{name}: {allocations:.2}");
+            assert!(allocations <= 2.0, "{name}: {allocations:.2} an event");
+        }
     }
 }

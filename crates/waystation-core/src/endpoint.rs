@@ -287,6 +287,18 @@ impl Modalities {
         self.0 >> modality as u8 & 1 == 1
     }
 
+    /// The set without what is in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The set with all that is in `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether everything in `other` is in this set.
     #[must_use]
     pub const fn covers(self, other: Self) -> bool {

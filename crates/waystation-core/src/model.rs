@@ -81,6 +81,43 @@ pub enum ParseModelError {
     Preset(String),
 }
 
+/// What a byte is in a model id, a bit for each.
+const SOLID: u8 = 1;
+const UPPER: u8 = 2;
+const DOT: u8 = 4;
+const SEPARATOR: u8 = 8;
+const OTHER: u8 = 16;
+
+/// The class of each byte: a table, since ids are read several times for each request.
+const CLASSES: [u8; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "checked by the compiler: this runs at build"
+        )]
+        {
+            classes[byte as usize] = match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'@' | b'+' => SOLID,
+                b'A'..=b'Z' => UPPER,
+                b'.' => DOT,
+                b'/' | b':' => SEPARATOR,
+                _ => OTHER,
+            };
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    classes
+};
+
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(OTHER)
+}
+
 // === impl ModelId ===
 
 impl ModelId {
@@ -126,24 +163,24 @@ impl FromStr for ModelId {
             return Err(ParseModelError::TooLong(text.len()));
         }
         // Of the segment under way, and of any before it: nothing but dots.
-        let (mut dots, mut empty, mut upper) = (true, false, false);
-        for (at, byte) in text.bytes().enumerate() {
-            match byte {
-                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'@' | b'+' => dots = false,
-                b'A'..=b'Z' => (dots, upper) = (false, true),
-                b'.' => {}
-                b'/' | b':' => (dots, empty) = (true, empty || dots),
-                _ => {
-                    // Every byte before it is a character of its own, so a character begins here.
-                    let found = text.chars().nth(at).unwrap_or_default();
-                    return Err(ParseModelError::BadChar { found, at });
-                }
-            }
+        let (mut dots, mut empty, mut seen) = (true, false, 0);
+        for byte in text.bytes() {
+            let class = class(byte);
+            seen |= class;
+            let ends = class & SEPARATOR != 0;
+            empty |= ends && dots;
+            dots = ends || (dots && class & DOT != 0);
+        }
+        if seen & OTHER != 0 {
+            let class = |found: char| u8::try_from(found).map_or(OTHER, class);
+            let other = |found: &(usize, char)| class(found.1) == OTHER;
+            let (at, found) = text.char_indices().find(other).unwrap_or_default();
+            return Err(ParseModelError::BadChar { found, at });
         }
         if dots || empty {
             return Err(ParseModelError::Empty(text.into()));
         }
-        if upper {
+        if seen & UPPER != 0 {
             return Ok(Self(text.to_ascii_lowercase().into()));
         }
         Ok(Self(text.into()))
@@ -207,6 +244,11 @@ impl FromStr for ModelRef {
     type Err = ParseModelError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Nearly always it is a name and nothing more.
+        let plain = |byte| !matches!(byte, b':' | b'@' | b'~') && class(byte) != OTHER;
+        if text.bytes().all(plain) {
+            return text.parse().map(Self::of);
+        }
         let text = text.trim();
         let (text, preset, mut suffixes) = split_preset(text)?;
         let (text, latest) = match text.strip_prefix('~') {
@@ -353,6 +395,7 @@ mod tests {
             "`:nitro` and `:floor` both sort; use one"
         );
         assert_eq!(refuse("a/b c"), "' ' at byte 3 cannot appear in a model id");
+        assert_eq!(refuse("a/é."), "'é' at byte 2 cannot appear in a model id");
         assert!(refuse("").contains("expected a model id"));
         assert!(refuse("a/../b").contains("expected a model id"));
         assert!(refuse("a/b@preset/").contains("preset name"));

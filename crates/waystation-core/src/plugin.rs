@@ -92,6 +92,17 @@ pub trait Run: Send {
         cx: &mut Cx<'_>,
     ) -> Result<(), PluginError>;
 
+    /// Whether [`prepare`](Self::prepare) has anything to do. Where it has not, it need not be called.
+    fn prepares(&self) -> bool {
+        true
+    }
+
+    /// Whether [`adapt`](Self::adapt) has anything to do for this endpoint, likewise.
+    fn adapts(&self, to: &Endpoint) -> bool {
+        let _ = to;
+        true
+    }
+
     /// What is asked of the endpoint before anything was prepared: asked once, before `prepare`, and
     /// also where a plan is only looked at.
     fn hint(&self, hints: &mut AskHints) {

@@ -3,7 +3,7 @@
 //! `Attempt -> Committed` is a type state: [`Attempt::first`] consumes the attempt, and only a
 //! [`Failed`] leads to a next one. Once a [`Committed`] exists, no other provider's text can follow.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -72,6 +72,9 @@ pub(crate) struct Committed {
     pub(crate) notes: Vec<Note>,
 }
 
+/// An attempt under way.
+pub(crate) type First<'f> = Pin<Box<dyn Future<Output = Result<Committed, Failed>> + Send + 'f>>;
+
 /// The part of a streamed reply that is still arriving.
 pub(crate) struct Rest {
     /// Dropping it closes the exchange upstream.
@@ -134,9 +137,10 @@ impl Codecs {
 
 // === impl Attempt ===
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     /// Sends `chat` and reads until there is something to show: the first content of a streamed
-    /// reply, the end of a whole one.
+    /// reply, the end of a whole one. The request is written at once; what is waited for is on the heap,
+    /// and holds nothing of it.
     ///
     /// A whole reply is read to its end before it is committed, so that one that breaks off at its last
     /// byte can still be had elsewhere.
@@ -144,7 +148,31 @@ impl Attempt<'_> {
     /// # Errors
     /// [`Failed`] for a request that the wire cannot say, a network failure, a deadline that passed, an
     /// error status, an error in band, or a reply with nothing in it.
-    pub(crate) async fn first(self, chat: &ChatRequest) -> Result<Committed, Failed> {
+    pub(crate) fn first(self, chat: &ChatRequest) -> First<'a> {
+        let (sending, reading, notes) = match self.send(chat) {
+            Ok(sent) => sent,
+            Err(failed) => return Box::pin(std::future::ready(Err(failed))),
+        };
+        let (permit, timeouts) = (self.permit, self.route.timeouts);
+        if chat.stream() {
+            let patience = Patience::of(chat, self.thinks, timeouts);
+            return Box::pin(async move {
+                let read = reading.streamed(sending, timeouts, (patience, permit));
+                let (events, rest) = read.await?;
+                Committed::of(events, rest, notes)
+            });
+        }
+        let limit = timeouts.whole.min(self.left);
+        Box::pin(async move {
+            let read = timeout(limit, reading.whole(sending)).await;
+            let events = read.map_err(|_| Failed::late("the whole reply", limit))??;
+            drop(permit);
+            Committed::of(events, None, notes)
+        })
+    }
+
+    /// Writes the request and begins to send it, with what reads its reply and what encoding changed.
+    fn send(&self, chat: &ChatRequest) -> Result<(Sending<'a>, Reading, Vec<Note>), Failed> {
         let Call {
             mut request,
             reader,
@@ -154,38 +182,16 @@ impl Attempt<'_> {
             request.headers.insert(name.clone(), value.clone());
         }
         self.echo.keep(&request.body, self.lease.secret.as_ref());
-        let timeouts = self.route.timeouts;
-        let pool = PoolKey::from(&self.endpoint.provider);
         let limits = SendLimits {
-            connect: timeouts.connect,
+            connect: self.route.timeouts.connect,
             head: None,
-            pool,
+            pool: PoolKey::from(&self.endpoint.provider),
         };
-        let sending = self.transport.send(request, limits);
         let reading = Reading {
             reader,
             events: Vec::new(),
         };
-        let (events, rest) = if chat.stream() {
-            let patience = Patience::of(chat, self.thinks, timeouts);
-            let streamed = reading.streamed(sending, timeouts, (patience, self.permit));
-            // On the heap: whole replies need none of it, and a stream is not begun as often as read.
-            Box::pin(streamed).await?
-        } else {
-            let limit = timeouts.whole.min(self.left);
-            match timeout(limit, reading.whole(sending)).await {
-                Ok(events) => (events?, None),
-                Err(_) => return Err(Failed::late("the whole reply", limit)),
-            }
-        };
-        if rest.is_none() {
-            check_not_empty(&events)?;
-        }
-        Ok(Committed {
-            events,
-            rest,
-            notes,
-        })
+        Ok((self.transport.send(request, limits), reading, notes))
     }
 
     /// Writes the request. What has no form in the dialect is the request's fault; an address or a
@@ -210,6 +216,22 @@ impl Attempt<'_> {
                 network: false,
                 plugin: None,
             }
+        })
+    }
+}
+
+// === impl Committed ===
+
+impl Committed {
+    /// What was read of a reply that has shown content, or is complete.
+    fn of(events: Vec<ChatEvent>, rest: Option<Rest>, notes: Vec<Note>) -> Result<Self, Failed> {
+        if rest.is_none() {
+            check_not_empty(&events)?;
+        }
+        Ok(Self {
+            events,
+            rest,
+            notes,
         })
     }
 }
@@ -254,8 +276,7 @@ struct Patience {
 }
 
 /// The send under way.
-type Sending<'a> =
-    std::pin::Pin<Box<dyn Future<Output = Result<HttpStream, TransportError>> + Send + 'a>>;
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<HttpStream, TransportError>> + Send + 'a>>;
 
 /// How long the body of a failure is waited for.
 const REFUSAL: Duration = Duration::from_secs(5);

@@ -31,6 +31,9 @@ struct Call {
 impl ToolCalls {
     /// Watches answers to `chat`.
     pub(crate) fn of(chat: &ChatRequest) -> Self {
+        if chat.get("tools").is_none() {
+            return Self::default();
+        }
         let names = chat
             .tools()
             .filter_map(|tool| tool.at(&["function", "name"]));

@@ -268,7 +268,7 @@ impl Fallback<'_> {
                     tried.passed_over.push(planned.endpoint.id.clone());
                     return ControlFlow::Continue(());
                 }
-                Err(Some(report)) => *report,
+                Err(Some(report)) => report,
             };
             // What plugins did for this endpoint was for nothing.
             stages.truncate(kept);
@@ -279,7 +279,7 @@ impl Fallback<'_> {
             let triggers = self.snapshot.settings.retries.fallback_on;
             tried.leads_on = triggers.cover(kind, report.network);
             tried.made += usize::from(!keys.used.is_empty() && report.plugin.is_none());
-            tried.reports.push(report);
+            tried.reports.push(*report);
             match self.next(kind, tried, &keys.used) {
                 Next::OtherKey => {}
                 Next::Again(wait) => {

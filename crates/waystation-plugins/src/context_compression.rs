@@ -128,6 +128,18 @@ impl Run for Compression {
         Ok(())
     }
 
+    fn prepares(&self) -> bool {
+        false
+    }
+
+    /// Whether an endpoint of this size compresses, and gives text.
+    fn adapts(&self, to: &Endpoint) -> bool {
+        let small = to
+            .context_length
+            .is_some_and(|context| context <= SMALL_CONTEXT);
+        (self.everywhere || small) && to.output.has(Modality::Text)
+    }
+
     fn hint(&self, hints: &mut AskHints) {
         hints.compressible |= self.everywhere;
         hints.compressible_up_to = hints.compressible_up_to.max(SMALL_CONTEXT);
@@ -139,10 +151,7 @@ impl Run for Compression {
         to: &Endpoint,
         cx: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
-        let small = to
-            .context_length
-            .is_some_and(|context| context <= SMALL_CONTEXT);
-        if !(self.everywhere || small) || !to.output.has(Modality::Text) {
+        if !self.adapts(to) {
             return Ok(());
         }
         let Some(room) = room(chat, to, cx) else {

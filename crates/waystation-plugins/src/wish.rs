@@ -83,8 +83,7 @@ fn of_transforms(chat: &ChatRequest) -> Result<Option<Wish<'_>>, InvalidRequest>
 fn of_suffix(chat: &ChatRequest) -> Option<Wish<'_>> {
     let online = |text: Json<'_>| {
         // Most have no suffix at all, not even an escaped one.
-        let bytes = text.bytes();
-        let suffixed = bytes.contains(&b':') || bytes.contains(&b'\\');
+        let suffixed = text.bytes().iter().any(|b| matches!(b, b':' | b'\\'));
         let reference = || text.string()?.parse::<ModelRef>().ok();
         suffixed && reference().is_some_and(|reference| reference.online)
     };

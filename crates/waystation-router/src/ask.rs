@@ -328,11 +328,7 @@ fn count(
 
 /// The kinds of input that an endpoint itself must take.
 pub(crate) fn needed_input(ask: &Ask) -> Modalities {
-    let own = ask
-        .input
-        .iter()
-        .filter(|kind| !ask.hints.handled.has(*kind));
-    own.chain(ask.hints.input.iter()).collect()
+    ask.input.without(ask.hints.handled).and(ask.hints.input)
 }
 
 #[cfg(test)]

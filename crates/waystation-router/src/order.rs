@@ -190,7 +190,9 @@ fn draw<'c, 'a>(ranked: Vec<(Rank, &'c mut Candidate<'a>)>, rng: &mut Dice) -> O
     let mut group: Vec<(f64, &mut Candidate<'_>)> = Vec::new();
     let mut rest = ranked.into_iter().peekable();
     while let Some((rank, first)) = rest.next() {
-        if !first.drawn {
+        // One that has its rank to itself needs no draw.
+        let alone = rest.peek().is_none_or(|(next, _)| *next != rank);
+        if alone || !first.drawn {
             ordered.push(first);
             continue;
         }

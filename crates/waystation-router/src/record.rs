@@ -208,7 +208,11 @@ const fn is_zero(tokens: &u64) -> bool {
 
 impl PluginHints {
     fn of(hints: &AskHints) -> Self {
-        let kinds = |kinds: Modalities| kinds.iter().collect();
+        let kinds = |kinds: Modalities| match kinds {
+            // Nearly always.
+            Modalities::NONE => Vec::new(),
+            some => some.iter().collect(),
+        };
         Self {
             input: kinds(hints.input),
             handled: kinds(hints.handled),

@@ -80,10 +80,7 @@ pub fn apply(
 
 fn named(chat: &ChatRequest) -> Result<Option<Named>, InvalidRequest> {
     // Most models have no `@`, not even an escaped one: nothing is decoded for them.
-    let may = |model: &Json<'_>| {
-        let bytes = model.bytes();
-        bytes.contains(&b'@') || bytes.contains(&b'\\')
-    };
+    let may = |model: &Json<'_>| model.bytes().iter().any(|b| matches!(b, b'@' | b'\\'));
     let reference = chat
         .get("model")
         .filter(may)

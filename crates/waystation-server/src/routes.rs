@@ -19,6 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::Method;
 use hyper::body::Body as HttpBody;
 use tower::Service as _;
@@ -62,7 +63,7 @@ impl Site {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
     {
         match &self.app {
-            Some(app) if is_chat(&request) => Box::pin(chat(Arc::clone(app), request)),
+            Some(app) if is_chat(&request) => chat(Arc::clone(app), request),
             _ => {
                 let answer = self.router.clone().call(request.map(Body::new));
                 Box::pin(async { answer.await.unwrap_or_else(|never| match never {}) })
@@ -79,19 +80,19 @@ impl From<Router> for Site {
 }
 
 /// Answers a chat request as the router would, the rim included.
-async fn chat<B>(app: Arc<App>, request: http::Request<B>) -> Response
+fn chat<B>(app: Arc<App>, request: http::Request<B>) -> Answering
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
 {
     let (entrance, admitted) = rim::Entrance::of(&app, &request);
-    let response = match admitted {
+    match admitted {
         Ok(caller) => {
             let who = (caller, Arc::clone(&entrance.id));
-            chat::answer(app, who, request).await
+            let answer = chat::answer(app, who, request);
+            Box::pin(answer.map(|response| entrance.mark(response)))
         }
-        Err(refusal) => *refusal,
-    };
-    entrance.mark(response)
+        Err(refusal) => Box::pin(std::future::ready(entrance.mark(*refusal))),
+    }
 }
 
 fn is_chat<B>(request: &http::Request<B>) -> bool {

@@ -16,7 +16,8 @@ use crate::{
 
 /// A chat request that has passed every check that needs no catalogue.
 ///
-/// Cloning is cheap: members share the body's memory.
+/// Cloning is cheap: copies share their members until one of them changes, and members share the body's
+/// memory.
 ///
 /// ```
 /// use waystation_core::ChatRequest;
@@ -29,7 +30,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChatRequest {
-    members: Vec<Member>,
+    /// Shared until one of the copies changes.
+    members: Arc<Vec<Member>>,
     /// Where the values of the body stand that it came in.
     outline: Arc<Outline>,
     /// Which names there may be: most that are asked for are not there.
@@ -89,7 +91,7 @@ impl ChatRequest {
             });
         }
         let mut chat = Self {
-            members,
+            members: Arc::new(members),
             outline: Arc::new(outline),
             names,
             lists,
@@ -167,9 +169,10 @@ impl ChatRequest {
     pub fn set(&mut self, key: &'static str, value: RawJson) {
         self.names.add(key);
         self.lists |= key == "messages";
-        match self.members.iter_mut().find(|member| member.is(key)) {
+        let members = Arc::make_mut(&mut self.members);
+        match members.iter_mut().find(|member| member.is(key)) {
             Some(member) => (member.value, member.note) = (value, None),
-            None => self.members.push(Member {
+            None => members.push(Member {
                 key: Bytes::from_static(key.as_bytes()),
                 value,
                 note: None,
@@ -179,7 +182,9 @@ impl ChatRequest {
 
     /// Takes the member called `key` out.
     pub fn remove(&mut self, key: &str) {
-        self.members.retain(|member| !member.is(key));
+        if self.names.may_have(key) {
+            Arc::make_mut(&mut self.members).retain(|member| !member.is(key));
+        }
     }
 
     /// The request as one JSON object: clean members as they came, replaced ones as they are now.

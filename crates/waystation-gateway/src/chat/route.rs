@@ -136,6 +136,9 @@ impl Gateway {
         }
         for run in &mut runs {
             run.hint(&mut hints);
+            if !run.prepares() {
+                continue;
+            }
             let mut cx = self.cx(&network, &mut stages);
             run.prepare(&mut chat, &mut hints, &mut cx).await?;
         }

@@ -3,7 +3,6 @@
 //! that is let go may have been paid for.
 
 use std::{
-    pin::Pin,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use waystation_router::{Admit, Plan, Planned};
 use super::{Beside, Fallback, Served, Work, side::Side};
 use crate::{
     AttemptReport, Retries, Snapshot,
-    attempt::{Committed, Failed},
+    attempt::{Failed, First},
     continuation,
     settle::Record,
 };
@@ -120,9 +119,6 @@ impl Hedges {
     }
 }
 
-/// An attempt under way.
-type First<'f> = Pin<Box<dyn Future<Output = Result<Committed, Failed>> + Send + 'f>>;
-
 impl Fallback<'_> {
     /// Runs an attempt, with a second one beside it when it is late. The record names the one that
     /// serves; the other is dropped, which closes its connection, and what it cost is kept. An attempt
@@ -142,8 +138,7 @@ impl Fallback<'_> {
         };
         let own_side = (side, attempt.now.tick);
         begin(record, own_side);
-        // On the heap: whatever holds this future stays small, and is moved several times.
-        let first: First<'_> = Box::pin(attempt.first(&own));
+        let first = attempt.first(&own);
         let hedge = self.hedge(side.planned).filter(|_| beside.room);
         let Some(hedge) = hedge else {
             return self.ended(side, first.await);
@@ -174,7 +169,7 @@ impl Fallback<'_> {
             return self.ended(side, first.await);
         };
         let other_side = (&other, attempt.now.tick);
-        let mut second = Box::pin(attempt.first(&own));
+        let mut second = attempt.first(&own);
         let (led, outcome) = tokio::select! {
             biased;
             outcome = &mut first => (true, outcome),

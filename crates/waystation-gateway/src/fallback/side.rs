@@ -117,7 +117,7 @@ impl Fallback<'_> {
         };
         let mut chat = self.fitted(chat, endpoint);
         let network = Patient::of(self.parts);
-        for run in runs {
+        for run in runs.iter_mut().filter(|run| run.adapts(endpoint)) {
             let (parts, clock) = (self.parts, &*self.parts.clock);
             let mut cx = Cx::new(&network, clock, &*parts.sandbox, &*parts.tokens, stages);
             let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
@@ -161,8 +161,8 @@ impl Fallback<'_> {
             None => {}
         }
         self.reasoning_as_it_must(&mut chat, endpoint);
-        let clamp = self.snapshot.policy.clamp_max_tokens;
-        if let (Some(wanted), true) = (chat.max_output(), clamp)
+        if self.snapshot.policy.clamp_max_tokens
+            && let Some(wanted) = chat.max_output()
             && let Some(limit) = self.room(endpoint).filter(|limit| wanted > *limit)
         {
             for key in ["max_completion_tokens", "max_tokens"] {

@@ -43,57 +43,65 @@ pub async fn completions(
     answer(app, (caller, request_id), request).await
 }
 
-/// Answers a chat request of somebody who may ask.
-pub(crate) async fn answer<B>(
+/// Answers a chat request of somebody who may ask. What is waited for holds nothing of the head.
+pub(crate) fn answer<B>(
     app: Arc<App>,
     (caller, request_id): (auth::Caller, Arc<str>),
     request: http::Request<B>,
-) -> Response
+) -> impl Future<Output = Response> + Send + use<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send,
+{
+    let (head, body) = request.into_parts();
+    let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
+    let mut caller = caller_of(&head.headers, caller, request_id);
+    // The connection reads on into the memory that the head stands in.
+    drop(head);
+    async move {
+        let (chat, place) = match receive(&app, body).await {
+            Ok(received) => received,
+            Err(refusal) => return *refusal,
+        };
+        let (id, now) = app.gateway().arrival();
+        (caller.generation, caller.arrived) = (Some(id.clone()), Some(now));
+        let notes = Arc::clone(&caller.notes);
+        // On the heap, both: they are large, and what they stand in is moved from layer to layer.
+        let mut response = if chat.stream() {
+            let held = Held { place, metadata };
+            Box::pin(streamed(&app, chat, caller, (id.clone(), held))).await
+        } else {
+            let response = Box::pin(whole(&app, chat, caller, metadata)).await;
+            drop(place);
+            response
+        };
+        // On every answer, a failure's too: its record is found by it.
+        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(GENERATION_ID, id);
+        }
+        warn(
+            notes.get().map(Vec::as_slice).unwrap_or_default(),
+            response.headers_mut(),
+        );
+        response
+    }
+}
+
+/// Reads a body, and what it asks for; or the answer that it gets in place of its reply.
+async fn receive<B>(app: &App, body: B) -> Result<(ChatRequest, Place), Box<Response>>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let live = app.live();
-    let (head, body) = request.into_parts();
-    let bounds = live.config.server.body_bounds();
     // Before the body is read: what cannot be served is not to cost memory.
     let Some(place) = app.admit() else {
-        return error::too_many_requests();
+        return Err(Box::new(error::too_many_requests()));
     };
-    let (bytes, room) = match body::read(body, bounds, app.room()).await {
-        Ok(read) => read,
-        Err(error) => return error::body(&error),
-    };
+    let read = body::read(body, live.config.server.body_bounds(), app.room()).await;
+    let (bytes, room) = read.map_err(|error| Box::new(error::body(&error)))?;
     let parsed = ChatRequest::parse(&bytes);
-    let chat = match parsed.and_then(|chat| preset::apply(chat, &live.config.presets)) {
-        Ok(chat) => chat,
-        Err(error) => return error::response(&error.into()),
-    };
-    let (id, now) = app.gateway().arrival();
-    let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
-    let mut caller = caller_of(&head.headers, caller, request_id);
-    (caller.generation, caller.arrived) = (Some(id.clone()), Some(now));
-    // The connection reads on into the memory that the head stands in.
-    drop(head);
-    let notes = Arc::clone(&caller.notes);
-    // On the heap, both: they are large, and what they stand in is moved from layer to layer.
-    let mut response = if chat.stream() {
-        let held = Held {
-            place: (place, room),
-            metadata,
-        };
-        Box::pin(streamed(&app, chat, caller, (id.clone(), held))).await
-    } else {
-        Box::pin(whole(&app, chat, caller, metadata)).await
-    };
-    // On every answer, a failure's too: its record is found by it.
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(GENERATION_ID, id);
-    }
-    warn(
-        notes.get().map(Vec::as_slice).unwrap_or_default(),
-        response.headers_mut(),
-    );
-    response
+    let chat = parsed.and_then(|chat| preset::apply(chat, &live.config.presets));
+    let chat = chat.map_err(|error| Box::new(error::response(&error.into())))?;
+    Ok((chat, (place, room)))
 }
 
 fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) -> Caller {

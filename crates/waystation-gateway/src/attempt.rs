@@ -13,28 +13,12 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use waystation_core::{
-    BodyStream, Call, ChatEvent, ChatRequest, Codec, DialectId, EncodeError, Endpoint, ErrorType,
+    BodyStream, Call, ChatEvent, ChatRequest, Codec, EncodeError, Endpoint, ErrorType,
     FinishReason, HttpStream, Lease, Note, Now, PluginError, PoolKey, Reader, ReplyHead,
     SendLimits, Sent, Target, Transport, TransportError, UpstreamError, Usage,
 };
 
 use crate::{Route, Timeouts, echo::Echo};
-
-/// The codecs that this gateway was built with, by dialect. Few, so they are searched one by one.
-///
-/// ```
-/// use waystation_gateway::Codecs;
-///
-/// let codecs = Codecs::of(waystation_providers::DIALECTS);
-/// assert!(codecs.get(&"openai-chat".parse()?).is_some());
-/// assert!(codecs.get(&"telegraph".parse()?).is_none());
-/// # Ok::<(), waystation_core::ParseNameError>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Codecs {
-    dialects: Vec<DialectId>,
-    codecs: Vec<&'static dyn Codec>,
-}
 
 /// Everything that one attempt needs.
 pub(crate) struct Attempt<'a> {
@@ -103,36 +87,6 @@ pub(crate) struct Failed {
     pub(crate) network: bool,
     /// It was a plugin that failed: the upstream was not asked.
     pub(crate) plugin: Option<Box<PluginError>>,
-}
-
-// === impl Codecs ===
-
-impl Codecs {
-    /// A table of codecs; ids that are no dialect names are left out.
-    #[must_use]
-    pub fn of(table: &[(&str, &'static dyn Codec)]) -> Self {
-        let mut codecs = Self::default();
-        for (id, codec) in table {
-            if let Ok(id) = id.parse() {
-                codecs.dialects.push(id);
-                codecs.codecs.push(*codec);
-            }
-        }
-        codecs
-    }
-
-    /// The dialects.
-    #[must_use]
-    pub fn dialects(&self) -> &[DialectId] {
-        &self.dialects
-    }
-
-    /// The codec of `dialect`.
-    #[must_use]
-    pub fn get(&self, dialect: &DialectId) -> Option<&'static dyn Codec> {
-        let at = self.dialects.iter().position(|known| known == dialect)?;
-        self.codecs.get(at).copied()
-    }
 }
 
 // === impl Attempt ===

@@ -5,6 +5,7 @@ mod attempt;
 mod calls;
 mod chat;
 mod clock;
+mod codecs;
 mod continuation;
 mod echo;
 mod error;
@@ -19,9 +20,9 @@ mod snapshot;
 mod steps;
 mod stream;
 
-pub use attempt::Codecs;
 pub use chat::{Caller, Gateway, Parts};
 pub use clock::TokioClock;
+pub use codecs::Codecs;
 pub use continuation::Continued;
 pub use error::{AttemptReport, AttemptsFailed, GatewayError};
 pub use judge::Judge;

@@ -15,17 +15,17 @@ mod vocabulary;
 
 use std::fs;
 
-use waystation_auto::{Blend, Task, Weights, row};
+use waystation_auto::{Blend, Task, Weights, mean_gap, row};
 
 use crate::{failure::Failure, root};
 use material::{Material, STRONG, WEAK, task_of};
-use network::{Row, small};
+use network::{Form, Row, small};
 
-/// Networks whose mean is taken.
+/// Networks of either kind whose mean is taken.
 const NETS: u64 = 5;
-/// What the parts of the difficulty count: networks, length, hardness. Length and hardness hold where
-/// the networks know nothing of a kind of prompt.
-const PARTS: [f32; 3] = [1.0, 0.8, 0.3];
+/// What the parts of the difficulty count: networks, wide networks, length, hardness. Length and hardness hold
+/// where the networks know nothing of a kind of prompt.
+const PARTS: [f32; 4] = [0.5, 0.5, 0.5, 0.3];
 /// The penalty of the hardness head.
 const PENALTY: f64 = 0.05;
 /// Prompts of one benchmark task among the seeds, and their weight there.
@@ -79,10 +79,15 @@ fn fit(material: &Material, chosen: &[usize], nets: u64) -> Result<Weights, Fail
     let pair = (material.model(STRONG)?, material.model(WEAK)?);
     let models = material.models.len();
     let all: Vec<&Row> = rows.iter().collect();
-    let (fitted, outs): (Vec<_>, Vec<_>) = (0..nets)
-        .map(|seed| network::fit(&all, models, pair, seed + 1))
-        .unzip();
+    let of_form = |form: &Form| -> (Vec<_>, Vec<_>) {
+        let seeds = 1..=nets;
+        seeds
+            .map(|seed| network::fit(&all, models, pair, (form, seed)))
+            .unzip()
+    };
+    let (fitted, outs) = of_form(&Form::narrow());
     weights.nets = fitted;
+    weights.wide = of_form(&Form::wide()).0;
     weights.hardness = hardness(&rows, models);
     weights.blend = blend(material, chosen, &weights, &rows);
     if nets == NETS {
@@ -155,34 +160,30 @@ fn hardness(rows: &[Row], models: usize) -> Vec<f32> {
 /// Every part with mean 0 and deviation 1 over the training prompts, times what it counts; and the
 /// whole with deviation 1.
 fn blend(material: &Material, chosen: &[usize], weights: &Weights, rows: &[Row]) -> Blend {
-    let gap = |row: &Row| {
-        let gaps = weights.nets.iter().map(|net| net.gap(&row.inputs[0]));
-        gaps.sum::<f32>() / small(weights.nets.len().max(1))
+    let of_rows = |part: &dyn Fn(&[f32]) -> f32| -> Vec<f32> {
+        rows.iter().map(|row| part(&row.inputs[0])).collect()
     };
-    let parts: [Vec<f32>; 3] = [
-        rows.iter().map(gap).collect(),
-        chosen
-            .iter()
-            .map(|at| material.figures[*at][0][0])
-            .collect(),
-        rows.iter()
-            .map(|r| row(&weights.hardness, &r.inputs[0]))
-            .collect(),
+    let lengths = chosen.iter().map(|at| material.figures[*at][0][0]);
+    let parts = [
+        of_rows(&|input| mean_gap(&weights.nets, input)),
+        of_rows(&|input| mean_gap(&weights.wide, input)),
+        lengths.collect(),
+        of_rows(&|input| row(&weights.hardness, input)),
     ];
     let spreads = parts.each_ref().map(|part| spread(part));
     let whole: Vec<f32> = (0..rows.len())
         .map(|at| {
-            let part = |n: usize| (parts[n][at] - spreads[n].0) / spreads[n].1 * PARTS[n];
-            part(0) + part(1) + part(2)
+            let each = parts.iter().zip(spreads).zip(PARTS);
+            each.map(|((part, (mean, deviation)), counts)| (part[at] - mean) / deviation * counts)
+                .sum()
         })
         .collect();
-    let deviation = spread(&whole).1;
-    let of = |n: usize| (spreads[n].0, PARTS[n] / spreads[n].1 / deviation);
-    Blend {
-        gap: of(0),
-        length: of(1),
-        hardness: of(2),
+    let all = spread(&whole).1;
+    let mut factors = [[0.0; 2]; PARTS.len()];
+    for ((factor, (mean, deviation)), counts) in factors.iter_mut().zip(spreads).zip(PARTS) {
+        *factor = [mean, counts / deviation / all];
     }
+    Blend(factors)
 }
 
 /// Mean and deviation.

@@ -24,4 +24,4 @@ pub use ranker::RouterSettings;
 pub use replay::{Estimate, Logged, Replay, Verdict, replay};
 pub use settings::{CostTier, Defaults, Router, Settings};
 pub use task::{Features, Task};
-pub use weights::{Blend, Net, Residual, Weights, bent, row};
+pub use weights::{Blend, Net, Residual, Weights, bent, mean_gap, row};

@@ -4,13 +4,15 @@
 
 mod cues;
 mod features;
+mod kind;
 mod slips;
 mod text;
 mod words;
 
 pub use cues::cue_names;
 pub use features::FEATURES;
-pub(crate) use features::{Figures, Kind};
+pub(crate) use features::Figures;
+pub(crate) use kind::Kind;
 pub(crate) use text::Text;
 
 /// The figures of a prompt, as training takes them.

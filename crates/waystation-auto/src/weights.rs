@@ -5,15 +5,17 @@
 //! The form of the bytes: a mark, then rows of f32, the lowest byte first, each behind its length; lists
 //! of rows likewise. Whatever does not fit the figures and tasks of this build is refused as a whole.
 
+mod blend;
 mod residual;
 
 use std::sync::LazyLock;
 
 use crate::{
-    arithmetic::{exp, logistic},
+    arithmetic::{exp, logistic, number},
     prompt::{FEATURES, Kind},
 };
 
+pub use blend::Blend;
 pub(crate) use residual::Place;
 pub use residual::Residual;
 
@@ -24,7 +26,7 @@ static BUNDLED: LazyLock<Weights> = LazyLock::new(|| {
 });
 
 /// What the bytes begin with; the digit is the version of the form.
-const MAGIC: &[u8; 8] = b"wsauto2\n";
+const MAGIC: &[u8; 8] = b"wsauto3\n";
 /// Standardised figures are bounded to so many deviations.
 const BOUND: f32 = 3.0;
 /// A share of the prompts, from a score that is roughly normal: the logistic function's scale.
@@ -39,6 +41,8 @@ pub struct Weights {
     pub scale: Vec<f32>,
     /// Networks that estimate how much likelier a strong model is right than a weak one.
     pub nets: Vec<Net>,
+    /// Wider networks over fewer figures, of the same use: they know mathematics better and subjects worse.
+    pub wide: Vec<Net>,
     /// How hard a prompt is for every model, in logits.
     pub hardness: Vec<f32>,
     /// How the parts of the difficulty are put together.
@@ -60,17 +64,6 @@ pub struct Net {
     pub latent: Vec<Vec<f32>>,
     /// The logits of the strong and of the weak model, likewise.
     pub out: Vec<Vec<f32>>,
-}
-
-/// Three estimates as one: each minus its mean, times its factor.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Blend {
-    /// Mean and factor of the networks' estimate.
-    pub gap: (f32, f32),
-    /// Of the logarithm of the length.
-    pub length: (f32, f32),
-    /// Of the hardness.
-    pub hardness: (f32, f32),
 }
 
 /// What the weights say of one prompt.
@@ -116,15 +109,15 @@ impl Weights {
 
     /// Difficulty and hardness.
     fn needs(&self, figures: &[f32; FEATURES], input: &[f32]) -> (f32, f32) {
-        let gaps: f32 = self.nets.iter().map(|net| net.gap(input)).sum();
-        let gap = gaps / f32::from(u16::try_from(self.nets.len().max(1)).unwrap_or(1));
         let hardness = row(&self.hardness, input);
         let [length, ..] = *figures;
-        let (learned, long) = trusted(Kind::of(figures));
-        let part = |value: f32, (mean, factor): (f32, f32)| (value - mean) * factor;
-        let score = part(gap, self.blend.gap) * learned
-            + part(length, self.blend.length) * long
-            + part(hardness, self.blend.hardness);
+        let parts = [
+            mean_gap(&self.nets, input),
+            mean_gap(&self.wide, input),
+            length,
+            hardness,
+        ];
+        let score = self.blend.of(parts, Kind::of(figures));
         (logistic(score * NORMAL), hardness)
     }
 
@@ -143,19 +136,10 @@ impl Weights {
         let mut out = Writer(MAGIC.to_vec());
         out.row(&self.mean);
         out.row(&self.scale);
-        out.size(self.nets.len());
-        for net in &self.nets {
-            out.matrix(&net.hidden);
-            out.matrix(&net.latent);
-            out.matrix(&net.out);
-        }
+        out.nets(&self.nets);
+        out.nets(&self.wide);
         out.row(&self.hardness);
-        let Blend {
-            gap,
-            length,
-            hardness,
-        } = self.blend;
-        out.row(&[gap.0, gap.1, length.0, length.1, hardness.0, hardness.1]);
+        out.row(self.blend.0.as_flattened());
         out.matrix(&self.tasks);
         let residual = &self.residual;
         out.text(&residual.names.join("\n"));
@@ -173,21 +157,13 @@ impl Weights {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut read = Reader(bytes.strip_prefix(MAGIC)?);
         let (mean, scale) = (read.row()?, read.row()?);
-        let nets = (0..read.size()?).map(|_| {
-            Some(Net {
-                hidden: read.matrix()?,
-                latent: read.matrix()?,
-                out: read.matrix()?,
-            })
-        });
-        let nets = nets.collect::<Option<Vec<_>>>()?;
+        let (nets, wide) = (read.nets()?, read.nets()?);
         let hardness = read.row()?;
-        let [a, b, c, d, e, f] = <[f32; 6]>::try_from(read.row()?).ok()?;
-        let blend = Blend {
-            gap: (a, b),
-            length: (c, d),
-            hardness: (e, f),
+        let blend = read.row()?;
+        let (blend, []) = blend.as_chunks::<2>() else {
+            return None;
         };
+        let blend = Blend(blend.try_into().ok()?);
         let tasks = read.matrix()?;
         let residual = Residual {
             names: read.text()?.lines().map(Into::into).collect(),
@@ -202,6 +178,7 @@ impl Weights {
             mean,
             scale,
             nets,
+            wide,
             hardness,
             blend,
             tasks,
@@ -224,7 +201,7 @@ impl Weights {
             && self.hardness.len() == FEATURES + 1
             && self.tasks.len() == crate::Task::LEARNED.len()
             && wide(&self.tasks, FEATURES)
-            && self.nets.iter().all(net)
+            && self.nets.iter().chain(&self.wide).all(net)
             && self.residual.fits(&self.nets, FEATURES)
     }
 }
@@ -250,16 +227,11 @@ impl Net {
     }
 }
 
-/// What the networks' estimate and the length count on a kind of prompt, as multiples of the blend.
-///
-/// A rule, not learned: of a story with numbers and of code, length says how many steps there are, whatever
-/// the words are; of formulas it says how they are typeset.
-const fn trusted(kind: Kind) -> (f32, f32) {
-    match kind {
-        Kind::Steps => (0.3, 2.0),
-        Kind::Formulas => (1.0, 0.0),
-        Kind::Other => (1.0, 1.0),
-    }
+/// The mean of what networks say.
+#[must_use]
+pub fn mean_gap(nets: &[Net], input: &[f32]) -> f32 {
+    let gaps: f32 = nets.iter().map(|net| net.gap(input)).sum();
+    gaps / number(nets.len().max(1))
 }
 
 /// A bounded value of the same sign: the second layer's bend.
@@ -315,6 +287,16 @@ impl Writer {
         self.0.extend(text.bytes());
     }
 
+    /// Networks behind their count.
+    fn nets(&mut self, nets: &[Net]) {
+        self.size(nets.len());
+        for net in nets {
+            self.matrix(&net.hidden);
+            self.matrix(&net.latent);
+            self.matrix(&net.out);
+        }
+    }
+
     /// Rows behind their count.
     fn matrix(&mut self, rows: &[Vec<f32>]) {
         self.size(rows.len());
@@ -357,6 +339,18 @@ impl Reader<'_> {
         String::from_utf8(text.to_vec()).ok()
     }
 
+    /// Networks.
+    fn nets(&mut self) -> Option<Vec<Net>> {
+        let net = |read: &mut Self| {
+            Some(Net {
+                hidden: read.matrix()?,
+                latent: read.matrix()?,
+                out: read.matrix()?,
+            })
+        };
+        (0..self.size()?).map(|_| net(self)).collect()
+    }
+
     /// Rows.
     fn matrix(&mut self) -> Option<Vec<Vec<f32>>> {
         (0..self.size()?).map(|_| self.row()).collect()
@@ -394,7 +388,7 @@ mod tests {
         let bytes = include_bytes!("../data/weights.bin");
         for wrong in [
             &b""[..],
-            b"wsauto2\n",
+            b"wsauto3\n",
             &bytes[1..],
             &bytes[..bytes.len() - 1],
         ] {

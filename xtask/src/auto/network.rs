@@ -1,20 +1,62 @@
 //! Fits one small network to who answered which prompt well: figures to a latent place, from there a
-//! logit for each model, by Adam over shuffled rows. It keeps the two outputs that the router needs.
+//! logit for each model, by Adam over shuffled rows. It keeps the two outputs that the router needs. Which parts
+//! they have in the difficulty is not decided here.
 
-use waystation_auto::{Net, bent, row};
+use waystation_auto::{FEATURES, Net, bent, cue_names, row};
 
 use super::perturbation::Dice;
 
-/// Units of the two layers.
-const HIDDEN: usize = 48;
-const LATENT: usize = 12;
 /// Passes over the rows, and rows a step.
 const EPOCHS: usize = 16;
 const BATCH: usize = 256;
 const RATE: f32 = 0.002;
 const DECAY: f32 = 0.001;
-/// The share of figures that one row does not see.
-const DROPPED: f32 = 0.3;
+
+/// What a network is like, before it learns.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    /// Units of the two layers.
+    hidden: usize,
+    latent: usize,
+    /// The share of figures that one row does not see.
+    dropped: f32,
+    /// The places of the figures that it sees at all.
+    seen: Vec<usize>,
+}
+
+/// Measures and cues of the wide networks: about the fifty that are told of the reference method.
+const MEASURES: [usize; 24] = [
+    0, 1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 18, 19, 21, 23, 26, 27, 28, 30, 31, 32, 33, 34,
+];
+const CUES: [&str; 27] = [
+    "negated",
+    "which",
+    "howmany",
+    "why",
+    "compute",
+    "prove",
+    "chance",
+    "algebra",
+    "chemistry",
+    "physics",
+    "law",
+    "medicine",
+    "economics",
+    "passage",
+    "statements",
+    "steps",
+    "code",
+    "writecode",
+    "fiction",
+    "translation",
+    "summarising",
+    "extraction",
+    "roleplay",
+    "formatting",
+    "choose",
+    "assume",
+    "allabove",
+];
 
 /// One prompt for training.
 #[derive(Clone, Debug)]
@@ -47,14 +89,13 @@ pub(crate) fn fit(
     rows: &[&Row],
     models: usize,
     pair: (usize, usize),
-    seed: u64,
+    (form, seed): (&Form, u64),
 ) -> (Net, Vec<Vec<f32>>) {
-    let width = rows[0].inputs[0].len();
     let mut dice = Dice::new(seed);
     let mut layers = [
-        Layer::new(HIDDEN, width, &mut dice),
-        Layer::new(LATENT, HIDDEN, &mut dice),
-        Layer::new(models, LATENT, &mut dice),
+        Layer::new(form.hidden, form.seen.len(), &mut dice),
+        Layer::new(form.latent, form.hidden, &mut dice),
+        Layer::new(models, form.latent, &mut dice),
     ];
     start_at_means(&mut layers[2], rows);
     let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -66,7 +107,12 @@ pub(crate) fn fit(
         let rate = RATE * (1.0 - 0.9 * small(epoch) / small(EPOCHS));
         for batch in order.chunks(BATCH) {
             for at in batch {
-                learn(&mut layers, rows[*at], small(batch.len()), &mut dice);
+                learn(
+                    &mut layers,
+                    rows[*at],
+                    (form, small(batch.len())),
+                    &mut dice,
+                );
             }
             step += 1;
             layers.iter_mut().for_each(|layer| layer.step(rate, step));
@@ -74,7 +120,7 @@ pub(crate) fn fit(
     }
     let [hidden, latent, out] = layers.map(|layer| layer.weights);
     let net = Net {
-        hidden,
+        hidden: hidden.iter().map(|unit| form.whole(unit)).collect(),
         latent,
         out: vec![out[pair.0].clone(), out[pair.1].clone()],
     };
@@ -99,26 +145,25 @@ fn start_at_means(layer: &mut Layer, rows: &[&Row]) {
 }
 
 /// Adds one row's slopes. A row with many models counts less for each of them.
-fn learn(layers: &mut [Layer; 3], row: &Row, batch: f32, dice: &mut Dice) {
+fn learn(layers: &mut [Layer; 3], row: &Row, (form, batch): (&Form, f32), dice: &mut Dice) {
     let at = if dice.share() < 0.4 {
         0
     } else {
         dice.below(row.inputs.len())
     };
-    let kept = 1.0 / (1.0 - DROPPED);
-    let input: Vec<f32> = row.inputs[at]
-        .iter()
-        .map(|value| {
-            if dice.share() < DROPPED {
-                0.0
-            } else {
-                value * kept
-            }
-        })
-        .collect();
+    let kept = 1.0 / (1.0 - form.dropped);
+    let figures = &row.inputs[at];
+    let input = form.seen.iter().map(|figure| {
+        if dice.share() < form.dropped {
+            0.0
+        } else {
+            figures[*figure] * kept
+        }
+    });
+    let input = input.collect();
     let signal = forward(layers, input);
     let weight = 1.0 / (small(row.labels.len()).sqrt() * batch);
-    let mut back = vec![0.0; LATENT];
+    let mut back = vec![0.0; signal.latent.len()];
     for (model, score) in &row.labels {
         let logit = self::row(&layers[2].weights[*model], &signal.latent);
         let share = 1.0 / (1.0 + (-logit).exp());
@@ -129,7 +174,7 @@ fn learn(layers: &mut [Layer; 3], row: &Row, batch: f32, dice: &mut Dice) {
         let bend = 1.0 + raw.abs();
         *slope /= bend * bend;
     }
-    let mut below = vec![0.0; HIDDEN];
+    let mut below = vec![0.0; signal.hidden.len()];
     for (unit, error) in back.iter().enumerate() {
         layers[1].slope_of(unit, *error, &signal.hidden, &mut below);
     }
@@ -162,6 +207,46 @@ fn forward(layers: &[Layer; 3], input: Vec<f32>) -> Signal {
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 pub(crate) fn small(count: usize) -> f32 {
     count as f32
+}
+
+// === impl Form ===
+
+impl Form {
+    /// Every figure, and few units.
+    pub(crate) fn narrow() -> Self {
+        Self {
+            hidden: 48,
+            latent: 12,
+            dropped: 0.3,
+            seen: (0..FEATURES).collect(),
+        }
+    }
+
+    /// Fewer figures, and more units.
+    pub(crate) fn wide() -> Self {
+        let first = FEATURES - cue_names().len();
+        let cues = cue_names().iter().enumerate();
+        let cues = cues.filter(|(_, name)| CUES.contains(name));
+        Self {
+            hidden: 64,
+            latent: 16,
+            dropped: 0.0,
+            seen: MEASURES
+                .into_iter()
+                .chain(cues.map(|(at, _)| first + at))
+                .collect(),
+        }
+    }
+
+    /// A unit's weights for every figure, nothing for those that are not seen.
+    fn whole(&self, unit: &[f32]) -> Vec<f32> {
+        let mut whole = vec![0.0; FEATURES + 1];
+        let places = self.seen.iter().chain([&FEATURES]);
+        for (place, weight) in places.zip(unit) {
+            whole[*place] = *weight;
+        }
+        whole
+    }
 }
 
 // === impl Layer ===

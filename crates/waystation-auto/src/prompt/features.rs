@@ -8,15 +8,7 @@ use super::{
 use crate::arithmetic::{log2, number, saturated};
 
 /// Figures that are no cues.
-const MEASURES: usize = 35;
-/// Places of some of them, in the order of [`measures`].
-const BRACES: usize = 11;
-const LATEX: usize = 12;
-const OPTIONS: usize = 14;
-const NUMBERS: usize = 19;
-const SENTENCES: usize = 23;
-const FENCES: usize = 27;
-const SYNTAX: usize = 28;
+pub(super) const MEASURES: usize = 35;
 /// How many figures a prompt has.
 pub const FEATURES: usize = MEASURES + CUES;
 
@@ -34,17 +26,6 @@ pub(crate) struct Figures {
     pub(crate) has_code: bool,
     /// Answers to choose from stand in the prompt, three or more.
     pub(crate) has_options: bool,
-}
-
-/// Kinds of prompts whose length means different things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A story with numbers, or code, to be gone through step by step; no answers to choose from.
-    Steps,
-    /// Formulas in TeX, no answers to choose from.
-    Formulas,
-    /// Anything else.
-    Other,
 }
 
 /// What the signs of a text come to.
@@ -66,7 +47,7 @@ struct Signs {
     sentences: u16,
     /// Double quotes.
     quotes: u16,
-    /// Runs of underscores: something to fill in.
+    /// Runs of underscores, and underscores that stand alone: something to fill in.
     blanks: u16,
     /// Pairs of signs that programs have and prose has not.
     syntax: u16,
@@ -147,24 +128,6 @@ impl Figures {
     }
 }
 
-// === impl Kind ===
-
-impl Kind {
-    /// Of a prompt's figures. Two numbers and two sentences make a story; fences, or brackets among the
-    /// signs of programs, make code.
-    pub(crate) fn of(figures: &[f32; FEATURES]) -> Self {
-        let figure = |at: usize| figures.get(at).copied().unwrap_or_default();
-        let story = figure(NUMBERS) >= saturated(2) && figure(SENTENCES) >= 1.0;
-        let code = figure(FENCES) > 0.0 || (figure(SYNTAX) >= saturated(2) && figure(BRACES) > 0.2);
-        match (figure(OPTIONS) > 0.0, figure(LATEX) > 0.0) {
-            (true, _) => Self::Other,
-            (false, true) => Self::Formulas,
-            (false, false) if story || code => Self::Steps,
-            (false, false) => Self::Other,
-        }
-    }
-}
-
 /// The figures that are no cues, in the order that the weights know: sizes as logarithms to base 2 (of
 /// the question, its words, and of what stands before the options), shares of words and of bytes,
 /// and counts that saturate.
@@ -231,9 +194,12 @@ impl Signs {
     /// One pass over the bytes.
     fn of(text: &str) -> Self {
         let mut signs = Self::default();
-        let (mut before, mut run) = (b' ', 0_u16);
+        let (mut earlier, mut before, mut run) = (b' ', b' ', 0_u16);
         let add = |count: &mut u16| *count = count.saturating_add(1);
         for sign in text.bytes() {
+            if is_blank(earlier, before, sign) {
+                add(&mut signs.blanks);
+            }
             run = if sign == before { run + 1 } else { 0 };
             match sign {
                 b'+' | b'*' | b'=' | b'^' | b'<' | b'>' | b'/' => signs.operators += 1,
@@ -257,14 +223,27 @@ impl Signs {
                 (b'{', b' ') | (b' ', b'{') | (b'=', b'>') => add(&mut signs.syntax),
                 _ => {}
             }
-            before = sign;
+            (earlier, before) = (before, sign);
             run = run.min(8);
         }
         if matches!(before, b'.' | b'!' | b'?') {
             add(&mut signs.sentences);
         }
+        if is_blank(earlier, before, b' ') {
+            add(&mut signs.blanks);
+        }
         signs
     }
+}
+
+/// Whether the middle one of three signs is an underscore that stands where a word would.
+const fn is_blank(before: u8, sign: u8, after: u8) -> bool {
+    sign == b'_'
+        && matches!(before, b' ' | b'"' | b'\'')
+        && matches!(
+            after,
+            b' ' | b'.' | b',' | b';' | b':' | b'?' | b'!' | b'"' | b'\''
+        )
 }
 
 // === impl Words ===
@@ -482,30 +461,24 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_their_signs() {
-        for (prompt, kind) in [
-            (
-                "Ann has 12 apples. She gives away 5. How many are left?",
-                Kind::Steps,
-            ),
-            (
-                "def f(x):\n    y = [x]; z = {}\n    return g(y, z)\nassert f([1]) == ??",
-                Kind::Steps,
-            ),
-            (
-                "Find $\\frac{a}{b}$ when $a = 3$ and $b = 4$. Simplify.",
-                Kind::Formulas,
-            ),
-            (
-                "Ann has 12 apples. She eats 5. How many are left?\nA. 7\nB. 8",
-                Kind::Other,
-            ),
-            (
-                "The trophy did not fit in the suitcase because _ was too large.",
-                Kind::Other,
-            ),
+    fn a_blank_is_an_underscore_where_a_word_would_stand_or_a_run_of_them() {
+        let blanks = |prompt: &str| figures(prompt).values[26];
+        for prompt in [
+            "She left because _ was tired.",
+            "_ was tired",
+            "it was a _",
+            "tides are ____ twice a day",
+            "they call it \"_\".",
         ] {
-            assert_eq!(Kind::of(&figures(prompt).values), kind, "{prompt}");
+            assert!((blanks(prompt) - 0.5).abs() < 1e-6, "{prompt}");
+        }
+        for prompt in [
+            "a snake_case name",
+            "x_1 + x_{2}",
+            "\\sum_{i} a",
+            "self._x = y",
+        ] {
+            assert!(blanks(prompt) < 1e-6, "{prompt}");
         }
     }
 

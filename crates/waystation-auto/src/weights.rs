@@ -245,13 +245,23 @@ pub fn bent(value: f32) -> f32 {
 #[must_use]
 pub fn row(weights: &[f32], input: &[f32]) -> f32 {
     let constant = weights.get(input.len()).copied().unwrap_or_default();
+    let (weights, _) = weights
+        .split_at_checked(input.len())
+        .unwrap_or((weights, &[]));
+    let ((eights, rest), (inputs, last)) = (weights.as_chunks::<8>(), input.as_chunks::<8>());
     let mut lanes = [0.0_f32; 8];
-    for (weights, input) in weights.chunks(8).zip(input.chunks(8)) {
-        for ((lane, weight), value) in lanes.iter_mut().zip(weights).zip(input) {
-            *lane += weight * value;
-        }
+    for (weights, input) in eights.iter().zip(inputs) {
+        add_products(&mut lanes, weights, input);
     }
+    add_products(&mut lanes, rest, last);
     lanes.iter().fold(constant, |sum, lane| sum + lane)
+}
+
+/// Adds one product to each lane.
+fn add_products(lanes: &mut [f32; 8], weights: &[f32], input: &[f32]) {
+    for ((lane, weight), value) in lanes.iter_mut().zip(weights).zip(input) {
+        *lane += weight * value;
+    }
 }
 
 /// Logits as shares of one.

@@ -1,7 +1,7 @@
 //! What the weights are worth: every figure with the one of the prompt's length beside it. It trains
 //! for held-out sets; it writes nothing.
 
-use waystation_auto::{Task, Weights, row};
+use waystation_auto::{Task, Weights, mean_gap, row};
 
 use super::{
     decision::{Chooser, TRADEOFFS},
@@ -22,6 +22,16 @@ const OPEN: (&str, &str) = (
 );
 /// Networks for a held-out set.
 const NETS: u64 = 3;
+
+/// Prompts in the order of an estimate.
+#[derive(Default)]
+struct Order {
+    /// How much more of each the strong model got right.
+    gains: Vec<f32>,
+    scores: Vec<f32>,
+    /// Of each part of the difficulty: networks, wide networks, length, hardness.
+    parts: [Vec<f32>; 4],
+}
 
 /// The split `dev`, which nothing was trained on.
 pub(crate) fn dev(material: &Material, weights: &Weights) {
@@ -98,6 +108,7 @@ pub(crate) fn decisions(material: &Material) -> Result<(), Failure> {
 /// Sets that nothing like them was trained on.
 pub(crate) fn held_out(material: &Material) -> Result<(), Failure> {
     let usual = (STRONG, WEAK);
+    let mut together = Order::default();
     for fold in 0..4 {
         let of_fold = |example: &Example| {
             let sum: u32 = example.subject.bytes().map(u32::from).sum();
@@ -105,8 +116,11 @@ pub(crate) fn held_out(material: &Material) -> Result<(), Failure> {
         };
         let weights = without(material, of_fold)?;
         let name = format!("held out: MMLU subjects, part {} of 4", fold + 1);
-        one(material, &weights, &name, &material.chosen(of_fold), usual);
+        let order = Order::of(material, &weights, &material.chosen(of_fold), usual);
+        order.print(&name, usual);
+        together.extend(order);
     }
+    together.print("held out: those four parts together", usual);
     let is_math = |example: &Example| task_of(example) == Some(Task::Math);
     let weights = without(material, is_math)?;
     let bench = |name: &'static str| material.chosen(move |example| example.bench == name);
@@ -185,21 +199,57 @@ fn without(material: &Material, held: impl Fn(&Example) -> bool) -> Result<Weigh
 }
 
 fn one(material: &Material, weights: &Weights, name: &str, chosen: &[usize], pair: (&str, &str)) {
-    let (chosen, gains) = material.gains(chosen, pair.0, pair.1);
-    let figures = || chosen.iter().map(|at| &material.figures[*at][0]);
-    let scores: Vec<f32> = figures()
-        .map(|figures| weights.difficulty(figures))
-        .collect();
-    let lengths: Vec<f32> = figures().map(|figures| figures[0]).collect();
-    let (low, high) = interval(&gains, &scores);
-    println!(
-        "{name}: APGR {:.3}, {low:.3} to {high:.3} (by length alone {:.3}), {} prompts, {} against {}",
-        apgr(&gains, &scores),
-        apgr(&gains, &lengths),
-        gains.len(),
-        pair.0,
-        pair.1,
-    );
+    Order::of(material, weights, chosen, pair).print(name, pair);
+}
+
+// === impl Order ===
+
+impl Order {
+    /// By the difficulty of those that both models have outcomes on.
+    fn of(material: &Material, weights: &Weights, chosen: &[usize], pair: (&str, &str)) -> Self {
+        let (chosen, gains) = material.gains(chosen, pair.0, pair.1);
+        let mut order = Self {
+            gains,
+            ..Self::default()
+        };
+        for figures in chosen.iter().map(|at| &material.figures[*at][0]) {
+            let input = weights.standardised(figures);
+            let parts = [
+                mean_gap(&weights.nets, &input),
+                mean_gap(&weights.wide, &input),
+                figures[0],
+                row(&weights.hardness, &input),
+            ];
+            order.scores.push(weights.difficulty(figures));
+            for (of_all, part) in order.parts.iter_mut().zip(parts) {
+                of_all.push(part);
+            }
+        }
+        order
+    }
+
+    /// Takes in the prompts of another.
+    fn extend(&mut self, other: Self) {
+        self.gains.extend(other.gains);
+        self.scores.extend(other.scores);
+        for (own, others) in self.parts.iter_mut().zip(other.parts) {
+            own.extend(others);
+        }
+    }
+
+    fn print(&self, name: &str, (strong, weak): (&str, &str)) {
+        let (low, high) = interval(&self.gains, &self.scores);
+        let parts = self.parts.each_ref().map(|part| apgr(&self.gains, part));
+        println!(
+            "{name}: APGR {:.3}, {low:.3} to {high:.3} (by length alone {:.3}; networks {:.3}, wide {:.3}, hardness {:.3}), {} prompts, {strong} against {weak}",
+            apgr(&self.gains, &self.scores),
+            parts[2],
+            parts[0],
+            parts[1],
+            parts[3],
+            self.gains.len(),
+        );
+    }
 }
 
 fn guess(weights: &Weights, figures: &[f32; waystation_auto::FEATURES]) -> Task {

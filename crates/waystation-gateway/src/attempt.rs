@@ -110,11 +110,8 @@ impl<'a> Attempt<'a> {
         let (permit, timeouts) = (self.permit, self.route.timeouts);
         if chat.stream() {
             let patience = Patience::of(chat, self.thinks, timeouts);
-            return Box::pin(async move {
-                let read = reading.streamed(sending, timeouts, (patience, permit));
-                let (events, rest) = read.await?;
-                Committed::of(events, rest, notes)
-            });
+            let limits = (timeouts, patience);
+            return Box::pin(reading.streamed(sending, limits, permit, notes));
         }
         let limit = timeouts.whole.min(self.left);
         Box::pin(async move {
@@ -289,9 +286,10 @@ impl Reading {
     async fn streamed(
         mut self,
         sending: Sending<'_>,
-        timeouts: Timeouts,
-        (patience, permit): (Patience, OwnedSemaphorePermit),
-    ) -> Result<(Vec<ChatEvent>, Option<Rest>), Failed> {
+        (timeouts, patience): (Timeouts, Patience),
+        permit: OwnedSemaphorePermit,
+        notes: Vec<Note>,
+    ) -> Result<Committed, Failed> {
         let started = now();
         let reply = match timeout(timeouts.first_byte, sending).await {
             Ok(reply) => reply?,
@@ -314,7 +312,7 @@ impl Reading {
             let next = timeout(limit, body.next()).await;
             let Some(bytes) = next.map_err(|_| Failed::late(what, limit))? else {
                 self.end(&head)?;
-                return Ok((self.events, None));
+                return Committed::of(self.events, None, notes);
             };
             let taken = self.take(&bytes?, &head);
             if self.events.iter().any(ChatEvent::is_content) {
@@ -330,7 +328,7 @@ impl Reading {
                     broken,
                     _permit: permit,
                 };
-                return Ok((self.events, Some(rest)));
+                return Committed::of(self.events, Some(rest), notes);
             }
             taken?;
         }

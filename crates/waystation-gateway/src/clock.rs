@@ -1,6 +1,6 @@
 //! The production clock: tokio's, so that a test's paused time drives everything.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 use waystation_core::{Clock, Now, Tick, UnixMs};
@@ -10,7 +10,8 @@ use waystation_core::{Clock, Now, Tick, UnixMs};
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {
     start: Instant,
-    start_unix: Duration,
+    /// In microseconds since 1970.
+    start_unix_us: u64,
 }
 
 // === impl TokioClock ===
@@ -28,7 +29,7 @@ impl TokioClock {
             .unwrap_or_default();
         Self {
             start: Instant::now(),
-            start_unix,
+            start_unix_us: u64::try_from(start_unix.as_micros()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -36,10 +37,12 @@ impl TokioClock {
 impl Clock for TokioClock {
     fn now(&self) -> Now {
         let elapsed = Instant::now().saturating_duration_since(self.start);
-        let unix = self.start_unix.saturating_add(elapsed);
+        // Far from the end of 64 bits for some hundred thousand years.
+        let seconds = elapsed.as_secs().saturating_mul(1_000_000);
+        let micros = seconds.saturating_add(elapsed.subsec_micros().into());
         Now {
-            tick: Tick::default().plus(elapsed),
-            unix: UnixMs::new(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)),
+            tick: Tick::from_micros(micros),
+            unix: UnixMs::new(self.start_unix_us.saturating_add(micros) / 1_000),
         }
     }
 }

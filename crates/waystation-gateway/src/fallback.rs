@@ -62,11 +62,16 @@ pub(crate) struct Served {
 }
 
 /// What attempts work on: the request, the plugins' runs, and what those did.
-type Work<'a> = (
-    &'a ChatRequest,
-    &'a mut [Box<dyn Run>],
-    &'a mut Vec<StageReport>,
-);
+///
+/// Goes from hand to hand by one reference: each hand that waits keeps what it was given.
+struct Work<'a> {
+    /// The request, prepared.
+    chat: &'a ChatRequest,
+    /// The plugins' runs.
+    runs: &'a mut [Box<dyn Run>],
+    /// What those did.
+    stages: &'a mut Vec<StageReport>,
+}
 
 /// What one endpoint has been tried with.
 #[derive(Default)]
@@ -137,16 +142,18 @@ impl Fallback<'_> {
             now: self.now,
             ..Tried::default()
         };
-        for round in 0.. {
+        let mut work = Work { chat, runs, stages };
+        for number in 0.. {
             let before = tried.reports.len();
-            let work = (chat, &mut *runs, &mut *stages);
-            match self.round(work, record, &mut tried).await {
+            // On the heap: two small pieces cost an allocator less than a large one.
+            let round = Box::pin(self.round(&mut work, record, &mut tried));
+            match round.await {
                 ControlFlow::Break(Some(served)) => return Ok(served),
                 ControlFlow::Break(None) => break,
                 ControlFlow::Continue(()) => {}
             }
             let latest = tried.reports.get(before..).unwrap_or_default();
-            let Some(wait) = self.wait_worth(round, latest) else {
+            let Some(wait) = self.wait_worth(number, latest) else {
                 break;
             };
             if wait >= self.left(record.arrived(), self.parts.clock.now().tick) {
@@ -168,7 +175,7 @@ impl Fallback<'_> {
     /// [`GatewayError::Attempts`] with every attempt; nothing has been shown to the client.
     async fn round(
         &self,
-        (chat, runs, stages): (&ChatRequest, &mut [Box<dyn Run>], &mut Vec<StageReport>),
+        work: &mut Work<'_>,
         record: &mut Record,
         tried: &mut Tried,
     ) -> ControlFlow<Option<Box<Served>>> {
@@ -185,7 +192,6 @@ impl Fallback<'_> {
                 Admit::Go => None,
             };
             record.probe(guard);
-            let work = (chat, &mut *runs, &mut *stages);
             tried.now = Some(now);
             self.endpoint(planned, work, record, tried).await?;
         }
@@ -195,7 +201,6 @@ impl Fallback<'_> {
             let passed_over = std::mem::take(&mut tried.passed_over);
             let again = |planned: &&Planned| passed_over.contains(&planned.endpoint.id);
             for planned in self.plan.attempts.iter().filter(again) {
-                let work = (chat, &mut *runs, &mut *stages);
                 self.endpoint(planned, work, record, tried).await?;
             }
         }
@@ -234,7 +239,7 @@ impl Fallback<'_> {
     async fn endpoint(
         &self,
         planned: &Planned,
-        (chat, runs, stages): (&ChatRequest, &mut [Box<dyn Run>], &mut Vec<StageReport>),
+        work: &mut Work<'_>,
         record: &mut Record,
         tried: &mut Tried,
     ) -> ControlFlow<Option<Box<Served>>> {
@@ -249,11 +254,10 @@ impl Fallback<'_> {
                 return ControlFlow::Break(None);
             }
             keys.began = now;
-            let kept = stages.len();
+            let kept = work.stages.len();
             keys.beside.room = tried.made + 1 < self.most;
-            let work = (chat, &mut *runs, &mut *stages);
             let with = (&mut keys, tried.anyway);
-            let outcome = self.attempt(planned, work, &mut *record, with).await;
+            let outcome = self.attempt(planned, work, record, with).await;
             tried.beside(&mut keys.beside.reports);
             let report = match outcome {
                 Ok(served) => return ControlFlow::Break(Some(served)),
@@ -271,7 +275,7 @@ impl Fallback<'_> {
                 Err(Some(report)) => report,
             };
             // What plugins did for this endpoint was for nothing.
-            stages.truncate(kept);
+            work.stages.truncate(kept);
             if report.plugin.is_none() {
                 record.attempt_failed(&report);
             }
@@ -327,7 +331,7 @@ impl Fallback<'_> {
     async fn attempt(
         &self,
         planned: &Planned,
-        work: Work<'_>,
+        work: &mut Work<'_>,
         record: &mut Record,
         (keys, anyway): (&mut Keys, bool),
     ) -> Result<Box<Served>, Option<Box<AttemptReport>>> {

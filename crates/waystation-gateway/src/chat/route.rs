@@ -70,7 +70,8 @@ impl Gateway {
         }
         let mut prepared = self.prepare(snapshot, chat).await?;
         record.offer(prepared.tools.iter().map(|tool| &*tool.name));
-        let mut ask = self.ask(snapshot, &prepared)?;
+        // On the heap: it is large, and what waits for the auto router is moved.
+        let mut ask = Box::new(self.ask(snapshot, &prepared)?);
         record.recall(&mut ask);
         let chosen = self.choose(snapshot, &mut prepared, &mut ask, record).await;
         record.expect_prompt(&ask);

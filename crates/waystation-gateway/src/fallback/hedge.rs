@@ -126,13 +126,12 @@ impl Fallback<'_> {
     pub(super) async fn raced(
         &self,
         side: &Side<'_>,
-        (chat, runs, stages): Work<'_>,
+        work: &mut Work<'_>,
         record: &mut Record,
         beside: &mut Beside,
     ) -> Result<Box<Served>, Box<AttemptReport>> {
-        let (arrived, before) = (record.arrived(), stages.len());
-        let work = (&mut *runs, &mut *stages);
-        let (attempt, own) = match self.prepared(side, chat, work, arrived).await {
+        let before = work.stages.len();
+        let (attempt, own) = match self.prepared(side, work, record.arrived()).await {
             Ok(prepared) => prepared,
             Err(failed) => return self.ended(side, Err(failed)),
         };
@@ -143,8 +142,8 @@ impl Fallback<'_> {
         let Some(hedge) = hedge else {
             return self.ended(side, first.await);
         };
-        let (ahead, work) = ((own_side, first, before), (chat, runs, stages));
-        // Likewise: few are hedged.
+        let ahead = (own_side, first, before);
+        // On the heap: few are hedged, and every attempt would be of that size.
         Box::pin(self.hedged(ahead, hedge, work, (record, beside))).await
     }
 
@@ -153,19 +152,19 @@ impl Fallback<'_> {
         &self,
         (own_side, mut first, before): ((&Side<'_>, Tick), First<'_>, usize),
         (after, planned): (Duration, &Planned),
-        (chat, runs, stages): Work<'_>,
+        work: &mut Work<'_>,
         (record, beside): (&mut Record, &mut Beside),
     ) -> Result<Box<Served>, Box<AttemptReport>> {
         let (side, arrived) = (own_side.0, record.arrived());
         if let Ok(outcome) = timeout(after, &mut first).await {
             return self.ended(side, outcome);
         }
-        let kept = stages.len();
+        let kept = work.stages.len();
         let Some(other) = self.second(planned).await else {
             return self.ended(side, first.await);
         };
-        let Ok((attempt, own)) = self.prepared(&other, chat, (runs, stages), arrived).await else {
-            stages.truncate(kept);
+        let Ok((attempt, own)) = self.prepared(&other, work, arrived).await else {
+            work.stages.truncate(kept);
             return self.ended(side, first.await);
         };
         let other_side = (&other, attempt.now.tick);
@@ -196,9 +195,9 @@ impl Fallback<'_> {
         let (serving, _) = serving;
         // What plugins did for the other one was for nothing.
         if std::ptr::eq(serving, side) {
-            stages.truncate(kept);
+            work.stages.truncate(kept);
         } else {
-            stages.drain(before..kept);
+            work.stages.drain(before..kept);
         }
         self.ended(serving, outcome)
     }

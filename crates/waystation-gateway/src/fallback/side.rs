@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Effort, Endpoint, ErrorType, Lease, RawJson, Run, Sent,
-    StageReport, Tick, Tokens, UpstreamError,
+    ChatRequest, CredentialId, Cx, Effort, Endpoint, ErrorType, Lease, RawJson, Sent, Tick, Tokens,
+    UpstreamError,
 };
 use waystation_router::{Outcome, Planned};
 
-use super::{Fallback, Served};
+use super::{Fallback, Served, Work};
 use crate::{
     AttemptReport, Route,
     attempt::{Attempt, Committed, Failed},
@@ -103,8 +103,7 @@ impl Fallback<'_> {
     pub(super) async fn prepared<'s>(
         &'s self,
         side: &'s Side<'_>,
-        chat: &ChatRequest,
-        (runs, stages): (&mut [Box<dyn Run>], &mut Vec<StageReport>),
+        work: &mut Work<'_>,
         arrived: Tick,
     ) -> Result<(Attempt<'s>, ChatRequest), Failed> {
         let (endpoint, route) = (&side.planned.endpoint, side.route);
@@ -115,9 +114,10 @@ impl Fallback<'_> {
             let message = format!("no codec for {}", endpoint.dialect);
             return Err(Failed::of(UpstreamError::garbage(message)));
         };
-        let mut chat = self.fitted(chat, endpoint);
+        let mut chat = self.fitted(work.chat, endpoint);
         let network = Patient::of(self.parts);
-        for run in runs.iter_mut().filter(|run| run.adapts(endpoint)) {
+        let stages = &mut *work.stages;
+        for run in work.runs.iter_mut().filter(|run| run.adapts(endpoint)) {
             let (parts, clock) = (self.parts, &*self.parts.clock);
             let mut cx = Cx::new(&network, clock, &*parts.sandbox, &*parts.tokens, stages);
             let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;

@@ -149,7 +149,7 @@ impl Shared {
         let upstream = Upstream {
             slug: row.slug.parse()?,
             name: self.text(&row.name),
-            base_url: row.base_url.trim_end_matches('/').to_owned(),
+            base_url: row.base_url.trim_end_matches('/').into(),
             auth: auth(&row.auth)?,
             quirks: quirks(&row.quirks)?,
             settings: Settings::default(),
@@ -159,7 +159,7 @@ impl Shared {
         for (name, wire) in &row.wire {
             let base_url = wire.base_url.as_deref().unwrap_or(&row.base_url);
             let upstream = Upstream {
-                base_url: base_url.trim_end_matches('/').to_owned(),
+                base_url: base_url.trim_end_matches('/').into(),
                 auth: wire.auth.as_deref().map_or(Ok(upstream.auth), auth)?,
                 quirks: quirks(&wire.quirks)?,
                 ..upstream.clone()

@@ -5,6 +5,7 @@ mod chunk;
 mod event;
 mod invalid;
 mod message;
+mod names;
 mod preferences;
 mod reasoning;
 mod request;

@@ -109,9 +109,9 @@ impl<'a> Json<'a> {
         Ok(Self { text, place })
     }
 
-    /// The number of the value's note, where its text has an outline.
-    pub(crate) fn note(self) -> Option<u32> {
-        self.place.note()
+    /// How many notes the value takes in the outline of its text, where that has one.
+    pub(crate) fn notes(self) -> Option<u32> {
+        self.place.span()
     }
 
     /// The same value as the one that `outline` has under the number `note`.
@@ -209,6 +209,16 @@ impl<'a> Json<'a> {
         self.escaped().map(text::decode)
     }
 
+    /// Whether the value is a string that holds more than white space. Most begin with more.
+    #[must_use]
+    pub fn has_words(self) -> bool {
+        match self.escaped() {
+            Some([first, ..]) if first.is_ascii_graphic() && *first != b'\\' => true,
+            Some(escaped) => !text::decode(escaped).trim().is_empty(),
+            None => false,
+        }
+    }
+
     /// Whether the value is the string `text`, compared without decoding plain strings.
     #[must_use]
     pub fn is(self, text: &str) -> bool {
@@ -221,10 +231,8 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        let text = std::str::from_utf8(self.text).ok()?;
-        text.parse()
-            .ok()
-            .or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
+        let whole = self.text.strip_suffix(b".0").unwrap_or(self.text);
+        digits(whole)
     }
 
     /// A number that is a whole 64-bit integer.
@@ -233,10 +241,11 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        let text = std::str::from_utf8(self.text).ok()?;
-        text.parse()
-            .ok()
-            .or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
+        let whole = self.text.strip_suffix(b".0").unwrap_or(self.text);
+        match whole.strip_prefix(b"-") {
+            Some(below) => 0_i64.checked_sub_unsigned(digits(below)?),
+            None => digits(whole)?.try_into().ok(),
+        }
     }
 
     /// A number, as a float.
@@ -324,6 +333,13 @@ impl<'a> Key<'a> {
         text::shared(whole, self.0)
     }
 
+    /// What the key spells, in bytes: to be compared with names, which is all that most keys are for.
+    #[must_use]
+    #[inline]
+    pub fn spelled(self) -> Cow<'a, [u8]> {
+        text::decode_bytes(self.0)
+    }
+
     /// The key, decoded.
     #[must_use]
     pub fn name(self) -> Cow<'a, str> {
@@ -346,13 +362,13 @@ impl<'a> Iterator for Members<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.0.value()?.escaped()?;
-        Some((Key(key), self.0.value()?))
+        let (key, value) = self.0.member()?;
+        Some((Key(key), value))
     }
 }
 
-/// Walks the elements of an array.
-#[derive(Clone, Debug)]
+/// Walks the elements of an array; by default of an empty one.
+#[derive(Clone, Debug, Default)]
 pub struct Elements<'a>(walk::Walk<'a>);
 
 impl<'a> Iterator for Elements<'a> {
@@ -362,6 +378,20 @@ impl<'a> Iterator for Elements<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.0.value()
     }
+}
+
+/// The number that `text` spells, where it is digits and nothing else, and fits.
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 /// Whether the escaped inside of a checked string spells `text`.

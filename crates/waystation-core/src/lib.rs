@@ -2,12 +2,14 @@
 #![doc = include_str!("../README.md")]
 
 mod ask;
+mod base_url;
 mod chat;
 mod codec;
 mod endpoint;
 mod entry;
 mod error_type;
 mod failure;
+mod headers;
 mod json;
 mod model;
 mod money;
@@ -24,6 +26,7 @@ mod upstream;
 mod usage;
 
 pub use ask::{Ask, AskHints, Ranking};
+pub use base_url::BaseUrl;
 pub use chat::{
     Answer, AnswerChoice, AnswerToolCall, ChatEvent, ChatRequest, ChunkHead, ChunkWriter, Content,
     DataCollection, Delta, Effort, Finish, FinishReason, InvalidRequest, LastChunk, MaxPrice,
@@ -38,6 +41,7 @@ pub use endpoint::{
 pub use entry::{AttemptRecord, Decision, Entry, Feedback};
 pub use error_type::{ErrorType, Retry, UnknownErrorType};
 pub use failure::{EncodeError, NoCredential, Phase, Sent, TransportError, UpstreamError};
+pub use headers::Headers;
 pub use json::{
     Elements, Json, JsonText, Key, Kind, MAX_DEPTH, Members, ObjectWriter, Outline, RawJson,
     ScanError,

@@ -8,7 +8,7 @@
 
 use std::{fmt, iter::Sum, ops::Add, str::FromStr};
 
-use crate::Tokens;
+use crate::{Tokens, json::write_number};
 
 /// Femto-dollars in one dollar.
 const FEMTO: u128 = 1_000_000_000_000_000;
@@ -152,16 +152,19 @@ impl Usd {
     /// ```
     /// use waystation_core::Usd;
     ///
-    /// for femtos in [0, 1, 1_500_000_000, 1_000_000_000_000_000, u128::MAX] {
+    /// for femtos in [0, 1, 1_500_000_000, 1_000_000_000_000_000, u64::MAX.into(), u128::MAX] {
     ///     let (amount, mut out) = (Usd::from_femtos(femtos), Vec::new());
     ///     amount.write(&mut out);
     ///     assert_eq!(out, amount.to_string().into_bytes());
     /// }
     /// ```
     pub fn write(self, out: &mut Vec<u8>) {
-        decimal_parts(self.0, FEMTO, 15, |part| {
-            out.extend_from_slice(part.as_bytes());
-        });
+        match u64::try_from(self.0) {
+            Ok(femtos) => write_femtos(femtos, out),
+            Err(_) => decimal_parts(self.0, FEMTO, 15, |part| {
+                out.extend_from_slice(part.as_bytes());
+            }),
+        }
     }
 
     /// Reads an amount that somebody else computed, exponents included, rounding half to even at
@@ -334,9 +337,30 @@ fn write_decimal(
     told
 }
 
+/// Appends an amount that fits into a word, as nearly all do.
+fn write_femtos(femtos: u64, out: &mut Vec<u8>) {
+    const DOLLAR: u64 = 1_000_000_000_000_000;
+    write_number(femtos / DOLLAR, out);
+    let mut rest = femtos % DOLLAR;
+    if rest == 0 {
+        return;
+    }
+    let mut places = *b".000000000000000";
+    let mut length = 0;
+    for (at, place) in places.iter_mut().enumerate().skip(1).rev() {
+        let digit = rest % 10;
+        rest /= 10;
+        *place += u8::try_from(digit).unwrap_or_default();
+        if length == 0 && digit != 0 {
+            length = at + 1;
+        }
+    }
+    out.extend_from_slice(places.get(..length).unwrap_or_default());
+}
+
 /// Tells `units` of which `unit` make one, with at most `places` places, in parts.
 fn decimal_parts(units: u128, unit: u128, places: usize, mut tell: impl FnMut(&str)) {
-    const ZEROS: &str = "000000000000000";
+    const ZEROS: &str = ".000000000000000";
     let (mut before, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
     // What fits into a word is divided as one: amounts nearly always do.
     let (whole, rest, digits) = match (u64::try_from(units), u64::try_from(unit)) {
@@ -357,10 +381,11 @@ fn decimal_parts(units: u128, unit: u128, places: usize, mut tell: impl FnMut(&s
     if rest == 0 {
         return;
     }
-    tell(".");
     let zeros = places.saturating_sub(digits.len());
-    tell(ZEROS.get(..zeros).unwrap_or(ZEROS));
-    tell(digits.trim_end_matches('0'));
+    tell(ZEROS.get(..=zeros).unwrap_or(ZEROS));
+    let ending = digits.bytes().rev().take_while(|digit| *digit == b'0');
+    let significant = digits.len() - ending.count();
+    tell(digits.get(..significant).unwrap_or(digits));
 }
 
 #[cfg(test)]
@@ -429,6 +454,15 @@ mod tests {
             let text = amount.to_string();
             prop_assert_eq!(Usd::from_decimal_rounded(&text).unwrap(), amount);
             prop_assert!(crate::Json::parse(text.as_bytes()).is_ok());
+        }
+
+        #[test]
+        fn what_is_written_is_what_is_shown(femtos: u64) {
+            for femtos in [femtos, femtos % 1_000_000, femtos / 1_000_000 * 1_000_000] {
+                let (amount, mut out) = (Usd::from_femtos(femtos.into()), Vec::new());
+                amount.write(&mut out);
+                prop_assert_eq!(out, amount.to_string().into_bytes());
+            }
         }
 
         #[test]

@@ -24,18 +24,36 @@ macro_rules! parameters {
             /// The parameter called `text`.
             #[must_use]
             pub fn named(text: &str) -> Option<Self> {
-                Self::of_bytes(text.as_bytes())
-            }
-
-            /// The same, where nobody knows yet that it is a text.
-            pub(crate) fn of_bytes(text: &[u8]) -> Option<Self> {
-                $(if text == $text.as_bytes() {
-                    return Some(Self::$name);
-                })*
-                None
+                match text { $($text => Some(Self::$name),)* _ => None }
             }
         }
     };
+}
+
+// === impl Parameter ===
+
+impl Parameter {
+    /// The same as [`named`](Self::named), for tables that are made at build.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "checked by the compiler: this runs at build"
+    )]
+    pub(crate) const fn at_build(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        let mut at = 0;
+        while at < Self::ALL.len() {
+            let name = Self::ALL[at].as_str().as_bytes();
+            let mut same = 0;
+            while same < name.len() && same < text.len() && name[same] == text[same] {
+                same += 1;
+            }
+            if same == name.len() && same == text.len() {
+                return Some(Self::ALL[at]);
+            }
+            at += 1;
+        }
+        None
+    }
 }
 
 parameters! {

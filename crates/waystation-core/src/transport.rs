@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-use crate::{Deadline, EncodeError, ProviderSlug, Secret, TransportError};
+use crate::{
+    Deadline, EncodeError, Headers, ProviderSlug, Secret, TransportError, base_url::absolute,
+};
 
 /// Sends requests.
 ///
@@ -58,7 +60,7 @@ pub struct HttpRequest {
     /// Absolute address.
     pub url: Uri,
     /// Headers; secret ones are marked sensitive.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body.
     pub body: Bytes,
 }
@@ -86,30 +88,34 @@ pub struct HttpStream {
 // === impl HttpRequest ===
 
 impl HttpRequest {
+    /// The absolute address that `text` is.
+    ///
+    /// # Errors
+    /// [`EncodeError::Address`] when `text` is no absolute address.
+    pub fn address(text: &str) -> Result<Uri, EncodeError> {
+        absolute(text)
+    }
+
     /// A POST of JSON to `url`.
     ///
     /// # Errors
     /// [`EncodeError::Address`] when `url` is no absolute address.
     pub fn post_json(url: &str, body: Bytes) -> Result<Self, EncodeError> {
-        let address = |reason: String| EncodeError::Address {
-            setting: "base_url",
-            reason,
-        };
-        let url: Uri = url.parse().map_err(|error| address(format!("{error}")))?;
-        if url.scheme().is_none() || url.host().is_none_or(str::is_empty) {
-            return Err(address(
-                "expected scheme and host, as in https://api.example.com".into(),
-            ));
-        }
-        let mut headers = HeaderMap::with_capacity(8);
+        Ok(Self::post_json_to(absolute(url)?, body))
+    }
+
+    /// The same to an address that was read before, such as [`BaseUrl::at`](crate::BaseUrl::at) gives.
+    #[must_use]
+    pub fn post_json_to(url: Uri, body: Bytes) -> Self {
+        let mut headers = Headers::with_room();
         let json = HeaderValue::from_static("application/json");
         headers.insert(http::header::CONTENT_TYPE, json);
-        Ok(Self {
+        Self {
             method: Method::POST,
             url,
             headers,
             body,
-        })
+        }
     }
 
     /// Adds a header.
@@ -126,15 +132,10 @@ impl HttpRequest {
     pub fn secret(
         mut self,
         name: HeaderName,
-        prefix: &str,
+        prefix: &'static str,
         secret: &Secret,
     ) -> Result<Self, EncodeError> {
-        let text = format!("{prefix}{}", secret.expose());
-        let mut value = HeaderValue::from_str(&text).map_err(|_| EncodeError::Credential {
-            expected: "a key of printable characters",
-        })?;
-        value.set_sensitive(true);
-        self.headers.insert(name, value);
+        self.headers.insert(name, secret.header(prefix)?);
         Ok(self)
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
-use crate::{Endpoint, Lease, ModelId, ProviderSlug, UnixMs};
+use crate::{BaseUrl, Endpoint, Lease, ModelId, ProviderSlug, UnixMs};
 
 /// Where one provider is and how it wants to be spoken to. Made from a catalogue row and the
 /// operator's config; the same for all of its endpoints.
@@ -16,7 +16,7 @@ pub struct Upstream {
     /// Its display name.
     pub name: Arc<str>,
     /// Scheme, host and path prefix, as `interfaces` of each dialect want it; no trailing slash.
-    pub base_url: String,
+    pub base_url: BaseUrl,
     /// How the credential travels.
     pub auth: AuthScheme,
     /// Deviations from the dialect.

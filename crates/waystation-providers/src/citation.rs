@@ -22,6 +22,9 @@ pub(crate) struct Citation<'a> {
 pub(crate) fn characters(text: &JsonText) -> u64 {
     let escaped = text.escaped();
     let count = if memchr::memchr(b'\\', escaped).is_none() {
+        if escaped.is_ascii() {
+            return u64::try_from(escaped.len()).unwrap_or(u64::MAX);
+        }
         escaped.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
     } else {
         text.decode().chars().count()

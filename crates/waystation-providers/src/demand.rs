@@ -301,8 +301,8 @@ impl<'a> Demand<'a> {
     pub(crate) fn foreign(&self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> + '_ {
         let unknown = self
             .chat
-            .members()
-            .map(|(key, value)| (decoded(key), value.json()))
+            .unknown()
+            .map(|(name, value)| (name, value.json()))
             .filter(|(name, _)| !VOCABULARY.contains(&&**name) && !self.overridden(name));
         let options = self.options.into_iter().flat_map(Json::members);
         let options = options.map(|(key, value)| (key.name(), value));
@@ -351,17 +351,6 @@ impl<'a> Form<'a> {
         }
         Some(told)
     }
-}
-
-/// A key of the request as text; keys with escapes in them are rare.
-pub(crate) fn decoded(key: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(key);
-    if !text.contains('\\') {
-        return text;
-    }
-    let quoted = format!("\"{text}\"");
-    let name = Json::parse(quoted.as_bytes()).ok().and_then(Json::string);
-    Cow::Owned(name.unwrap_or_default().into_owned())
 }
 
 /// Whether a tool, or a choice of one, names a tool that the gateway runs itself.

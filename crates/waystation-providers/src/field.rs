@@ -10,6 +10,7 @@ macro_rules! fields {
 
         impl<'a> $name<'a> {
             /// Finds the members of `object`.
+            #[inline]
             pub(super) fn of(object: waystation_core::Json<'a>) -> Self {
                 let mut found = Self::default();
                 for (key, value) in object.members() {

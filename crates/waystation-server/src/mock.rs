@@ -140,7 +140,7 @@ async fn answer(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     let request = HttpRequest {
         method: head.method,
         url,
-        headers: head.headers,
+        headers: head.headers.into(),
         body,
     };
     let reply = mock.simulator.handle(&request);

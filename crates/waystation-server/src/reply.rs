@@ -9,8 +9,6 @@ pub use metadata::{MEMBER as METADATA, Metadata};
 pub use sse::{Held, Waiting, body as sse_body};
 pub use whole::completion;
 
-use std::io::Write as _;
-
 use waystation_core::{Cost, ObjectWriter, Tokens, Usd};
 use waystation_gateway::Settled;
 
@@ -117,6 +115,5 @@ fn amount(object: &mut ObjectWriter<'_>, key: &str, amount: Option<Usd>) {
         object.null(key);
         return;
     };
-    // Writing to memory does not fail.
-    let _ = write!(object.key(key), "{amount}");
+    amount.write(object.key(key));
 }

@@ -101,7 +101,7 @@ impl Transport for ReqwestTransport {
         } = request;
         let response = client
             .request(method, url.to_string())
-            .headers(headers)
+            .headers(headers.into())
             .body(body)
             .send()
             .await

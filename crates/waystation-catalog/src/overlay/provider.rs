@@ -135,8 +135,8 @@ fn set_address(provider: &mut Provider, change: &ProviderChange) {
         }
         // Other wires below the same address move along with it.
         each_wire(provider, |upstream| {
-            if let Some(rest) = upstream.base_url.strip_prefix(&before) {
-                upstream.base_url = format!("{url}{rest}");
+            if let Some(rest) = upstream.base_url.strip_prefix(&*before) {
+                upstream.base_url = format!("{url}{rest}").into();
             }
         });
     }
@@ -155,7 +155,8 @@ fn path(url: &str) -> &str {
 fn fill(upstream: &mut Upstream, settings: &SettingsChange) {
     for name in placeholders(&upstream.base_url.clone()) {
         if let Some(value) = settings.value(name) {
-            upstream.base_url = upstream.base_url.replace(&format!("{{{name}}}"), value);
+            let filled = upstream.base_url.replace(&format!("{{{name}}}"), value);
+            upstream.base_url = filled.into();
         }
     }
     let own = &mut upstream.settings;

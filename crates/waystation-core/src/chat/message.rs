@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     InvalidRequest,
+    names::Names,
     rules::{self, Rule},
 };
 use crate::{Json, Kind};
@@ -119,11 +120,7 @@ impl<'a> Message<'a> {
 
     /// The tool calls of an assistant message.
     pub fn tool_calls(&self) -> impl Iterator<Item = ToolCall<'a>> + use<'a> {
-        self.json
-            .get("tool_calls")
-            .into_iter()
-            .flat_map(Json::elements)
-            .map(ToolCall)
+        ToolCall::all(self.json)
     }
 
     /// Which call a tool message answers.
@@ -197,6 +194,12 @@ impl<'a> Part<'a> {
 // === impl ToolCall ===
 
 impl<'a> ToolCall<'a> {
+    /// Those of a message.
+    pub(super) fn all(message: Json<'a>) -> impl Iterator<Item = Self> + use<'a> {
+        let calls = message.get("tool_calls").map(Json::elements);
+        calls.unwrap_or_default().map(Self)
+    }
+
     /// The whole call.
     #[must_use]
     pub const fn json(&self) -> Json<'a> {
@@ -228,7 +231,7 @@ impl<'a> ToolCall<'a> {
     }
 }
 
-const MESSAGE_KEYS: &[&str] = &[
+static MESSAGE_NAMES: Names<13> = Names::of([
     "role",
     "content",
     "name",
@@ -242,7 +245,7 @@ const MESSAGE_KEYS: &[&str] = &[
     "images",
     "audio",
     "model",
-];
+]);
 const PART_KEYS: &[&str] = &[
     "type",
     "text",
@@ -279,8 +282,10 @@ pub(super) fn check_messages(field: &str, value: Json<'_>) -> Result<(), Invalid
 
 fn check_message(path: &str, message: Json<'_>) -> Result<(), InvalidRequest> {
     rules::check(path, message, Rule::Object)?;
-    rules::unique_keys(path, message, MESSAGE_KEYS)?;
     let said = Said::of(message);
+    if !said.plain {
+        rules::unique_keys(path, message, MESSAGE_NAMES.all())?;
+    }
     let roles = || Role::ALL.map(|(name, _)| name).join(", ");
     let Some(role) = said.role else {
         return Err(InvalidRequest::new(
@@ -324,25 +329,34 @@ fn check_message(path: &str, message: Json<'_>) -> Result<(), InvalidRequest> {
     }
 }
 
-/// The members of a message that are checked, found in one walk. None of them is there twice.
+/// The members of a message that are checked, found in one walk.
 #[derive(Default)]
 struct Said<'a> {
     role: Option<Json<'a>>,
     content: Option<Json<'a>>,
     tool_call_id: Option<Json<'a>>,
     tool_calls: Option<Json<'a>>,
+    /// No key is unknown or there twice.
+    plain: bool,
 }
 
 impl<'a> Said<'a> {
     fn of(message: Json<'a>) -> Self {
-        let mut said = Self::default();
+        let (mut said, mut seen) = (Self::default(), 0_u32);
+        said.plain = true;
         for (key, value) in message.members() {
-            let slot = match () {
-                () if key.is("role") => &mut said.role,
-                () if key.is("content") => &mut said.content,
-                () if key.is("tool_call_id") => &mut said.tool_call_id,
-                () if key.is("tool_calls") => &mut said.tool_calls,
-                () => continue,
+            let Some(number) = MESSAGE_NAMES.find(key) else {
+                said.plain = false;
+                continue;
+            };
+            said.plain &= seen >> number & 1 == 0;
+            seen |= 1 << number;
+            let slot = match MESSAGE_NAMES.all().get(number) {
+                Some(&"role") => &mut said.role,
+                Some(&"content") => &mut said.content,
+                Some(&"tool_call_id") => &mut said.tool_call_id,
+                Some(&"tool_calls") => &mut said.tool_calls,
+                _ => continue,
             };
             *slot = Some(value);
         }

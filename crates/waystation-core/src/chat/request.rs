@@ -4,15 +4,21 @@
 //! rule then, and typed again, cheaply, whenever somebody looks. What nobody replaced is written as
 //! it came, byte for byte, unknown members included.
 
+mod member;
+
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{InvalidRequest, Message, ProviderPreferences, Reasoning, rules};
-use crate::{
-    ErrorType, Json, Kind, Modalities, Modality, Outline, Parameter, ParameterSet, RawJson, Role,
-    ScanError, Tokens,
+use super::{
+    InvalidRequest, Message, ProviderPreferences, Reasoning, ToolCall,
+    rules::{self, Field},
 };
+use crate::{
+    Elements, ErrorType, Json, Kind, Modalities, Modality, Outline, Parameter, ParameterSet,
+    RawJson, Role, ScanError, Tokens,
+};
+use member::{Cut, Member, bit};
 
 /// A chat request that has passed every check that needs no catalogue.
 ///
@@ -32,26 +38,15 @@ use crate::{
 pub struct ChatRequest {
     /// Shared until one of the copies changes.
     members: Arc<Vec<Member>>,
-    /// Where the values of the body stand that it came in.
-    outline: Arc<Outline>,
-    /// Which names there may be: most that are asked for are not there.
-    names: Names,
+    /// Which names may be among the members: a bit for each, which others may share. Most that are asked
+    /// for are not there.
+    names: u64,
+    /// `model`, as text: it is asked for again and again.
+    model: Option<Arc<str>>,
     /// Some value inside `messages` may be a list.
     lists: bool,
-}
-
-/// A set of names that may hold more than were put into it, and never fewer.
-#[derive(Clone, Copy, Debug, Default)]
-struct Names(u64);
-
-#[derive(Clone, Debug)]
-struct Member {
-    /// The key as it stood between its quotes.
-    key: Bytes,
-    /// The value's text.
-    value: RawJson,
-    /// The value's note in the outline; none when it was replaced.
-    note: Option<u32>,
+    /// Where the values of the body stand that it came in.
+    outline: Arc<Outline>,
 }
 
 // === impl ChatRequest ===
@@ -69,33 +64,29 @@ impl ChatRequest {
         if json.kind() != Kind::Object {
             return Err(InvalidRequest::expected("", "a JSON object", json));
         }
-        rules::unique_keys("", json, &FIELD_NAMES)?;
-        let mut members = Vec::with_capacity(14);
-        let (mut names, mut lists) = (Names::default(), false);
-        for (key, value) in json.members() {
-            if let Some((name, rule)) = rules::FIELDS.iter().find(|(name, _)| key.is(name)) {
-                if value.is_null() {
-                    continue;
-                }
-                rules::check(name, value, *rule)?;
-                lists |= *name == "messages" && value.may_hold(b'[');
-                names.add(name);
-            } else {
-                names.add(&key.name());
+        let Cut {
+            members,
+            names,
+            plain,
+        } = Cut::of(json, body);
+        if !plain {
+            rules::unique_keys("", json, rules::NAMES.all())?;
+        }
+        for member in &members {
+            if let Some(field) = member.field {
+                rules::check(field.name(), member.json(&outline), field.rule())?;
             }
-            let key = key.shared(body);
-            members.push(Member {
-                key,
-                value: value.raw(body),
-                note: value.note(),
-            });
         }
         let mut chat = Self {
             members: Arc::new(members),
-            outline: Arc::new(outline),
             names,
-            lists,
+            model: None,
+            lists: false,
+            outline: Arc::new(outline),
         };
+        let messages = chat.get("messages");
+        chat.lists = messages.is_some_and(|messages| messages.may_hold(b'['));
+        chat.model = chat.text(MODEL).map(Arc::from);
         chat.adopt_prompt()?;
         chat.check_together()?;
         Ok(chat)
@@ -125,7 +116,9 @@ impl ChatRequest {
 
     /// The checks that look at more than one member.
     fn check_together(&self) -> Result<(), InvalidRequest> {
-        ProviderPreferences::of(self)?;
+        if self.get("provider").is_some() {
+            ProviderPreferences::of(self)?;
+        }
         self.read_reasoning()?;
         let bool = |key| self.get(key).and_then(Json::bool).unwrap_or_default();
         if self.get("top_logprobs").is_some() && !bool("logprobs") {
@@ -138,24 +131,24 @@ impl ChatRequest {
     }
 
     /// The first member called `key`.
-    #[inline]
     #[must_use]
+    #[inline]
     pub fn get(&self, key: &str) -> Option<Json<'_>> {
-        if self.names.may_have(key) {
-            self.find(key)
-        } else {
-            None
+        if self.names & bit(key.as_bytes()) == 0 {
+            return None;
         }
+        self.find(key)
     }
 
     fn find(&self, key: &str) -> Option<Json<'_>> {
-        self.members
-            .iter()
-            .find(|member| member.is(key))
-            .map(|member| match member.note {
-                Some(note) => member.value.json().noted(&self.outline, note),
-                None => member.value.json(),
-            })
+        let member = self.members.iter().find(|member| member.is(key))?;
+        Some(member.json(&self.outline))
+    }
+
+    /// The elements of the member called `key`; nothing where it is no array.
+    #[inline]
+    fn list(&self, key: &str) -> Elements<'_> {
+        self.get(key).map(Json::elements).unwrap_or_default()
     }
 
     /// Every member in order: its key, escaped as it came, and its value.
@@ -165,25 +158,42 @@ impl ChatRequest {
             .map(|member| (&*member.key, &member.value))
     }
 
+    /// The same, with what each key spells in front.
+    pub fn named(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8], &RawJson)> {
+        self.members
+            .iter()
+            .map(|member| (member.name(), &*member.key, &member.value))
+    }
+
     /// Replaces the member called `key`, or appends it.
     pub fn set(&mut self, key: &'static str, value: RawJson) {
-        self.names.add(key);
-        self.lists |= key == "messages";
         let members = Arc::make_mut(&mut self.members);
         match members.iter_mut().find(|member| member.is(key)) {
             Some(member) => (member.value, member.note) = (value, None),
-            None => members.push(Member {
-                key: Bytes::from_static(key.as_bytes()),
-                value,
-                note: None,
-            }),
+            None => {
+                self.names |= bit(key.as_bytes());
+                members.push(Member {
+                    key: Bytes::from_static(key.as_bytes()),
+                    value,
+                    note: None,
+                    field: Field::called(key),
+                });
+            }
+        }
+        self.lists |= key == "messages";
+        if key == MODEL {
+            self.model = self.text(MODEL).map(Arc::from);
         }
     }
 
     /// Takes the member called `key` out.
     pub fn remove(&mut self, key: &str) {
-        if self.names.may_have(key) {
-            Arc::make_mut(&mut self.members).retain(|member| !member.is(key));
+        if self.names & bit(key.as_bytes()) == 0 {
+            return;
+        }
+        Arc::make_mut(&mut self.members).retain(|member| !member.is(key));
+        if key == MODEL {
+            self.model = None;
         }
     }
 
@@ -211,15 +221,12 @@ impl ChatRequest {
     /// `model`, as the client spelled it.
     #[must_use]
     pub fn model(&self) -> Option<Cow<'_, str>> {
-        self.text("model")
+        self.model.as_deref().map(Cow::Borrowed)
     }
 
     /// `models`, as the client spelled them.
     pub fn models(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.get("models")
-            .into_iter()
-            .flat_map(Json::elements)
-            .filter_map(Json::string)
+        self.list("models").filter_map(Json::string)
     }
 
     /// Whether the reply is to be streamed.
@@ -251,14 +258,25 @@ impl ChatRequest {
     }
 
     /// The same, for what does not ask who speaks.
-    fn each_message(&self) -> impl Iterator<Item = Json<'_>> {
-        self.get("messages").into_iter().flat_map(Json::elements)
+    fn each_message(&self) -> Elements<'_> {
+        self.list("messages")
+    }
+
+    /// The tool calls of all messages.
+    pub fn tool_calls(&self) -> impl Iterator<Item = ToolCall<'_>> {
+        self.each_message().flat_map(ToolCall::all)
+    }
+
+    /// The members that the gateway does not know: what a key spells, and its value.
+    pub fn unknown(&self) -> impl Iterator<Item = (Cow<'_, str>, &RawJson)> {
+        let unknown = self.members.iter().filter(|member| member.field.is_none());
+        unknown.map(|member| (member.name(), &member.value))
     }
 
     /// The tools, each as it came.
     #[inline]
     pub fn tools(&self) -> impl Iterator<Item = Json<'_>> {
-        self.get("tools").into_iter().flat_map(Json::elements)
+        self.list("tools")
     }
 
     /// What the request says about reasoning; `None` when nothing.
@@ -284,7 +302,9 @@ impl ChatRequest {
     #[must_use]
     pub fn parameters(&self) -> ParameterSet {
         let sent = self.members.iter();
-        let mut set: ParameterSet = sent.filter_map(Member::parameter).collect();
+        let mut set: ParameterSet = sent
+            .filter_map(|member| member.field?.parameter())
+            .collect();
         let format = self
             .get("response_format")
             .and_then(|format| format.get("type"));
@@ -428,67 +448,8 @@ impl ChatRequest {
     }
 }
 
-// === impl Member ===
-
-impl Member {
-    #[inline]
-    fn is(&self, key: &str) -> bool {
-        crate::json::spells(&self.key, key)
-    }
-
-    /// The parameter that the member is.
-    fn parameter(&self) -> Option<Parameter> {
-        let plain = Parameter::of_bytes(&self.key);
-        plain.or_else(|| match self.key.contains(&b'\\') {
-            true => Parameter::named(&crate::json::spelled(&self.key)),
-            false => None,
-        })
-    }
-}
-
-// === impl Names ===
-
-impl Names {
-    fn add(&mut self, name: &str) {
-        self.0 |= Self::bit(name);
-    }
-
-    #[inline]
-    const fn may_have(self, name: &str) -> bool {
-        self.0 & Self::bit(name) != 0
-    }
-
-    /// One of 64, by the length and the ends of the name. The factors keep those that most requests have
-    /// apart from those that are asked for.
-    #[inline]
-    const fn bit(name: &str) -> u64 {
-        let name = name.as_bytes();
-        let place = match (name.first(), name.last()) {
-            (Some(first), Some(last)) => {
-                (*first as usize) + (*last as usize) * 30 + name.len() * 26
-            }
-            _ => 0,
-        };
-        1 << (place % 64)
-    }
-}
-
-/// The names alone, for the check on case.
-const FIELD_NAMES: [&str; rules::FIELDS.len()] = {
-    let mut names = [""; rules::FIELDS.len()];
-    let mut at = 0;
-    while at < names.len() {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "checked by the compiler: this runs at build"
-        )]
-        {
-            names[at] = rules::FIELDS[at].0;
-        }
-        at += 1;
-    }
-    names
-};
+/// The member that names the model.
+const MODEL: &str = "model";
 
 fn not_json(error: ScanError) -> InvalidRequest {
     InvalidRequest {

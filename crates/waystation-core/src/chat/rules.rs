@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::InvalidRequest;
-use crate::{Json, Kind};
+use super::{InvalidRequest, names::Names};
+use crate::{Json, Key, Kind, Parameter};
 
 /// What one member may hold. `null` is absence and never reaches a rule.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub(super) enum Rule {
 const MAX: usize = usize::MAX;
 
 /// Every member that the gateway types at the top level.
-pub(super) const FIELDS: &[(&str, Rule)] = &[
+pub(super) static FIELDS: [(&str, Rule); 53] = [
     ("model", Rule::Text(256)),
     ("models", Rule::Texts(64)),
     ("route", Rule::Word(&["fallback", "sort"])),
@@ -96,6 +96,85 @@ pub(super) const FIELDS: &[(&str, Rule)] = &[
     ("waystation", Rule::Object),
 ];
 
+/// Which of them a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field(u8);
+
+/// Their names, to find them by.
+pub(super) static NAMES: Names<{ FIELDS.len() }> = Names::of({
+    let mut names = [""; FIELDS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "checked by the compiler: this runs at build"
+        )]
+        {
+            names[at] = FIELDS[at].0;
+        }
+        at += 1;
+    }
+    names
+});
+
+/// The parameters that they are.
+static PARAMETERS: [Option<Parameter>; FIELDS.len()] = {
+    let mut parameters = [None; FIELDS.len()];
+    let mut at = 0;
+    while at < FIELDS.len() {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "checked by the compiler: this runs at build"
+        )]
+        {
+            parameters[at] = Parameter::at_build(FIELDS[at].0);
+        }
+        at += 1;
+    }
+    parameters
+};
+
+// === impl Field ===
+
+impl Field {
+    /// The one that `key` spells.
+    #[inline]
+    pub(super) fn of(key: Key<'_>) -> Option<Self> {
+        NAMES.find(key).and_then(Self::numbered)
+    }
+
+    /// The one called `name`.
+    pub(super) fn called(name: &str) -> Option<Self> {
+        NAMES.at(name.as_bytes()).and_then(Self::numbered)
+    }
+
+    fn numbered(number: usize) -> Option<Self> {
+        u8::try_from(number).ok().map(Self)
+    }
+
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        NAMES.all().get(usize::from(self.0)).copied().unwrap_or("")
+    }
+
+    /// What it may hold.
+    pub(super) fn rule(self) -> Rule {
+        let field = FIELDS.get(usize::from(self.0));
+        field.map_or(Rule::Any, |(_, rule)| *rule)
+    }
+
+    /// The parameter that it is.
+    pub(super) fn parameter(self) -> Option<Parameter> {
+        PARAMETERS.get(usize::from(self.0)).copied().flatten()
+    }
+
+    /// Its bit in a set of them.
+    pub(super) const fn bit(self) -> u64 {
+        const { assert!(FIELDS.len() <= 64) };
+        1 << self.0
+    }
+}
+
 /// Holds one value against its rule.
 pub(super) fn check(field: &str, value: Json<'_>, rule: Rule) -> Result<(), InvalidRequest> {
     let bad = |expected: &str| Err(InvalidRequest::expected(field, expected, value));
@@ -145,10 +224,14 @@ pub(super) fn flag(field: &str, value: Json<'_>) -> Result<bool, InvalidRequest>
 }
 
 fn text(field: &str, value: Json<'_>, max: usize) -> Result<(), InvalidRequest> {
-    let Some(text) = value.string() else {
+    let Some(text) = value.escaped() else {
         return Err(InvalidRequest::expected(field, "a string", value));
     };
-    match text.chars().count() {
+    // No character takes less than a byte.
+    if text.len() <= max {
+        return Ok(());
+    }
+    match value.string().map_or(0, |text| text.chars().count()) {
         count if count > max => {
             let message = format!("expected at most {max} characters, found {count}");
             Err(InvalidRequest::new(field, message))

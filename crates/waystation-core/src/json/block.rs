@@ -3,6 +3,8 @@
 
 use wide::u8x16;
 
+use super::words::equal;
+
 /// How many bytes are looked at at once.
 pub(super) const BLOCK: usize = 16;
 
@@ -76,10 +78,9 @@ impl Marks {
     /// Those of what is left of a text, when that is less than a block.
     pub(super) fn of_tail(tail: &[u8]) -> Self {
         let mut block = [b' '; BLOCK];
-        block
-            .iter_mut()
-            .zip(tail)
-            .for_each(|(to, byte)| *to = *byte);
+        if let Some(front) = block.get_mut(..tail.len()) {
+            front.copy_from_slice(tail);
+        }
         Self::of(&block)
     }
 }
@@ -106,12 +107,27 @@ pub(super) fn has_backslash(text: &[u8]) -> bool {
     if text.len() > 8 * BLOCK {
         return memchr::memchr(b'\\', text).is_some();
     }
-    let (blocks, tail) = text.as_chunks::<BLOCK>();
     let inside = |block: &[u8; BLOCK]| {
         let found = u8x16::new(*block).simd_eq(u8x16::splat(b'\\'));
         found.to_bitmask() != 0
     };
-    blocks.iter().any(inside) || tail.contains(&b'\\')
+    // The last block is looked at from the end, over bytes that were looked at already.
+    let Some(last) = text.last_chunk::<BLOCK>() else {
+        return in_words(text);
+    };
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    inside(last) || blocks.iter().any(inside)
+}
+
+/// The same in less than a block, eight bytes at a time.
+#[inline]
+fn in_words(text: &[u8]) -> bool {
+    const WORD: usize = size_of::<u64>();
+    let inside = |word: &[u8; WORD]| equal(u64::from_le_bytes(*word), b'\\') != 0;
+    match (text.first_chunk::<WORD>(), text.last_chunk::<WORD>()) {
+        (Some(first), Some(last)) => inside(first) || inside(last),
+        _ => text.contains(&b'\\'),
+    }
 }
 
 #[cfg(test)]

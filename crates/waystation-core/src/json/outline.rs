@@ -12,8 +12,9 @@ const MOST: usize = 1 << 16;
 struct Note {
     start: u32,
     end: u32,
-    /// The note of what follows behind the whole of it; of an open array or object, its parent's.
-    next: u32,
+    /// How many notes the whole of it takes, its own and those of what is inside; of an array or object
+    /// that is still open, the number of its parent's.
+    span: u32,
 }
 
 /// The notes of one text, in the order of the text.
@@ -25,19 +26,15 @@ pub struct Outline {
     full: bool,
 }
 
-/// Which value of an outline a view is of, where there is an outline.
+/// The notes from a value's own one on; none where nothing is noted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place<'a> {
-    outline: Option<&'a Outline>,
-    at: u32,
-}
+pub(super) struct Place<'a>(&'a [Note]);
 
 /// Steps through the notes of one array or object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steps<'a> {
-    outline: &'a Outline,
-    next: u32,
-    until: u32,
+    /// What was not stepped over yet.
+    notes: &'a [Note],
     base: u32,
 }
 
@@ -49,41 +46,48 @@ impl Outline {
         self.notes.clear();
         self.notes.reserve((length / 16).clamp(8, 256));
         self.innermost = 0;
-        self.full = false;
+        self.full = u32::try_from(length).is_err();
     }
 
     /// An array or object opens at `start`.
+    #[inline]
     pub(super) fn open(&mut self, start: usize) {
-        let at = self.notes.len();
-        let parent = self.innermost;
-        self.push(start, start, parent);
-        self.innermost = u32::try_from(at).unwrap_or_default();
+        let at = self.count();
+        self.push(start, start, self.innermost);
+        self.innermost = at;
     }
 
     /// The innermost one ends before `end`.
+    #[inline]
     pub(super) fn close(&mut self, end: usize) {
-        let (Ok(end), Ok(next)) = (u32::try_from(end), u32::try_from(self.notes.len())) else {
-            return;
-        };
-        if let Some(note) = self.notes.get_mut(self.innermost as usize) {
-            self.innermost = note.next;
-            (note.end, note.next) = (end, next);
+        let (at, count) = (self.innermost, self.count());
+        if let Some(note) = self.notes.get_mut(at as usize) {
+            self.innermost = note.span;
+            (note.end, note.span) = (place(end), count - at);
         }
     }
 
     /// A key, a string, a number or a word from `start` to before `end`.
+    #[inline]
     pub(super) fn leaf(&mut self, start: usize, end: usize) {
-        let next = u32::try_from(self.notes.len() + 1).unwrap_or_default();
-        self.push(start, end, next);
+        self.push(start, end, 1);
     }
 
-    fn push(&mut self, start: usize, end: usize, next: u32) {
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) if self.notes.len() < MOST => {
-                self.notes.push(Note { start, end, next });
-            }
-            _ => self.full = true,
+    #[inline]
+    fn push(&mut self, start: usize, end: usize, span: u32) {
+        if self.notes.len() >= MOST {
+            self.full = true;
+            return;
         }
+        self.notes.push(Note {
+            start: place(start),
+            end: place(end),
+            span,
+        });
+    }
+
+    fn count(&self) -> u32 {
+        place(self.notes.len())
     }
 
     /// The value that the whole text is.
@@ -91,31 +95,39 @@ impl Outline {
         self.place(0)
     }
 
-    /// The value of the note `at`; nowhere when the text had too many values.
+    /// The value of the note `at`; nowhere when the text had too many values, or is too long.
     pub(super) fn place(&self, at: u32) -> Place<'_> {
-        Place {
-            outline: (!self.full).then_some(self),
-            at,
+        if self.full {
+            return Place::default();
         }
+        Place(self.notes.get(at as usize..).unwrap_or_default())
     }
+}
+
+/// A place in a text, or among notes. Texts whose places would not fit have no outline.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what comes out wrong is not looked at"
+)]
+const fn place(at: usize) -> u32 {
+    at as u32
 }
 
 // === impl Place ===
 
 impl<'a> Place<'a> {
-    /// The note's number, where there is one.
-    pub(super) fn note(self) -> Option<u32> {
-        self.outline.map(|_| self.at)
+    /// How many notes the value takes; none where it has none.
+    #[inline]
+    pub(super) fn span(self) -> Option<u32> {
+        self.0.first().map(|note| note.span)
     }
 
     /// Steps through what stands inside.
+    #[inline]
     pub(super) fn inside(self) -> Option<Steps<'a>> {
-        let outline = self.outline?;
-        let note = outline.notes.get(self.at as usize)?;
+        let note = self.0.first()?;
         Some(Steps {
-            outline,
-            next: self.at + 1,
-            until: note.next,
+            notes: self.0.get(1..note.span as usize)?,
             base: note.start,
         })
     }
@@ -126,27 +138,37 @@ impl<'a> Place<'a> {
 impl<'a> Steps<'a> {
     /// Whether any value that is left of `whole`, at whatever depth, begins with `byte`.
     pub(super) fn any_begins_with(&self, byte: u8, whole: &[u8]) -> bool {
-        let notes = self
-            .outline
-            .notes
-            .get(self.next as usize..self.until as usize);
-        let begins = |note: &Note| whole.get((note.start - self.base) as usize) == Some(&byte);
-        notes.is_none_or(|notes| notes.iter().any(begins))
+        let begins = |note: &Note| whole.get(self.range(note, 0).start) == Some(&byte);
+        self.notes.iter().any(begins)
     }
 
-    /// The next key or value inside `whole`, and its place.
+    /// The next value inside `whole`, and its place.
     #[inline]
     pub(super) fn step(&mut self, whole: &'a [u8]) -> Option<(&'a [u8], Place<'a>)> {
-        if self.next >= self.until {
-            return None;
-        }
-        let note = self.outline.notes.get(self.next as usize)?;
-        let text = whole.get((note.start - self.base) as usize..(note.end - self.base) as usize)?;
-        let place = Place {
-            outline: Some(self.outline),
-            at: self.next,
-        };
-        self.next = note.next;
+        let note = self.notes.first()?;
+        let text = whole.get(self.range(note, 0))?;
+        let place = Place(self.notes);
+        self.notes = self.notes.get(note.span as usize..).unwrap_or_default();
         Some((text, place))
+    }
+
+    /// The next member of the object `whole`: what stands between the quotes of its key, its value, and
+    /// the value's place.
+    #[inline]
+    pub(super) fn pair(&mut self, whole: &'a [u8]) -> Option<(&'a [u8], &'a [u8], Place<'a>)> {
+        let (key, notes) = self.notes.split_first()?;
+        let note = notes.first()?;
+        let key = whole.get(self.range(key, 1))?;
+        let text = whole.get(self.range(note, 0))?;
+        self.notes = notes.get(note.span as usize..).unwrap_or_default();
+        Some((key, text, Place(notes)))
+    }
+
+    /// Where the noted value stands in the array or object, without so many bytes at both its ends.
+    #[inline]
+    fn range(&self, note: &Note, without: u32) -> std::ops::Range<usize> {
+        let start = (note.start + without).wrapping_sub(self.base);
+        let end = (note.end - without).wrapping_sub(self.base);
+        start as usize..end as usize
     }
 }

@@ -252,14 +252,17 @@ impl<'a> Scan<'a, '_> {
         Ok(true)
     }
 
+    #[inline]
     fn key(&mut self) -> Result<(), ScanError> {
         if self.peek() != Some(b'"') {
             return self.expected("a quoted key");
         }
         self.string()?;
-        self.space();
         if self.peek() != Some(b':') {
-            return self.expected("`:`");
+            self.space();
+            if self.peek() != Some(b':') {
+                return self.expected("`:`");
+            }
         }
         self.at += 1;
         Ok(())
@@ -287,14 +290,21 @@ impl<'a> Scan<'a, '_> {
         Ok(())
     }
 
-    /// The length of what is left of a string that ends within a block and has nothing special in it: most
-    /// keys and many values.
+    /// The length of what is left of a string that ends within two blocks and has nothing special in it:
+    /// nearly all keys and many values.
     #[inline]
     fn short(&self) -> Option<usize> {
-        let block = self.bytes.get(self.at..)?.first_chunk::<BLOCK>()?;
-        let marks = Marks::of(block);
+        let rest = self.bytes.get(self.at..)?;
+        let (first, rest) = rest.split_first_chunk::<BLOCK>()?;
+        let marks = Marks::of(first);
+        if marks.special | marks.high != 0 {
+            let length = marks.special.trailing_zeros() as usize;
+            return (marks.high == 0 && first.get(length) == Some(&b'"')).then_some(length);
+        }
+        let second = rest.first_chunk::<BLOCK>()?;
+        let marks = Marks::of(second);
         let length = marks.special.trailing_zeros() as usize;
-        (marks.high == 0 && block.get(length) == Some(&b'"')).then_some(length)
+        (marks.high == 0 && second.get(length) == Some(&b'"')).then_some(BLOCK + length)
     }
 
     /// From the inside of a string to behind its closing quote.
@@ -314,13 +324,13 @@ impl<'a> Scan<'a, '_> {
             while special != 0 {
                 let offset = special.trailing_zeros();
                 let at = begin + offset as usize;
-                let behind = match (self.bytes.get(at), self.bytes.get(at + 1)) {
-                    (Some(b'\\'), Some(letter)) if is_simple(*letter) => offset + 2,
-                    (Some(b'\\'), _) => {
+                let behind = match self.bytes.get(at..).unwrap_or_default() {
+                    [b'\\', letter, ..] if is_simple(*letter) => offset + 2,
+                    [b'\\', ..] => {
                         self.escape(at + 1)?;
                         offset + 6
                     }
-                    (Some(b'"'), _) => {
+                    [b'"', ..] => {
                         self.at = at + 1;
                         return self.utf8(start, at, high);
                     }

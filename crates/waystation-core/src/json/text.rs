@@ -208,17 +208,13 @@ pub(super) fn same(found: &[u8], text: &str) -> bool {
     if found.len() <= text.len() {
         return found == text.as_bytes();
     }
-    // Most keys that are looked at are other keys, and their first byte says so.
-    match (found.first(), text.as_bytes().first()) {
-        (Some(first), Some(wanted)) if first != wanted && *first != b'\\' => false,
-        _ => same_decoded(found, text),
+    // A longer one spells it only by an escape, and what stands before that is the same.
+    let mut pairs = found.iter().zip(text.as_bytes());
+    let parts = pairs.find(|(found, wanted)| found != wanted || **found == b'\\');
+    match parts {
+        Some((b'\\', _)) => decode(found) == text,
+        _ => false,
     }
-}
-
-/// The same where an escape would be needed.
-#[inline(never)]
-fn same_decoded(found: &[u8], text: &str) -> bool {
-    has_backslash(found) && decode(found) == text
 }
 
 /// `part` as a slice of `whole`, sharing memory when it lies inside.
@@ -232,9 +228,26 @@ pub(super) fn shared(whole: &Bytes, part: &[u8]) -> Bytes {
 
 /// Unescapes the inside of a checked string.
 pub(super) fn decode(escaped: &[u8]) -> Cow<'_, str> {
-    if !has_backslash(escaped) {
-        return utf8(escaped);
+    if has_backslash(escaped) {
+        Cow::Owned(unescape(escaped))
+    } else {
+        utf8(escaped)
     }
+}
+
+/// The same as bytes, which need not be looked at once more to be text.
+#[inline]
+pub(super) fn decode_bytes(escaped: &[u8]) -> Cow<'_, [u8]> {
+    if has_backslash(escaped) {
+        Cow::Owned(unescape(escaped).into_bytes())
+    } else {
+        Cow::Borrowed(escaped)
+    }
+}
+
+/// The same where there are escapes.
+#[inline(never)]
+fn unescape(escaped: &[u8]) -> String {
     let mut out = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
     while let Some(at) = memchr(b'\\', rest) {
@@ -246,8 +259,8 @@ pub(super) fn decode(escaped: &[u8]) -> Cow<'_, str> {
     }
     out.extend_from_slice(rest);
     match String::from_utf8(out) {
-        Ok(text) => Cow::Owned(text),
-        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }
 }
 

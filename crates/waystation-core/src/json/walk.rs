@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Steps over values of a checked text: from note to note where it has an outline, else by looking at it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Walk<'a> {
     /// The whole array or object where there are notes of it, else what was not stepped over yet.
     text: &'a [u8],
@@ -16,6 +16,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Starts inside `value` when it opens with `bracket`; walks nothing otherwise.
+    #[inline]
     pub(super) fn inside(value: Json<'a>, bracket: u8) -> Self {
         match value.text.split_first() {
             Some((first, rest)) if *first == bracket => match value.place.inside() {
@@ -35,7 +36,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next key or value, and past the `,` or `:` before it.
+    /// The next value, and past the `,` before it.
     #[inline]
     pub(super) fn value(&mut self) -> Option<Json<'a>> {
         match &mut self.steps {
@@ -47,7 +48,26 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The same in a text without notes.
+    /// The next member: what stands between the quotes of its key, and its value.
+    #[inline]
+    pub(super) fn member(&mut self) -> Option<(&'a [u8], Json<'a>)> {
+        match &mut self.steps {
+            Some(steps) => {
+                let (key, text, place) = steps.pair(self.text)?;
+                Some((key, Json { text, place }))
+            }
+            None => self.look_at_member(),
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_member(&mut self) -> Option<(&'a [u8], Json<'a>)> {
+        let key = self.look()?.escaped()?;
+        Some((key, self.look()?))
+    }
+
+    /// The next key or value in a text without notes, and past the `,` or `:` before it.
+    #[inline(never)]
     fn look(&mut self) -> Option<Json<'a>> {
         let start = self
             .text

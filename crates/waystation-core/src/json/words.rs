@@ -12,7 +12,7 @@ const HIGHS: u64 = ONES << 7;
 
 /// Marks the bytes of `word` that are `byte` with their highest bit. Right up to the first of them,
 /// which is all that anybody asks for. Source: Hacker's Delight, section 6-1.
-const fn equal(word: u64, byte: u8) -> u64 {
+pub(super) const fn equal(word: u64, byte: u8) -> u64 {
     let differs = word ^ (ONES * byte as u64);
     differs.wrapping_sub(ONES) & !differs & HIGHS
 }

@@ -20,8 +20,10 @@ pub(super) mod thinking;
 mod tool;
 mod usage;
 
-use http::{HeaderName, HeaderValue, header::ACCEPT};
-use waystation_core::{AuthScheme, Call, ChatRequest, Codec, EncodeError, HttpRequest, Target};
+use http::{HeaderName, HeaderValue, Uri, header::ACCEPT};
+use waystation_core::{
+    AuthScheme, BaseUrl, Call, ChatRequest, Codec, EncodeError, HttpRequest, Target,
+};
 
 use self::request::Sent;
 use crate::address::{authorise, percent};
@@ -234,18 +236,19 @@ impl<'a> Place<'a> {
 
     /// The address. A trailing slash of the base is nothing, a path prefix in it stays; what comes
     /// from the catalogue or the operator is encoded as one segment and cannot climb out of it.
-    fn url(&self, base: &str, stream: bool) -> String {
-        let base = base.trim_end_matches('/');
-        let base = base.strip_suffix("/v1").unwrap_or(base);
-        let mut url = String::with_capacity(base.len() + 120);
-        url.push_str(base);
+    fn url(&self, base: &BaseUrl, stream: bool) -> Result<Uri, EncodeError> {
+        let text = base.trim_end_matches('/');
         match self {
-            Self::Host { .. } => url.push_str("/v1/messages"),
+            Self::Host { .. } if text.ends_with("/v1") => base.at("/messages"),
+            Self::Host { .. } => base.at("/v1/messages"),
             Self::Vertex {
                 project,
                 region,
                 model,
             } => {
+                let text = text.strip_suffix("/v1").unwrap_or(text);
+                let mut url = String::with_capacity(text.len() + 120);
+                url.push_str(text);
                 url.push_str("/v1/projects/");
                 percent(project, &mut url);
                 url.push_str("/locations/");
@@ -264,9 +267,9 @@ impl<'a> Place<'a> {
                     ":rawPredict"
                 };
                 url.push_str(verb);
+                HttpRequest::address(&url)
             }
         }
-        url
     }
 }
 
@@ -283,8 +286,8 @@ fn post(
     } else {
         "application/json"
     };
-    let url = place.url(&to.upstream.base_url, chat.stream());
-    let mut request = HttpRequest::post_json(&url, sent.body.clone())?.header(ACCEPT, accept);
+    let url = place.url(&to.upstream.base_url, chat.stream())?;
+    let mut request = HttpRequest::post_json_to(url, sent.body.clone()).header(ACCEPT, accept);
     if let Place::Host { .. } = place {
         let name = HeaderName::from_static("anthropic-version");
         request = request.header(name, "2023-06-01");

@@ -116,21 +116,23 @@ fn post(
     } else {
         "application/json"
     };
-    let request = HttpRequest::post_json(&url(to, model), body)?.header(ACCEPT, accept);
+    let url = match to.upstream.quirks.chat_path {
+        ChatPath::Plain => to.upstream.base_url.at("/chat/completions")?,
+        ChatPath::Azure => HttpRequest::address(&azure(to, model))?,
+    };
+    let request = HttpRequest::post_json_to(url, body).header(ACCEPT, accept);
     authorise(request, to.upstream.auth, to.lease)
 }
 
-/// The address. A trailing slash of the base is nothing, a path prefix in it stays; what comes from
-/// the catalogue or the operator is encoded as one segment and cannot climb out of it.
-fn url(to: &Target<'_>, model: &str) -> String {
+/// The address on Azure. A trailing slash of the base is nothing, a path prefix in it stays; what comes
+/// from the catalogue or the operator is encoded as one segment and cannot climb out of it.
+fn azure(to: &Target<'_>, model: &str) -> String {
     let base = to.upstream.base_url.trim_end_matches('/');
     let mut url = String::with_capacity(base.len() + model.len() + 80);
     url.push_str(base);
-    let version = to.upstream.settings.api_version.as_deref();
-    match (to.upstream.quirks.chat_path, version) {
-        (ChatPath::Plain, _) => url.push_str("/chat/completions"),
-        (ChatPath::Azure, None) => url.push_str("/openai/v1/chat/completions"),
-        (ChatPath::Azure, Some(version)) => {
+    match to.upstream.settings.api_version.as_deref() {
+        None => url.push_str("/openai/v1/chat/completions"),
+        Some(version) => {
             url.push_str("/openai/deployments/");
             percent(model, &mut url);
             url.push_str("/chat/completions?api-version=");

@@ -340,7 +340,7 @@ fn everybody_simulated(
     let simulated = |upstream: &Upstream| {
         let mut upstream = Upstream::clone(upstream);
         upstream.name = format!("{} (simulated)", upstream.name).into();
-        upstream.base_url = upstream.base_url.replace(['{', '}'], "");
+        upstream.base_url = upstream.base_url.replace(['{', '}'], "").into();
         match upstream.auth {
             AuthScheme::Sigv4 => upstream.auth = AuthScheme::Bearer,
             AuthScheme::GoogleOauth => {

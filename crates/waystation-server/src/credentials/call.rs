@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
-use waystation_core::{Clock, HttpRequest, HttpStream, PoolKey, Secret, SendLimits, Transport};
+use waystation_core::{
+    Clock, Headers, HttpRequest, HttpStream, PoolKey, Secret, SendLimits, Transport,
+};
 
 /// The longest that one call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -142,7 +144,7 @@ pub(super) fn request(method: Method, url: &str) -> Result<HttpRequest, String> 
     Ok(HttpRequest {
         method,
         url,
-        headers: HeaderMap::new(),
+        headers: Headers::default(),
         body: Bytes::new(),
     })
 }

@@ -16,10 +16,10 @@ pub fn completion(
     let mut out = Vec::with_capacity(3 * 1024);
     let mut object = ObjectWriter::open(&mut out);
     object
-        .string("id", reply.id.as_str())
+        .plain("id", reply.id.as_str())
         .string("provider", &reply.provider)
-        .string("model", reply.model.as_str())
-        .string("object", "chat.completion")
+        .plain("model", reply.model.as_str())
+        .fixed(r#""object":"chat.completion""#)
         .number("created", reply.created.seconds());
     match &answer.start.system_fingerprint {
         Some(fingerprint) => object.text("system_fingerprint", fingerprint),
@@ -50,14 +50,14 @@ fn write_choice(choice: &AnswerChoice, out: &mut Vec<u8>) {
     object.number("index", choice.index.into());
     match &choice.finish {
         Some(finish) => {
-            object.string("finish_reason", finish.reason.as_str());
+            object.plain("finish_reason", finish.reason.as_str());
             match &finish.native {
                 Some(native) => object.text("native_finish_reason", native),
                 None => object.null("native_finish_reason"),
             };
         }
         None => {
-            object.null("finish_reason").null("native_finish_reason");
+            object.fixed(r#""finish_reason":null,"native_finish_reason":null"#);
         }
     }
     match choice.logprobs() {
@@ -70,7 +70,7 @@ fn write_choice(choice: &AnswerChoice, out: &mut Vec<u8>) {
 
 fn write_message(choice: &AnswerChoice, out: &mut Vec<u8>) {
     let mut message = ObjectWriter::open(out);
-    message.string("role", "assistant");
+    message.fixed(r#""role":"assistant""#);
     // `content` is null beside tool calls and refusals, and an empty string otherwise.
     match choice.content() {
         Some(content) => message.text("content", &content),

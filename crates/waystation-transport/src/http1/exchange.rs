@@ -82,7 +82,7 @@ pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
     if !headers.contains_key(header::ACCEPT) {
         put(&[b"accept: */*\r\n"]);
     }
-    for (name, value) in headers {
+    for (name, value) in headers.iter() {
         // The length is what the body says, and nothing else frames it.
         if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
             put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);

@@ -38,25 +38,30 @@ impl Generation {
     /// Reads `claude-opus-4.5`, `claude-3-7-sonnet@20250219`, `us.anthropic.claude-sonnet-5`. A
     /// Claude without a version, `claude-sonnet-latest`, is of the newest that thinks when asked.
     fn named(name: &str) -> Self {
-        let name = name.to_ascii_lowercase();
-        let Some((_, name)) = name.split_once("claude") else {
+        const CLAUDE: &[u8] = b"claude";
+        let mut places = name.as_bytes().windows(CLAUDE.len());
+        let found = places.position(|place| place.eq_ignore_ascii_case(CLAUDE));
+        let Some(name) = found.and_then(|at| name.as_bytes().get(at + CLAUDE.len()..)) else {
             return Self {
                 version: None,
                 opus: false,
             };
         };
-        let words = || name.split(|c: char| !c.is_ascii_alphanumeric());
+        let words = || name.split(|byte| !byte.is_ascii_alphanumeric());
         let mut numbers = words()
             .skip_while(|word| !is_version(word))
             .take_while(|word| is_version(word))
-            .filter_map(|word| word.parse().ok());
+            .map(|word| {
+                word.iter()
+                    .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+            });
         let version = match (numbers.next(), numbers.next()) {
             (Some(major), minor) => (major, minor.unwrap_or(0)),
             (None, _) => (5, 0),
         };
         Self {
             version: Some(version),
-            opus: words().any(|word| word == "opus"),
+            opus: words().any(|word| word.eq_ignore_ascii_case(b"opus")),
         }
     }
 
@@ -121,8 +126,8 @@ impl Generation {
 }
 
 /// Whether a word of a name is a part of a version: dates are longer.
-fn is_version(word: &str) -> bool {
-    (1..=2).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit())
+fn is_version(word: &[u8]) -> bool {
+    (1..=2).contains(&word.len()) && word.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@
 //! the turn behind their calls, and, while thinking has a budget, an assistant's turn that does not
 //! begin with thinking. Calls of the older kind have no ids; theirs are counted.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use waystation_core::{
     ChatRequest, Content, EncodeError, Json, JsonText, Kind, Message, Note, ObjectWriter, Part,
     Role, ToolCall,
@@ -73,9 +76,10 @@ impl Conversation {
             functions: 0,
             wrapped: false,
         };
-        let last = chat.messages().count().saturating_sub(1);
-        for (at, message) in chat.messages().enumerate() {
-            scribe.message(at, &message, at == last)?;
+        let mut messages = chat.messages().enumerate().peekable();
+        while let Some((at, message)) = messages.next() {
+            let last = messages.peek().is_none();
+            scribe.message(at, &message, last)?;
         }
         if scribe.wrapped {
             let what = "arguments that are no JSON object went into one";
@@ -97,14 +101,32 @@ impl Conversation {
         Ok(made)
     }
 
-    /// The turns, as the array `messages`.
-    pub(super) fn messages(&self) -> Vec<u8> {
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
         let size = |turn: &Turn| turn.blocks.bytes().len() + turn.results.bytes().len() + 40;
-        let mut out = Vec::with_capacity(self.turns.iter().map(size).sum::<usize>() + 2);
-        let mut list = ArrayWriter::open(&mut out);
+        self.turns.iter().map(size).sum::<usize>() + self.system.bytes().len()
+    }
+
+    /// Whether a part is a file by its id.
+    pub(super) fn has_files(&self) -> bool {
+        static FILE: LazyLock<Finder<'static>> =
+            LazyLock::new(|| Finder::new(br#""source":{"type":"file","#));
+        let blocks = |turn: &Turn| {
+            [turn.results.bytes(), turn.blocks.bytes()].map(|blocks| FILE.find(blocks).is_some())
+        };
+        self.turns.iter().any(|turn| blocks(turn).contains(&true))
+    }
+
+    /// Writes the turns, as the array `messages`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut list = ArrayWriter::open(out);
         for turn in self.turns.iter().filter(|turn| !turn.is_empty()) {
             let mut object = list.object();
-            object.string("role", if turn.assistant { "assistant" } else { "user" });
+            object.fixed(if turn.assistant {
+                r#""role":"assistant""#
+            } else {
+                r#""role":"user""#
+            });
             let content = object.key("content");
             content.push(b'[');
             content.extend_from_slice(turn.results.bytes());
@@ -116,7 +138,6 @@ impl Conversation {
             object.close();
         }
         list.close();
-        out
     }
 
     /// The turn of a speaker: the one that goes on, or a new one. Turns of which nothing is left do
@@ -155,10 +176,12 @@ impl Turn {
 impl Scribe<'_> {
     /// Writes one message.
     fn message(&mut self, at: usize, message: &Message<'_>, last: bool) -> Result<(), EncodeError> {
-        let name = message.get("name");
         match message.role() {
             Role::System | Role::Developer => say(message, at, None, &mut self.into.system),
-            Role::User => say(message, at, name, &mut self.into.turn(false).blocks),
+            Role::User => {
+                let name = message.get("name");
+                say(message, at, name, &mut self.into.turn(false).blocks)
+            }
             Role::Tool | Role::Function => self.result(at, message),
             Role::Assistant => self.assistant(at, message, last),
         }

@@ -135,8 +135,10 @@ pub(super) fn text(
     let Some(said) = said.filter(|said| !is_blank(*said)) else {
         return;
     };
-    let mut block = ObjectWriter::open(list.next());
-    block.string("type", "text");
+    let out = list.next();
+    out.reserve(said.bytes().len() + 64);
+    let mut block = ObjectWriter::open(out);
+    block.fixed(r#""type":"text""#);
     let out = block.key("text");
     out.push(b'"');
     if let Some(name) = name.and_then(Json::escaped) {
@@ -151,5 +153,5 @@ pub(super) fn text(
 
 /// Whether a text holds white space at most.
 pub(super) fn is_blank(text: Json<'_>) -> bool {
-    text.string().is_none_or(|text| text.trim().is_empty())
+    !text.has_words()
 }

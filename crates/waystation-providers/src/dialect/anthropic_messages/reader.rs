@@ -215,6 +215,8 @@ impl Reply {
         let block = self.blocks.start(block, data, &mut piece);
         give(piece, out);
         if self.open.len() < MAX_OPEN {
+            // Nearly always there is one.
+            self.open.reserve_exact(1);
             self.open.push((index, block));
         } else {
             self.stop_block(block, out);

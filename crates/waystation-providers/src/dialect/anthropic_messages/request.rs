@@ -1,6 +1,8 @@
 //! The request's body, member by member. What the client spelled in the wire's own words, at the top
 //! or in `provider.options`, stands; the rest is made of the chat vocabulary.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use waystation_core::{ChatRequest, EncodeError, Json, JsonText, Kind, Note, ObjectWriter, Target};
 
@@ -80,20 +82,19 @@ pub(super) fn write(
     let pick = Pick::of(&demand, generation, &form, notes);
     let thinking = Thinking::of(&demand, generation, pick.is_forced(), notes);
     let conversation = Conversation::of(chat, &names, notes)?;
-    let messages = conversation.messages();
     let plan = Plan {
         demand: &demand,
         names: &names,
         form: &form,
         pick: &pick,
     };
-    let mut out = Vec::with_capacity(messages.len() + conversation.system.bytes().len() + 512);
+    let mut out = Vec::with_capacity(conversation.size() + 512);
     let mut object = ObjectWriter::open(&mut out);
     plan.open(place, thinking, &mut object);
     if let Some(system) = plan.system(&conversation) {
         object.raw("system", &system);
     }
-    object.raw("messages", &messages);
+    conversation.write(object.key("messages"));
     plan.tools(&mut object, notes);
     plan.think(thinking, &mut object, notes);
     sampling::write(&demand, generation, thinking.mode, &mut object, notes);
@@ -101,7 +102,7 @@ pub(super) fn write(
     if chat.get("n").and_then(Json::u64).is_some_and(|n| n > 1) {
         note(notes, "n", "left out: the wire has one choice");
     }
-    let betas = betas(&demand, &messages);
+    let betas = betas(&demand, &conversation);
     let answer = match form {
         Form::Tool(name, _) => Some(name),
         Form::Free | Form::Schema(_) | Form::Words(_) => None,
@@ -144,7 +145,7 @@ impl Plan<'_> {
     /// Instructions: the client's own `system`, the messages', and those that the answer's form
     /// needs.
     fn system(&self, conversation: &Conversation) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(conversation.system.bytes().len() + 2);
         let mut list = ArrayWriter::open(&mut out);
         let own = self.demand.own("system");
         for block in own.into_iter().flat_map(Json::elements) {
@@ -171,6 +172,9 @@ impl Plan<'_> {
     /// Tools and the choice among them.
     fn tools(&self, object: &mut ObjectWriter<'_>, notes: &mut Vec<Note>) {
         let made = tool::write(self.demand, self.names, self.pick.only.as_deref(), notes);
+        if made.is_none() && !matches!(self.form, Form::Tool(..)) {
+            return;
+        }
         let (mut tools, remembered) = made.unwrap_or((b"[]".to_vec(), false));
         if let Form::Tool(name, wanted) = self.form {
             tools.pop();
@@ -179,9 +183,6 @@ impl Plan<'_> {
             }
             form::write_tool(name, *wanted, &mut tools);
             tools.push(b']');
-        }
-        if tools == b"[]" {
-            return;
         }
         self.demand.put(object, "tools", &tools);
         let mut choice = Vec::new();
@@ -259,15 +260,16 @@ fn tier(demand: &Demand<'_>) -> Option<&'static str> {
 }
 
 /// The betas that the client names, and the one that files by id need.
-fn betas(demand: &Demand<'_>, messages: &[u8]) -> Vec<String> {
+fn betas(demand: &Demand<'_>, conversation: &Conversation) -> Vec<String> {
     const FILES: &str = "files-api-2025-04-14";
-    let own = demand.own("anthropic_beta");
-    let text = own.and_then(Json::string).unwrap_or_default();
-    let listed = own.into_iter().flat_map(Json::elements);
-    let listed = listed.filter_map(|name| Some(name.string()?.into_owned()));
-    let mut betas: Vec<String> = text.split(',').map(|name| name.trim().into()).collect();
-    betas.extend(listed);
-    if memchr::memmem::find(messages, br#""source":{"type":"file","#).is_some() {
+    let mut betas = Vec::new();
+    if let Some(own) = demand.own("anthropic_beta") {
+        let text = own.string().unwrap_or_default();
+        betas.extend(text.split(',').map(|name| name.trim().to_owned()));
+        let listed = own.elements().filter_map(Json::string);
+        betas.extend(listed.map(Cow::into_owned));
+    }
+    if conversation.has_files() {
         betas.push(FILES.into());
     }
     betas.retain(|name| !name.is_empty());

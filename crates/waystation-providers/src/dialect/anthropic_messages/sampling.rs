@@ -9,7 +9,7 @@
 //! - Penalties, `seed`, `logit_bias` and `logprobs` have no counterpart and stay, silently, as the
 //!   contract wants it for parameters that an endpoint does not take.
 
-use waystation_core::{Json, Kind, Note, ObjectWriter, Parameter};
+use waystation_core::{Kind, Note, ObjectWriter, Parameter};
 
 use super::{generation::Generation, thinking::Mode};
 use crate::{
@@ -70,14 +70,13 @@ fn stop(demand: &Demand<'_>, object: &mut ObjectWriter<'_>, notes: &mut Vec<Note
         return;
     }
     let one = (stop.kind() == Kind::String).then_some(stop);
-    let is_blank = |text: &Json<'_>| text.string().is_none_or(|text| text.trim().is_empty());
     let (mut list, mut blank) = (Vec::new(), false);
     let mut array = ArrayWriter::open(&mut list);
     for text in one.into_iter().chain(stop.elements()) {
-        if is_blank(&text) {
-            blank = true;
-        } else {
+        if text.has_words() {
             array.next().extend_from_slice(text.bytes());
+        } else {
+            blank = true;
         }
     }
     let empty = array.is_empty();

@@ -38,10 +38,8 @@ impl Names {
             let named = tool.at(&["function", "name"]).or_else(|| tool.get("name"));
             Some(named?.string()?.into_owned())
         });
-        let calls = demand.chat.messages().flat_map(|message| {
-            let calls = message.tool_calls().map(|call| call.name().into_owned());
-            calls.collect::<Vec<String>>()
-        });
+        let calls = demand.chat.tool_calls();
+        let calls = calls.map(|call| call.name().into_owned());
         let mut names = Self::default();
         let mut odd = Vec::new();
         let searches = demand.search.is_some();
@@ -243,15 +241,13 @@ pub(super) fn input_schema(parameters: Option<Json<'_>>, out: &mut Vec<u8>) {
 /// Definitions of the tools that earlier turns called.
 fn remember(demand: &Demand<'_>, names: &Names, list: &mut ArrayWriter<'_>, notes: &mut Vec<Note>) {
     let mut known = HashSet::new();
-    for message in demand.chat.messages() {
-        for call in message.tool_calls() {
-            let name = call.name();
-            if known.insert(name.clone().into_owned()) {
-                let mut object = list.object();
-                object.string("name", names.sent(&name));
-                object.raw("input_schema", br#"{"type":"object"}"#);
-                object.close();
-            }
+    for call in demand.chat.tool_calls() {
+        let name = call.name();
+        if known.insert(name.clone().into_owned()) {
+            let mut object = list.object();
+            object.string("name", names.sent(&name));
+            object.raw("input_schema", br#"{"type":"object"}"#);
+            object.close();
         }
     }
     if !known.is_empty() {

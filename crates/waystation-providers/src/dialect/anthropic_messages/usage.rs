@@ -46,20 +46,33 @@ pub(super) struct Counts {
 impl Counts {
     /// Takes in a `usage` object.
     pub(super) fn take(&mut self, usage: Json<'_>) {
-        let told = |path: &[&str], count: &mut Option<u64>| {
-            *count = usage.at(path).and_then(Json::u64).or(*count);
+        for (key, value) in usage.members() {
+            let name = key.spelled();
+            match &*name {
+                b"cache_creation" | b"output_tokens_details" | b"server_tool_use" => {
+                    for (key, value) in value.members() {
+                        self.told(&name, &key.spelled(), value);
+                    }
+                }
+                name => self.told(b"", name, value),
+            }
+        }
+    }
+
+    /// One count, and in which group it stands.
+    fn told(&mut self, group: &[u8], name: &[u8], value: Json<'_>) {
+        let count = match (group, name) {
+            (b"", b"input_tokens") => &mut self.input,
+            (b"", b"cache_read_input_tokens") => &mut self.read,
+            (b"", b"cache_creation_input_tokens") => &mut self.written,
+            (b"", b"output_tokens") => &mut self.output,
+            (b"cache_creation", b"ephemeral_5m_input_tokens") => &mut self.written_5m,
+            (b"cache_creation", b"ephemeral_1h_input_tokens") => &mut self.written_1h,
+            (b"output_tokens_details", b"thinking_tokens") => &mut self.thinking,
+            (b"server_tool_use", b"web_search_requests") => &mut self.searches,
+            _ => return,
         };
-        told(&["input_tokens"], &mut self.input);
-        told(&["cache_read_input_tokens"], &mut self.read);
-        told(&["cache_creation_input_tokens"], &mut self.written);
-        let kind = "cache_creation";
-        told(&[kind, "ephemeral_5m_input_tokens"], &mut self.written_5m);
-        told(&[kind, "ephemeral_1h_input_tokens"], &mut self.written_1h);
-        told(&["output_tokens"], &mut self.output);
-        let details = "output_tokens_details";
-        told(&[details, "thinking_tokens"], &mut self.thinking);
-        let tools = "server_tool_use";
-        told(&[tools, "web_search_requests"], &mut self.searches);
+        *count = value.u64().or(*count);
     }
 
     /// The counts that follow are the last.

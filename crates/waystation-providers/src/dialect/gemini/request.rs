@@ -32,7 +32,6 @@ use super::{
     site::Site,
     tool::{self, Tools},
 };
-use crate::demand::decoded;
 
 /// A body, and what the reader of its reply must know of it.
 #[derive(Debug)]
@@ -145,8 +144,7 @@ pub(super) fn write(
     if let Some(tier) = tier(chat, to, site) {
         draft.text("serviceTier", &tier);
     }
-    for (key, value) in chat.members() {
-        let name = decoded(key);
+    for (name, _, value) in chat.named() {
         let known = HELD_BACK.contains(&&*name) || Parameter::named(&name).is_some();
         if !known && !is_reserved(&name) {
             put(&mut draft, &name, value.json());

@@ -198,6 +198,11 @@ impl Choice {
         annotations: Option<RawJson>,
         habits: Habits,
     ) -> Option<ChatEvent> {
+        let said = self.said && !self.shown;
+        let held = self.think.is_some() || self.calls.any() || self.found.is_some();
+        if !said && !held && annotations.is_none() {
+            return None;
+        }
         let mut out = Delta::of(self.index);
         if let Some(think) = &mut self.think {
             put(think.close(), &mut out);
@@ -208,7 +213,7 @@ impl Choice {
         out.tool_calls = self.calls.close();
         let found = self.found.take();
         out.annotations = annotations.or_else(|| citation::of_list(&found?));
-        if self.said && !self.shown && !out.is_content() {
+        if said && !out.is_content() {
             out.content = Some(JsonText::default());
         }
         self.give(out)

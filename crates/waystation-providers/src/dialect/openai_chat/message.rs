@@ -15,19 +15,19 @@ use std::{
 use waystation_core::{Json, ObjectWriter, Quirks, ReasoningReplay};
 
 /// Members whose `null` means absence, and which hosts refuse as `null`.
-const NULLABLE: &[&str] = &[
-    "tool_calls",
-    "function_call",
-    "tool_call_id",
-    "refusal",
-    "audio",
-    "name",
-    "annotations",
-    "images",
-    "model",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_details",
+const NULLABLE: &[&[u8]] = &[
+    b"tool_calls",
+    b"function_call",
+    b"tool_call_id",
+    b"refusal",
+    b"audio",
+    b"name",
+    b"annotations",
+    b"images",
+    b"model",
+    b"reasoning",
+    b"reasoning_content",
+    b"reasoning_details",
 ];
 
 /// The messages as the host takes them; `None` when they can go as they came. `mark` is what the last
@@ -93,14 +93,19 @@ enum Fate {
 impl Rules<'_> {
     /// Whether any member of `message` cannot stay as it is.
     fn touch(&self, message: Json<'_>) -> bool {
-        self.replayed(message).is_some()
-            || message
-                .members()
-                .any(|(key, value)| self.fate(&key.name(), value) != Fate::Keep)
+        let mut reasons = false;
+        for (key, value) in message.members() {
+            let name = key.spelled();
+            if self.fate(&name, value) != Fate::Keep {
+                return true;
+            }
+            reasons |= name.starts_with(b"reasoning");
+        }
+        reasons && self.replayed(message).is_some()
     }
 
     /// What becomes of the member `key`.
-    fn fate(&self, key: &str, value: Json<'_>) -> Fate {
+    fn fate(&self, key: &[u8], value: Json<'_>) -> Fate {
         let gateway = self.quirks.takes_reasoning_details;
         let replay = self.quirks.reasoning_replay;
         let keep = |keep: bool| if keep { Fate::Keep } else { Fate::Drop };
@@ -108,19 +113,19 @@ impl Rules<'_> {
             return Fate::Drop;
         }
         match key {
-            "role" if self.quirks.no_developer_role && value.is("developer") => Fate::System,
-            "content" if !gateway && value.elements().any(is_marked) => Fate::Unmark,
-            "annotations" | "images" | "model" | "cache_control" => keep(gateway),
-            "tool_calls" => keep(value.elements().next().is_some()),
-            "reasoning" => keep(matches!(
+            b"role" if self.quirks.no_developer_role && value.is("developer") => Fate::System,
+            b"content" if !gateway && value.elements().any(is_marked) => Fate::Unmark,
+            b"annotations" | b"images" | b"model" | b"cache_control" => keep(gateway),
+            b"tool_calls" => keep(value.elements().next().is_some()),
+            b"reasoning" => keep(matches!(
                 replay,
                 ReasoningReplay::Details | ReasoningReplay::Reasoning
             )),
-            "reasoning_content" => keep(matches!(
+            b"reasoning_content" => keep(matches!(
                 replay,
                 ReasoningReplay::Details | ReasoningReplay::ReasoningContent
             )),
-            "reasoning_details" => keep(replay == ReasoningReplay::Details),
+            b"reasoning_details" => keep(replay == ReasoningReplay::Details),
             _ => Fate::Keep,
         }
     }
@@ -155,7 +160,7 @@ impl Rules<'_> {
     fn write(&self, message: Json<'_>, ids: &Ids, mark: Option<&str>, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::open(out);
         for (key, value) in message.members() {
-            let name = key.name();
+            let name = key.spelled();
             let fate = self.fate(&name, value);
             if fate == Fate::Drop {
                 continue;
@@ -164,8 +169,8 @@ impl Rules<'_> {
             match (fate, &*name) {
                 (Fate::System, _) => out.extend_from_slice(b"\"system\""),
                 (Fate::Unmark, _) => each(out, value, unmarked),
-                (_, "tool_call_id") => ids.write(value, out),
-                (_, "tool_calls") => each(out, value, |call, out| ids.write_call(call, out)),
+                (_, b"tool_call_id") => ids.write(value, out),
+                (_, b"tool_calls") => each(out, value, |call, out| ids.write_call(call, out)),
                 _ => out.extend_from_slice(value.bytes()),
             }
         }

@@ -318,6 +318,7 @@ fn says(error: Option<Json<'_>>) -> bool {
 }
 
 /// The members of a chunk or a reply; `None` when it is a failure in band.
+#[inline]
 fn members(json: Json<'_>) -> Option<Chunk<'_>> {
     let chunk = Chunk::of(json.elements().next().unwrap_or(json));
     if says(chunk.error) || chunk.object.is_some_and(|object| object.is("error")) {
@@ -427,6 +428,8 @@ fn choice(choices: &mut Vec<Choice>, index: u32, habits: Habits) -> Option<&mut 
         Some(at) => at,
         None if choices.len() >= MAX_CHOICES => return None,
         None => {
+            // Nearly always there is one.
+            choices.reserve_exact(1);
             choices.push(Choice::new(index, habits));
             choices.len() - 1
         }

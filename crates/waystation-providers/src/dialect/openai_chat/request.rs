@@ -36,8 +36,7 @@ pub(super) fn write(
     if chat.get("model").is_none() {
         object.string("model", model);
     }
-    for (key, value) in chat.members() {
-        let name = decoded(key);
+    for (name, key, value) in chat.named() {
         if plan.overridden(&name) {
             continue;
         }
@@ -49,17 +48,6 @@ pub(super) fn write(
     }
     plan.close(object, notes);
     Bytes::from(out)
-}
-
-/// A key as text; keys with escapes in them are rare.
-fn decoded(key: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(key);
-    if !text.contains('\\') {
-        return text;
-    }
-    let quoted = format!("\"{text}\"");
-    let name = Json::parse(quoted.as_bytes()).ok().and_then(Json::string);
-    Cow::Owned(name.unwrap_or_default().into_owned())
 }
 
 /// What is decided before the first byte is written.

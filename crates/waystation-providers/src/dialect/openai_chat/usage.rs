@@ -14,6 +14,17 @@ use waystation_core::{Json, Kind, Tokens, Usage, Usd};
 /// The names of one count that were found, the most trusted first.
 type Names<const N: usize> = [Option<u64>; N];
 
+/// Where in the counts a name stands.
+#[derive(Clone, Copy)]
+enum Group {
+    Top,
+    Prompt,
+    Completion,
+    Creation,
+    ToolDetails,
+    Tools,
+}
+
 /// Everything that is looked for, by name. Found in one walk: a look for each name would cost more than
 /// reading the rest of a reply.
 #[derive(Default)]
@@ -67,62 +78,71 @@ fn first<const N: usize>(names: Names<N>) -> Option<u64> {
     names.into_iter().flatten().next()
 }
 
+// === impl Group ===
+
+impl Group {
+    /// The group of that name.
+    fn of(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"prompt_tokens_details" => Self::Prompt,
+            b"completion_tokens_details" => Self::Completion,
+            b"cache_creation" => Self::Creation,
+            b"server_tool_use_details" => Self::ToolDetails,
+            b"server_tool_use" => Self::Tools,
+            _ => return None,
+        })
+    }
+}
+
 // === impl Found ===
 
 impl Found {
     fn of(json: Json<'_>) -> Self {
         let mut found = Self::default();
         for (key, value) in json.members() {
-            match &*key.name() {
-                "cost" => found.cost = cost(value),
-                group @ ("prompt_tokens_details"
-                | "completion_tokens_details"
-                | "cache_creation"
-                | "server_tool_use_details"
-                | "server_tool_use") => {
+            let name = key.spelled();
+            match Group::of(&name) {
+                None if &*name == b"cost" => found.cost = cost(value),
+                None => found.take(Group::Top, &name, value),
+                Some(group) => {
                     for (key, value) in value.members() {
-                        found.take((group, &key.name()), value);
+                        found.take(group, &key.spelled(), value);
                     }
                 }
-                name => found.take(("", name), value),
             }
         }
         found
     }
 
-    fn take(&mut self, (group, name): (&str, &str), value: Json<'_>) {
+    fn take(&mut self, group: Group, name: &[u8], value: Json<'_>) {
         let ([cached, hit, together, mistral, read], [write, creation, anthropic]) =
             (&mut self.cached, &mut self.cache_write);
         let ([reasoning, apart], [details, tool_use, queries]) =
             (&mut self.reasoning, &mut self.searches);
         let place = match (group, name) {
-            ("", "prompt_tokens") => &mut self.prompt,
-            ("", "completion_tokens") => &mut self.completion,
-            ("", "total_tokens") => &mut self.total,
-            ("prompt_tokens_details", "cached_tokens") => cached,
-            ("", "prompt_cache_hit_tokens") => hit,
-            ("", "cached_tokens") => together,
-            ("", "num_cached_tokens") => mistral,
-            ("", "cache_read_input_tokens") => read,
-            ("prompt_tokens_details", "cache_write_tokens") => write,
-            ("prompt_tokens_details", "cache_creation_tokens") => creation,
-            ("", "cache_creation_input_tokens") => anthropic,
-            ("cache_creation", "ephemeral_1h_input_tokens") => &mut self.cache_write_1h,
-            ("prompt_tokens_details", "audio_tokens") => &mut self.prompt_audio,
-            ("prompt_tokens_details", "video_tokens") => &mut self.prompt_video,
-            ("completion_tokens_details", "reasoning_tokens") => reasoning,
-            ("", "reasoning_tokens") => apart,
-            ("completion_tokens_details", "audio_tokens") => &mut self.completion_audio,
-            ("completion_tokens_details", "image_tokens") => &mut self.completion_image,
-            ("completion_tokens_details", "accepted_prediction_tokens") => {
-                &mut self.accepted_prediction
-            }
-            ("completion_tokens_details", "rejected_prediction_tokens") => {
-                &mut self.rejected_prediction
-            }
-            ("server_tool_use_details", "web_search_requests") => details,
-            ("server_tool_use", "web_search_requests") => tool_use,
-            ("", "num_search_queries") => queries,
+            (Group::Top, b"prompt_tokens") => &mut self.prompt,
+            (Group::Top, b"completion_tokens") => &mut self.completion,
+            (Group::Top, b"total_tokens") => &mut self.total,
+            (Group::Top, b"prompt_cache_hit_tokens") => hit,
+            (Group::Top, b"cached_tokens") => together,
+            (Group::Top, b"num_cached_tokens") => mistral,
+            (Group::Top, b"cache_read_input_tokens") => read,
+            (Group::Top, b"cache_creation_input_tokens") => anthropic,
+            (Group::Top, b"reasoning_tokens") => apart,
+            (Group::Top, b"num_search_queries") => queries,
+            (Group::Prompt, b"cached_tokens") => cached,
+            (Group::Prompt, b"cache_write_tokens") => write,
+            (Group::Prompt, b"cache_creation_tokens") => creation,
+            (Group::Prompt, b"audio_tokens") => &mut self.prompt_audio,
+            (Group::Prompt, b"video_tokens") => &mut self.prompt_video,
+            (Group::Creation, b"ephemeral_1h_input_tokens") => &mut self.cache_write_1h,
+            (Group::Completion, b"reasoning_tokens") => reasoning,
+            (Group::Completion, b"audio_tokens") => &mut self.completion_audio,
+            (Group::Completion, b"image_tokens") => &mut self.completion_image,
+            (Group::Completion, b"accepted_prediction_tokens") => &mut self.accepted_prediction,
+            (Group::Completion, b"rejected_prediction_tokens") => &mut self.rejected_prediction,
+            (Group::ToolDetails, b"web_search_requests") => details,
+            (Group::Tools, b"web_search_requests") => tool_use,
             _ => return,
         };
         *place = place.or_else(|| value.u64());

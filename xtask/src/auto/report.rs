@@ -259,3 +259,38 @@ fn guess(weights: &Weights, figures: &[f32; waystation_auto::FEATURES]) -> Task 
     best.and_then(|(at, _)| Task::LEARNED.get(at).copied())
         .unwrap_or(Task::Chat)
 }
+
+#[cfg(test)]
+mod tests {
+    use waystation_auto::figures;
+
+    use super::*;
+    use crate::auto::examples;
+
+    /// The floors lie a little below the card's figures. Prompts and weights are fixed, so that there is no noise.
+    #[test]
+    fn difficulty_is_worth_what_the_card_says_on_prompts_that_nothing_was_trained_on() {
+        let folder = examples::folder();
+        if !folder.is_dir() {
+            println!("skipped: no labelled prompts in {}", examples::FOLDER);
+            return;
+        }
+        let examples = examples::read(&folder).unwrap();
+        for (bench, (strong, weak), floor) in [
+            ("mmlu", (STRONG, WEAK), 0.64),
+            ("math-l5", LADDER, 0.52),
+            ("math", OPEN, 0.52),
+            ("crux", LADDER, 0.60),
+        ] {
+            let dev = examples.iter();
+            let dev = dev.filter(|one| one.split == "dev" && one.bench == bench);
+            let outcomes = dev.filter_map(|one| {
+                let gain = one.scores.get(strong)? - one.scores.get(weak)?;
+                Some((gain, Weights::bundled().difficulty(&figures(&one.prompt))))
+            });
+            let (gains, scores): (Vec<f32>, Vec<f32>) = outcomes.unzip();
+            let found = apgr(&gains, &scores);
+            assert!(found >= floor, "{bench}: {found}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod measure;
 mod network;
 mod outcome;
 mod perturbation;
+mod pool;
 mod report;
 mod residual;
 mod vocabulary;
@@ -64,8 +65,19 @@ pub(crate) fn report() -> Result<(), Failure> {
     let material = Material::read()?;
     report::dev(&material, Weights::bundled());
     report::decisions(&material)?;
+    many(&material)?;
     report::held_out(&material)?;
     report::tasks(&material)
+}
+
+/// The part of the report that is about choosing among many models.
+pub(crate) fn pools() -> Result<(), Failure> {
+    many(&Material::read()?)
+}
+
+fn many(material: &Material) -> Result<(), Failure> {
+    pool::known(material)?;
+    pool::left_out(material)
 }
 
 /// Everything but the tasks, learned from the chosen examples.

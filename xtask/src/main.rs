@@ -38,6 +38,7 @@ cargo xtask TASK
                         with --release before, as `cargo run --release -p xtask -- auto train`
   auto words            write the words that the training prompts use, before training
   auto report           train without some sets and measure on those; writes nothing
+  auto pools            the part of that report about choosing among many models
   layers                hold the dependencies to the tables of the root manifest
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
   streams [--count N] [--gap MS]
@@ -73,6 +74,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["auto", "train"] => auto::train(),
         ["auto", "words"] => auto::words(),
         ["auto", "report"] => auto::report(),
+        ["auto", "pools"] => auto::pools(),
         ["layers"] => layers::check(),
         ["tidy"] => tidy::check(),
         ["tidy", "--stats"] => tidy::stats(),

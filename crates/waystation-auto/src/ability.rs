@@ -5,7 +5,7 @@
 mod table;
 
 pub(crate) use table::Compared;
-pub use table::spelled;
+pub use table::{Abilities, spelled};
 
 use std::fmt;
 
@@ -59,6 +59,9 @@ pub struct Ability {
     pub basis: Basis,
     /// What was measured for the task, where the operator gives a level as well.
     pub(crate) measured: Option<f32>,
+    /// Whether it is never taken for better than it says: the operator's word of a quality, or a guess, which is
+    /// pessimistic on purpose.
+    pub(crate) firm: bool,
 }
 
 /// Where an ability comes from.
@@ -183,8 +186,8 @@ impl Overrides {
 
 impl Prior {
     /// What is known of a model before anything is asked: looked up once for a catalogue.
-    pub(crate) fn of(model: &Model) -> Self {
-        let row = table::row(model.id.as_str());
+    pub(crate) fn of(model: &Model, known: &'static Abilities) -> Self {
+        let row = known.row(model.id.as_str());
         row.map_or_else(|| Self::Guess(Ability::guessed(model)), Self::Row)
     }
 
@@ -228,6 +231,7 @@ impl Ability {
                 deviation: 0.0,
                 basis: Basis::Operator,
                 measured: None,
+                firm: true,
             };
         }
         let mut known = match prior {
@@ -242,6 +246,7 @@ impl Ability {
             known.mean = crate::arithmetic::logit(level);
             known.deviation = 0.0;
             known.measured = measured;
+            known.firm = false;
             known.basis = Basis::Operator;
         }
         known
@@ -271,6 +276,7 @@ impl Ability {
             deviation: GUESSED,
             basis: Basis::Guessed,
             measured: None,
+            firm: true,
         }
     }
 }
@@ -320,7 +326,7 @@ mod tests {
         let catalog = Catalog::bundled().unwrap();
         let (mut measured, mut all) = (0, 0);
         for model in catalog.models() {
-            let prior = Prior::of(model);
+            let prior = Prior::of(model, Abilities::bundled());
             let task = (Task::Math, 1.0, Compared::Both);
             let none = Overrides::default();
             let ability = Ability::of(model, Some(&prior), task, (&none, &none));
@@ -345,7 +351,7 @@ mod tests {
     fn a_level_takes_the_place_of_an_ability_and_what_was_measured_of_the_field_stays_beside_it() {
         let catalog = Catalog::bundled().unwrap();
         let model = catalog.model("openai/gpt-4o-mini").unwrap();
-        let prior = Prior::of(model);
+        let prior = Prior::of(model, Abilities::bundled());
         let none = Overrides::default();
         let of = |levels: &Overrides, task| {
             let task = (task, 1.0, Compared::Both);

@@ -18,6 +18,9 @@ pub struct Scored {
     pub model: ModelId,
     /// How well it is likely to do, from 0 to 1, with caution. It orders models; it is no probability.
     pub quality: f32,
+    /// The same, raised to what a mix of other candidates gives for its cost, as far as it may be as good: what to
+    /// hold against a price where somebody weighs quality and cost in their own way. It counts for nothing here.
+    pub reach: f32,
     /// How unsure its ability is, in logits.
     pub deviation: f32,
     /// Where the ability comes from.

@@ -14,7 +14,7 @@ mod settings;
 mod task;
 mod weights;
 
-pub use ability::{Ability, Basis, Field, Override, Overrides, spelled};
+pub use ability::{Abilities, Ability, Basis, Field, Override, Overrides, spelled};
 pub use decision::{Decision, Scored};
 pub use experience::{Counted, Experience, Learned, Observation, Shifts};
 pub use pattern::matches;

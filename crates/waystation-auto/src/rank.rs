@@ -1,9 +1,12 @@
 //! The order of models for one request: who may, how good and how dear each is likely to be, and what
 //! is the best of it. The arithmetic is in a fixed order, so that platforms agree.
 
+mod able;
+mod band;
 mod level;
 mod order;
 mod pareto;
+mod reach;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -14,16 +17,19 @@ use waystation_core::{
 };
 
 use crate::{
-    Ability, Basis, Decision, Defaults, Features, Field, Learned, Overrides, Router, Scored,
-    Settings, Shifts, Task, Weights,
+    Abilities, Ability, Basis, Decision, Defaults, Features, Field, Learned, Overrides, Router,
+    Scored, Settings, Shifts, Task, Weights,
     ability::{Compared, Prior},
     arithmetic::{log2, logistic, mixed, number},
     spelled,
     weights::Place,
 };
+use able::can_take;
+use band::keep_band;
 use level::lay_measures_on_levels;
 use order::{Weighed, kept, steadiest_first};
 use pareto::by_coding;
+use reach::reaches;
 
 /// How far difficulty moves the need, in logits, from the easiest prompt to the hardest.
 const REACH: f32 = 4.0;
@@ -45,8 +51,6 @@ const HARD: f32 = 1.0;
 /// What is tried is worse than the best by no more than this, and among so many.
 const NEAR: f32 = 0.03;
 const TRIED: usize = 4;
-/// The width of a band of costs, in percent.
-const BAND: usize = 20;
 /// What the operator says about the routers.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -76,6 +80,8 @@ pub type Usable = Arc<dyn Fn(&ProviderSlug) -> bool + Send + Sync>;
 pub struct AutoRouter {
     /// What there is to choose from.
     catalog: Arc<Catalog>,
+    /// What was learned of prompts.
+    weights: &'static Weights,
     /// What is known of its models, looked up once.
     known: Arc<HashMap<ModelId, Known>>,
     /// What the operator wants.
@@ -120,13 +126,29 @@ impl AutoRouter {
     /// Over `catalog`, as the operator wants it.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, operator: Operator) -> Self {
+        Self::knowing(
+            catalog,
+            operator,
+            (Weights::bundled(), Abilities::bundled()),
+        )
+    }
+
+    /// The same with what was learned elsewhere, or from less, in place of what this build knows: so that prompts are
+    /// judged that it must not have learned from.
+    #[must_use]
+    pub fn knowing(
+        catalog: Arc<Catalog>,
+        operator: Operator,
+        (weights, abilities): (&'static Weights, &'static Abilities),
+    ) -> Self {
         let known = |(at, model): (usize, &Model)| {
             let name = spelled(model.id.as_str());
-            let learned = Weights::bundled().residual.model(&name);
-            let prior = Prior::of(model);
+            let learned = weights.residual.model(&name);
+            let prior = Prior::of(model, abilities);
             (model.id.clone(), Known { at, prior, learned })
         };
         Self {
+            weights,
             known: Arc::new(catalog.models().enumerate().map(known).collect()),
             catalog,
             operator,
@@ -176,7 +198,7 @@ impl AutoRouter {
         (router, settings): (Router, &Settings),
         pool: &[ModelId],
     ) -> Decision {
-        let (features, place) = Features::read(ask, chat);
+        let (features, place) = Features::read(ask, chat, self.weights);
         let task = match router {
             Router::ParetoCode => (Task::CodeGeneration, 1.0),
             Router::Auto | Router::AutoBeta => (features.task, features.field_confidence),
@@ -191,7 +213,7 @@ impl AutoRouter {
             tier.into_iter()
                 .for_each(|tier| keep_band(&mut able, tier.start()));
             let last = pinned(chat).filter(|_| settings.pin_model);
-            self.by_utility(able, ask, (&features, settings), last.as_ref())
+            self.by_utility(&able, ask, (&features, settings), last.as_ref())
         };
         Decision { features, ranked }
     }
@@ -237,7 +259,7 @@ impl AutoRouter {
         };
         let known = able.iter_mut().filter_map(|one| Some((number(one)?, one)));
         let (numbers, known): (Vec<usize>, Vec<_>) = known.unzip();
-        let moved = Weights::bundled().residual.of(&numbers, place, field);
+        let moved = self.weights.residual.of(&numbers, place, field);
         for (one, moved) in known.into_iter().zip(moved) {
             one.ability.mean += moved;
         }
@@ -305,7 +327,7 @@ impl AutoRouter {
     /// must be as much better among cheap ones as among dear ones.
     fn by_utility(
         &self,
-        able: Vec<Candidate<'_>>,
+        able: &[Candidate<'_>],
         ask: &Ask,
         (features, settings): (&Features, &Settings),
         pinned: Option<&ModelId>,
@@ -328,18 +350,23 @@ impl AutoRouter {
         let last = served.and_then(|id| id.split('|').next());
         let need = need(features);
         let usual = if need < HARD { USUAL } else { USUAL_HARD };
+        let reach = reaches(able, need);
         let mut ranked: Vec<Weighed> = able
-            .into_iter()
-            .map(|candidate| {
+            .iter()
+            .zip(reach)
+            .map(|(candidate, reach)| {
                 let place = candidate
                     .cost
                     .map(|cost| (magnitude(cost) - low) / (high - low).max(1.0));
                 let cost = weight * place.unwrap_or(1.0);
                 let quality = logistic(candidate.ability.counted() - need);
                 Weighed {
-                    by_default: is_default(&candidate),
+                    by_default: is_default(candidate),
                     usual: logistic(candidate.general - usual) - cost,
-                    scored: scored(&candidate, quality, quality - cost),
+                    scored: Scored {
+                        reach,
+                        ..scored(candidate, quality, quality - cost)
+                    },
                 }
             })
             .collect();
@@ -416,6 +443,7 @@ fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
     Scored {
         model: candidate.model.id.clone(),
         quality,
+        reach: quality,
         deviation: candidate.ability.deviation,
         basis: candidate.ability.basis.clone(),
         shift: candidate.shift,
@@ -423,31 +451,6 @@ fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
         score,
         propensity: 0.0,
     }
-}
-
-/// Leaves the candidates of one fifth of the costs, or the nearest when there is none in it.
-///
-/// Candidates are placed by their order, not by their amounts: a fifth of the models, whatever they cost.
-/// Those of unknown price are the dearest.
-fn keep_band(able: &mut Vec<Candidate<'_>>, start: usize) {
-    let key = |candidate: &Candidate<'_>| {
-        (
-            candidate.cost.is_none(),
-            candidate.cost,
-            candidate.model.id.clone(),
-        )
-    };
-    able.sort_by_cached_key(key);
-    let count = able.len().max(1);
-    // The middle of the band and of each candidate's share of the list, in tenths of a percent.
-    let distance = |at: usize| ((2 * at + 1) * 500 / count).abs_diff(start * 10 + BAND * 5);
-    let nearest = (0..able.len()).map(distance).min().unwrap_or_default();
-    let mut at = 0;
-    able.retain(|_| {
-        let kept = distance(at) <= nearest.max(BAND * 5);
-        at += 1;
-        kept
-    });
 }
 
 /// The model that gave the last answer of the conversation, where the client says so.
@@ -465,23 +468,6 @@ fn pinned(chat: &ChatRequest) -> Option<ModelId> {
 fn magnitude(cost: Usd) -> f32 {
     let nanos = usize::try_from(cost.femtos() / 1_000_000).unwrap_or(usize::MAX);
     log2(number(nanos))
-}
-
-/// Whether the model takes the kinds of content and the size of the request.
-///
-/// The pool of a gateway has been through this already, endpoint by endpoint; a pool that was given by hand
-/// has not.
-fn can_take(model: &Model, ask: &Ask) -> bool {
-    let fits = |limit: Option<Tokens>, wanted| limit.is_none_or(|limit| wanted <= limit);
-    let size = ask.prompt_at_least + ask.max_output.unwrap_or_default();
-    let needed = ask
-        .input
-        .iter()
-        .filter(|kind| !ask.hints.handled.has(*kind));
-    model.input.covers(needed.collect())
-        && model.output.covers(ask.output)
-        && (ask.hints.compressible || fits(model.context_length, size))
-        && fits(model.max_output, ask.max_output.unwrap_or_default())
 }
 
 impl fmt::Debug for AutoRouter {

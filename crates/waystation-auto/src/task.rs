@@ -261,12 +261,12 @@ impl Features {
     /// Takes time in proportion to that text.
     #[must_use]
     pub fn of(ask: &Ask, chat: &ChatRequest) -> Self {
-        Self::read(ask, chat).0
+        Self::read(ask, chat, Weights::bundled()).0
     }
 
     /// The same, and where the prompt lies for judgements of single models.
-    pub(crate) fn read(ask: &Ask, chat: &ChatRequest) -> (Self, Place) {
-        let (mut features, place) = Self::with_place(&asked(chat));
+    pub(crate) fn read(ask: &Ask, chat: &ChatRequest, weights: &Weights) -> (Self, Place) {
+        let (mut features, place) = Self::with_place(&asked(chat), weights);
         if let Some(task) = certain(ask, features.task) {
             (features.task, features.confidence) = (task, 1.0);
             features.field_confidence = 1.0;
@@ -284,13 +284,13 @@ impl Features {
     /// Reads a prompt without anything around it.
     #[must_use]
     pub fn of_text(prompt: &str) -> Self {
-        Self::with_place(prompt).0
+        Self::with_place(prompt, Weights::bundled()).0
     }
 
     /// The same, and where the prompt lies.
-    fn with_place(prompt: &str) -> (Self, Place) {
+    fn with_place(prompt: &str, weights: &Weights) -> (Self, Place) {
         let figures = Figures::of(&Text::of(prompt));
-        let judged = Weights::bundled().judge(&figures.values);
+        let judged = weights.judge(&figures.values);
         // Where code stands in the prompt, it is about code; where answers to choose from, it is a question.
         let possible = |task: Task| match (figures.has_code, figures.has_options) {
             (true, true) => task == Task::CodeExplanation,

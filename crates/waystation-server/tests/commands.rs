@@ -203,6 +203,10 @@ fn auto_scores_prompts_line_by_line_over_a_pool_of_its_own() {
     assert_eq!(lines[0]["id"], 1);
     assert_eq!(lines[0]["ranked"].as_array().unwrap().len(), 2);
     assert!(lines[0]["difficulty"].as_f64().unwrap() <= 1.0);
+    for one in lines[0]["ranked"].as_array().unwrap() {
+        let (quality, estimate) = (one["quality"].as_f64(), one["estimate"].as_f64());
+        assert!(quality >= estimate && estimate > Some(0.0), "{one}");
+    }
     assert_eq!(lines[1]["id"], "x");
     assert!(
         lines[1]["error"]

@@ -26,6 +26,18 @@ pub(crate) struct Example {
     pub(crate) prompt: String,
     /// By model: 1 is right, 0 is wrong, or anything between.
     pub(crate) scores: BTreeMap<String, f32>,
+    /// What each answer cost, in dollars, where that was recorded.
+    #[serde(default)]
+    pub(crate) cost: BTreeMap<String, f64>,
+}
+
+// === impl Example ===
+
+impl Example {
+    /// Whether the letters of its subject add up to an odd number: half of the subjects.
+    pub(crate) fn odd(&self) -> bool {
+        self.subject.bytes().map(u32::from).sum::<u32>() % 2 == 1
+    }
 }
 
 /// Reads every file of the folder, by name, so that the order is always the same.

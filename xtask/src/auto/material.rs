@@ -65,6 +65,17 @@ impl Material {
             .collect()
     }
 
+    /// The same without some examples.
+    pub(crate) fn without(&self, held: impl Fn(&Example) -> bool) -> Self {
+        let left = self.chosen(|example| !held(example));
+        Self {
+            examples: left.iter().map(|at| self.examples[*at].clone()).collect(),
+            figures: left.iter().map(|at| self.figures[*at].clone()).collect(),
+            models: self.models.clone(),
+            seeds: self.seeds.clone(),
+        }
+    }
+
     /// Those with outcomes of both models, and the strong one's gain on each.
     pub(crate) fn gains(
         &self,

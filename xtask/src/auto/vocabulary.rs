@@ -50,6 +50,7 @@ mod tests {
             subject: String::new(),
             split: split.to_owned(),
             prompt: prompt.to_owned(),
+            cost: BTreeMap::new(),
             scores: BTreeMap::new(),
         };
         let mut examples = vec![example("train", "River River, x2yz of"); PROMPTS];

@@ -2,7 +2,7 @@
 //! makers and leaderboards publish. It says what stands there; what is made of it is `ability.rs`'s.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::LazyLock,
 };
 
@@ -10,7 +10,8 @@ use super::{Ability, Basis, Field};
 use crate::arithmetic::logit;
 
 /// The rows of this build.
-static TABLE: LazyLock<HashMap<String, Row>> = LazyLock::new(table);
+static BUNDLED: LazyLock<Abilities> =
+    LazyLock::new(|| Abilities::with_outcomes(include_str!("../../data/measured.txt")));
 
 /// What is measured in another field than the task's says less: so much more deviation, in logits.
 const ELSEWHERE: f32 = 0.3;
@@ -18,6 +19,10 @@ const ELSEWHERE: f32 = 0.3;
 const PUBLISHED: f32 = 0.4;
 /// Who guesses gets this share of GPQA's questions right.
 const GUESSED_RIGHT: f32 = 0.25;
+
+/// The rows that are known, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Abilities(HashMap<String, Row>);
 
 /// One measured row.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,12 +68,46 @@ const REPAIR: Scale = Scale {
     factor: 1.0,
 };
 
-/// What is known of the model with this id.
-pub(super) fn row(id: &str) -> Option<&'static Row> {
-    let name = spelled(id);
-    let find = |name: &str| TABLE.get(name).or_else(|| TABLE.get(undated(name)));
-    // The same model, served faster for a higher price.
-    find(&name).or_else(|| find(name.strip_suffix("-fast")?))
+// === impl Abilities ===
+
+impl Abilities {
+    /// Those of this build.
+    #[must_use]
+    pub fn bundled() -> &'static Self {
+        &BUNDLED
+    }
+
+    /// Those of this build with other outcomes: what the router would know had it learned from these, which is how sets of prompts are
+    /// measured that it must not have seen. `outcomes` is of the form of `data/measured.txt`; lines that are not are left out.
+    #[must_use]
+    pub fn with_outcomes(outcomes: &'static str) -> Self {
+        let outcomes = lines(outcomes).filter_map(measured);
+        let puzzles = lines(include_str!("../../data/abilities.txt")).filter_map(measured);
+        let shares = lines(include_str!("../../data/published.txt")).filter_map(published);
+        let mut table = HashMap::new();
+        // A row of a later file counts more; of one file the first, since those behind it are of the same model at some host.
+        for rows in [outcomes.collect::<Vec<_>>(), puzzles.collect()] {
+            let mut seen = HashSet::new();
+            for (name, row) in rows {
+                let short = undated(&name).to_owned();
+                table.entry(short).or_insert_with(|| row.clone());
+                if seen.insert(name.clone()) {
+                    table.insert(name, row);
+                }
+            }
+        }
+        // What is published of one release says nothing of those before it.
+        table.extend(shares);
+        Self(table)
+    }
+
+    /// What is known of the model with this id.
+    pub(super) fn row(&self, id: &str) -> Option<&Row> {
+        let name = spelled(id);
+        let find = |name: &str| self.0.get(name).or_else(|| self.0.get(undated(name)));
+        // The same model, served faster for a higher price.
+        find(&name).or_else(|| find(name.strip_suffix("-fast")?))
+    }
 }
 
 // === impl Compared ===
@@ -144,6 +183,7 @@ impl Row {
             deviation: self.deviation + if own.is_some() { 0.0 } else { ELSEWHERE },
             basis: Basis::Measured(self.source),
             measured: None,
+            firm: false,
         }
     }
 }
@@ -173,22 +213,6 @@ fn undated(name: &str) -> &str {
         rest = head;
     }
     rest
-}
-
-/// Reads the files of `data`; a row of a later one counts more.
-fn table() -> HashMap<String, Row> {
-    let outcomes = lines(include_str!("../../data/measured.txt")).filter_map(measured);
-    let puzzles = lines(include_str!("../../data/abilities.txt")).filter_map(measured);
-    let shares = lines(include_str!("../../data/published.txt")).filter_map(published);
-    let mut table = HashMap::new();
-    for (name, row) in outcomes.chain(puzzles) {
-        let short = undated(&name).to_owned();
-        table.entry(short).or_insert_with(|| row.clone());
-        table.insert(name, row);
-    }
-    // What is published of one release says nothing of those before it.
-    table.extend(shares);
-    table
 }
 
 /// The lines of a file that are no remarks.
@@ -245,99 +269,4 @@ fn published(line: &'static str) -> Option<(String, Row)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_found_with_and_without_a_date() {
-        for name in [
-            "gpt-4o-2024-08-06",
-            "gpt-4o",
-            "claude-3-5-sonnet-20241022",
-            "gpt-4-1106-preview",
-            "claude-opus-4-6",
-        ] {
-            assert!(TABLE.contains_key(name), "{name}");
-        }
-        assert_eq!(undated("gpt-4o-2024-08-06"), "gpt-4o");
-        assert_eq!(undated("claude-3-5-sonnet-20241022"), "claude-3-5-sonnet");
-        assert_eq!(undated("o1-mini"), "o1-mini");
-        assert_eq!(undated("llama-3-70b"), "llama-3-70b");
-        assert_eq!(spelled("acme/Fast_1.5:free"), "fast-1-5");
-    }
-
-    #[test]
-    fn every_line_of_the_files_is_a_row_with_its_source_and_date() {
-        let text = [
-            include_str!("../../data/measured.txt"),
-            include_str!("../../data/abilities.txt"),
-            include_str!("../../data/published.txt"),
-        ];
-        let all = text.into_iter().flat_map(lines).count();
-        assert!(all > 150, "{all}");
-        for line in text.into_iter().flat_map(lines) {
-            let id = line.split('|').next().unwrap().trim();
-            let row = row(&format!("any/{id}")).unwrap_or_else(|| panic!("{line}"));
-            assert!(row.source.contains(", 202"), "{line}");
-            let general = row.logits[&Field::General.column()];
-            assert!((-2.0..5.0).contains(&general), "{line}: {general}");
-        }
-    }
-
-    #[test]
-    fn what_is_published_of_a_release_is_not_said_of_an_earlier_one() {
-        assert!(row("mistralai/devstral-small-2512").is_some());
-        assert_eq!(
-            row("anthropic/claude-opus-4.7-fast"),
-            row("anthropic/claude-opus-4.7")
-        );
-        assert!(row("mistralai/devstral-small-2505").is_none());
-        assert!(row("anthropic/claude-opus-4.5-20251101").is_some());
-    }
-
-    #[test]
-    fn published_shares_keep_their_order_on_the_one_scale() {
-        let general = |name: &str| {
-            row(name)
-                .unwrap()
-                .ability(Field::Reasoning, 1.0, Compared::Both)
-                .mean
-        };
-        let order = [
-            "llama-3.1-8b-instruct",
-            "gpt-4.1",
-            "claude-sonnet-4",
-            "gpt-5",
-            "claude-opus-4.7",
-        ];
-        for pair in order.windows(2) {
-            assert!(general(pair[0]) < general(pair[1]), "{pair:?}");
-        }
-    }
-
-    #[test]
-    fn candidates_are_compared_where_all_of_them_were_measured() {
-        let rows = |names: &[&str]| -> Vec<&'static Row> {
-            names.iter().map(|name| row(name).unwrap()).collect()
-        };
-        let of = |names: &[&str], field| Compared::of(&rows(names).into_iter(), field);
-        let (one, other) = ("gpt-4-1106-preview", "mixtral-8x7b-instruct");
-        assert_eq!(of(&[one, other], Field::Knowledge), Compared::Own);
-        assert_eq!(of(&[one, "yi-34b-chat"], Field::Knowledge), Compared::Near);
-        assert_eq!(
-            of(&[one, "gpt-4o-2024-08-06"], Field::Knowledge),
-            Compared::Both
-        );
-        assert_eq!(of(&[one, other], Field::Code), Compared::Both);
-        let gap = |compared| {
-            let mean = |name| {
-                row(name)
-                    .unwrap()
-                    .ability(Field::Knowledge, 1.0, compared)
-                    .mean
-            };
-            mean(one) - mean("yi-34b-chat")
-        };
-        assert!(gap(Compared::Near) > gap(Compared::Both));
-    }
-}
+mod tests;

@@ -42,6 +42,7 @@ mod tests {
                 deviation: 0.0,
                 basis: Basis::Operator,
                 measured,
+                firm: false,
             },
             field,
             learned: None,

@@ -66,7 +66,11 @@ struct Judged<'a> {
 #[derive(Debug, Serialize)]
 struct Ranked {
     model: ModelId,
+    /// To weigh against a cost in one's own way: the estimate, raised as far as it is unsure to what a mix of others
+    /// gives for that cost.
     quality: f64,
+    /// What the router itself weighs.
+    estimate: f64,
     cost_usd: Option<Box<RawValue>>,
     score: f64,
     /// Where the quality comes from.
@@ -207,7 +211,8 @@ impl Judge {
 fn ranked(scored: Scored) -> Ranked {
     let cost = scored.cost.map(|cost| cost.to_string());
     Ranked {
-        quality: scored.quality.into(),
+        quality: scored.reach.into(),
+        estimate: scored.quality.into(),
         // Amounts of money are written digit by digit.
         cost_usd: cost.and_then(|text| RawValue::from_string(text).ok()),
         score: scored.score.into(),

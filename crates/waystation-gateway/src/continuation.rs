@@ -277,14 +277,14 @@ fn plain(delta: &Delta) -> bool {
         audio,
         logprobs,
     } = delta;
-    let none = |text: &Option<waystation_core::JsonText>| {
-        text.as_ref()
-            .is_none_or(waystation_core::JsonText::is_empty)
+    let none = |text: Option<&waystation_core::JsonText>| {
+        text.is_none_or(waystation_core::JsonText::is_empty)
     };
-    let more = [reasoning_details, annotations, images, audio, logprobs];
+    let more = [annotations, images, audio, logprobs];
     *choice == 0
-        && none(reasoning)
-        && none(refusal)
+        && none(reasoning.as_ref())
+        && none(refusal.as_deref())
+        && reasoning_details.is_none()
         && tool_calls.is_empty()
         && more.iter().all(|more| more.is_none())
 }

@@ -466,11 +466,14 @@ impl Drop for Record {
 /// Bytes of text that the model wrote: content, reasoning, refusal, arguments of calls.
 fn text_bytes(delta: &Delta) -> usize {
     let text =
-        |text: &Option<waystation_core::JsonText>| text.as_ref().map_or(0, |text| text.len());
+        |text: Option<&waystation_core::JsonText>| text.map_or(0, waystation_core::JsonText::len);
     let calls: usize = delta
         .tool_calls
         .iter()
         .map(|call| call.arguments.len())
         .sum();
-    text(&delta.content) + text(&delta.reasoning) + text(&delta.refusal) + calls
+    text(delta.content.as_ref())
+        + text(delta.reasoning.as_ref())
+        + text(delta.refusal.as_deref())
+        + calls
 }

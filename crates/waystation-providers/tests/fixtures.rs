@@ -203,10 +203,10 @@ fn event(event: &ChatEvent) -> Value {
                 ("content", text(delta.content.as_ref())),
                 ("reasoning", text(delta.reasoning.as_ref())),
                 ("reasoning_details", raw(delta.reasoning_details.as_ref())),
-                ("refusal", text(delta.refusal.as_ref())),
+                ("refusal", text(delta.refusal.as_deref())),
                 ("tool_calls", (!calls.is_empty()).then_some(calls.into())),
-                ("annotations", raw(delta.annotations.as_ref())),
-                ("logprobs", raw(delta.logprobs.as_ref())),
+                ("annotations", raw(delta.annotations.as_deref())),
+                ("logprobs", raw(delta.logprobs.as_deref())),
             ])})
         }
         ChatEvent::Finish(found) => json!({ "finish": finish(found) }),

@@ -121,11 +121,11 @@ impl AnswerChoice {
         self.content.extend(content);
         self.reasoning.extend(reasoning);
         self.reasoning_details.extend(reasoning_details);
-        self.refusal.extend(refusal);
-        self.annotations.extend(delta.annotations);
-        self.images.extend(delta.images);
-        self.audio.extend(delta.audio);
-        self.logprobs.extend(delta.logprobs);
+        self.refusal.extend(refusal.map(|text| *text));
+        self.annotations.extend(delta.annotations.map(|list| *list));
+        self.images.extend(delta.images.map(|list| *list));
+        self.audio.extend(delta.audio.map(|object| *object));
+        self.logprobs.extend(delta.logprobs.map(|object| *object));
         for call in delta.tool_calls {
             self.absorb_call(call);
         }

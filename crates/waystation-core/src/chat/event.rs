@@ -33,7 +33,8 @@ pub struct Start {
     pub service_tier: Option<JsonText>,
 }
 
-/// A piece of one choice. Empty members are absent on the wire.
+/// A piece of one choice. Empty members are absent on the wire. What few pieces carry is kept apart, so that
+/// those of text, which are many and are handed on by many, stay small.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     /// Which choice.
@@ -45,17 +46,17 @@ pub struct Delta {
     /// Reasoning blocks with signatures, a JSON array, byte-exact.
     pub reasoning_details: Option<RawJson>,
     /// Refusal text.
-    pub refusal: Option<JsonText>,
+    pub refusal: Option<Box<JsonText>>,
     /// Pieces of tool calls.
     pub tool_calls: Vec<ToolCallDelta>,
     /// Citations, a JSON array in the contract's form.
-    pub annotations: Option<RawJson>,
+    pub annotations: Option<Box<RawJson>>,
     /// Images, a JSON array.
-    pub images: Option<RawJson>,
+    pub images: Option<Box<RawJson>>,
     /// Audio, a JSON object.
-    pub audio: Option<RawJson>,
+    pub audio: Option<Box<RawJson>>,
     /// Log probabilities, a JSON object.
-    pub logprobs: Option<RawJson>,
+    pub logprobs: Option<Box<RawJson>>,
 }
 
 /// A piece of a tool call.
@@ -169,10 +170,10 @@ impl Delta {
     /// (role chunks) do not.
     #[must_use]
     pub fn is_content(&self) -> bool {
-        let shown = |text: &Option<JsonText>| text.as_ref().is_some_and(|text| !text.is_empty());
-        shown(&self.content)
-            || shown(&self.reasoning)
-            || shown(&self.refusal)
+        let shown = |text: Option<&JsonText>| text.is_some_and(|text| !text.is_empty());
+        shown(self.content.as_ref())
+            || shown(self.reasoning.as_ref())
+            || shown(self.refusal.as_deref())
             || self.reasoning_details.is_some()
             || !self.tool_calls.is_empty()
             || self.images.is_some()

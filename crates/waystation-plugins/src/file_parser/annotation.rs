@@ -27,7 +27,7 @@ impl OutputStage for Annotate {
             && let Some(annotations) = self.annotations.take()
         {
             let mut delta = Delta::of(0);
-            delta.annotations = Some(annotations);
+            delta.annotations = Some(Box::new(annotations));
             out.push(ChatEvent::Delta(delta));
         }
         out.push(event);

@@ -112,7 +112,7 @@ impl OutputStage for Citations {
                 // Joined first: an upstream may cut a character into two escapes.
                 let text = JsonText::join(&pieces);
                 let mut delta = Delta::of(finish.choice);
-                delta.annotations = self.annotations(&text.decode());
+                delta.annotations = self.annotations(&text.decode()).map(Box::new);
                 if delta.annotations.is_some() {
                     out.push(ChatEvent::Delta(delta));
                 }

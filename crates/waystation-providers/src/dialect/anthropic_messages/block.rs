@@ -273,7 +273,7 @@ impl Blocks {
     pub(super) fn stop(&mut self, block: Block, out: &mut Delta) {
         match block {
             Block::Text { from, cited } => {
-                out.annotations = cited.annotations(from, self.length);
+                out.annotations = cited.annotations(from, self.length).map(Box::new);
             }
             Block::Call { index, input } => {
                 if let Some(rest) = input.rest() {

@@ -259,7 +259,7 @@ impl Reply {
             self.stop_block(block, out);
         }
         let mut last = Delta::of(0);
-        last.refusal = self.refusal.take();
+        last.refusal = self.refusal.take().map(Box::new);
         if !self.blocks.shown {
             last.content = Some(JsonText::default());
         }

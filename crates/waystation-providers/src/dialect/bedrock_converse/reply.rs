@@ -151,7 +151,8 @@ impl Reply {
         let range = self.spoken;
         let cited = told.citations.iter();
         let mut delta = Delta::of(0);
-        delta.annotations = annotations(cited.filter_map(|one| citation(one.json(), range)));
+        let found = annotations(cited.filter_map(|one| citation(one.json(), range)));
+        delta.annotations = found.map(Box::new);
         self.give(delta, out);
     }
 
@@ -283,7 +284,7 @@ impl Reply {
         }
         if let Some(image) = block.image {
             let mut delta = Delta::of(0);
-            delta.images = picture(image);
+            delta.images = picture(image).map(Box::new);
             self.give(delta, out);
         }
         if let Some(cited) = block.citations {

@@ -199,7 +199,7 @@ impl Reply {
                 .map_or(0, |(_, start)| *start)
         };
         let each = citations.flat_map(|citation| sources(citation, start(citation)));
-        let annotations = annotations(each);
+        let annotations = annotations(each).map(Box::new);
         self.give(
             Delta {
                 annotations,
@@ -320,7 +320,7 @@ impl Listener for Reply {
         }
         self.cite(said.citations.into_iter().flat_map(each), out);
         let mut delta = Delta::of(0);
-        delta.logprobs = end.logprobs.and_then(logprobs);
+        delta.logprobs = end.logprobs.and_then(logprobs).map(Box::new);
         self.give(delta, out);
         self.close(&end, body, out)
     }

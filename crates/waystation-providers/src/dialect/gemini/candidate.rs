@@ -123,7 +123,7 @@ impl Candidate {
             let said = out.content.as_ref().map(JsonText::decode);
             self.text.extend(said);
         }
-        out.logprobs = json.logprobs.and_then(logprobs::read);
+        out.logprobs = json.logprobs.and_then(logprobs::read).map(Box::new);
         let raw = |value: Option<Json<'_>>| value.map(|value| value.raw(data));
         self.grounding = raw(json.grounding).or_else(|| self.grounding.take());
         self.citations = raw(json.citations).or_else(|| self.citations.take());
@@ -198,7 +198,7 @@ impl Candidate {
             let mut audio = b"{\"data\":".to_vec();
             audio.extend_from_slice(encoded.bytes());
             audio.push(b'}');
-            out.audio = RawJson::parse(&Bytes::from(audio)).ok();
+            out.audio = RawJson::parse(&Bytes::from(audio)).ok().map(Box::new);
             return;
         }
         if !kind.starts_with("image/") {
@@ -231,9 +231,11 @@ impl Candidate {
         let mut out = Delta::of(self.index);
         self.calls.close(&mut out.tool_calls);
         let (grounding, citations) = (self.grounding.as_ref(), self.citations.as_ref());
-        out.annotations = grounding::annotations(grounding, citations, &self.text);
+        let annotations = grounding::annotations(grounding, citations, &self.text);
+        out.annotations = annotations.map(Box::new);
         if self.reason() == FinishReason::ContentFilter && !self.shown {
-            out.refusal = self.message.take().filter(|text| !text.is_empty());
+            let message = self.message.take().filter(|text| !text.is_empty());
+            out.refusal = message.map(Box::new);
         }
         if self.said && !self.shown && !out.is_content() {
             out.content = Some(JsonText::default());
@@ -271,7 +273,7 @@ impl Pieces {
         };
         out.content = self.texts.text();
         out.reasoning = self.thoughts.text();
-        out.images = list(self.images);
+        out.images = list(self.images).map(Box::new);
         out.reasoning_details = list(self.details);
     }
 }

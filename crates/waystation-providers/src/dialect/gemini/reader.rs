@@ -389,7 +389,7 @@ impl Reply {
         out.extend(self.candidates.iter_mut().map(Candidate::finish));
         if let Some((word, message)) = self.blocked.take().filter(|_| self.candidates.is_empty()) {
             let mut refused = Delta::of(0);
-            refused.refusal = message;
+            refused.refusal = message.map(Box::new);
             if !refused.is_empty() {
                 out.push(ChatEvent::Delta(refused));
             }

@@ -83,7 +83,7 @@ impl Choice {
         } else if let Some(text) = json.text.filter(|_| !self.streamed) {
             self.content(text, data, &mut out);
         }
-        out.logprobs = raw(json.logprobs, data);
+        out.logprobs = raw(json.logprobs, data).map(Box::new);
         self.take_finish(json, data);
         if habits.exclude_reasoning {
             (out.reasoning, out.reasoning_details) = (None, None);
@@ -113,10 +113,10 @@ impl Choice {
         let reasoning = text(said.reasoning, data);
         out.reasoning = reasoning.or_else(|| text(said.reasoning_content, data));
         out.reasoning_details = list(said.reasoning_details);
-        out.refusal = text(said.refusal, data);
-        out.annotations = list(said.annotations);
-        out.images = list(said.images);
-        out.audio = raw(said.audio, data);
+        out.refusal = text(said.refusal, data).map(Box::new);
+        out.annotations = list(said.annotations).map(Box::new);
+        out.images = list(said.images).map(Box::new);
+        out.audio = raw(said.audio, data).map(Box::new);
         let ran = said.executed_tools.into_iter().flat_map(Json::elements);
         let results = ran.filter_map(|tool| tool.at(&["search_results", "results"]));
         let found = results.filter(|results| first(Some(*results)).is_some());
@@ -212,7 +212,8 @@ impl Choice {
         }
         out.tool_calls = self.calls.close();
         let found = self.found.take();
-        out.annotations = annotations.or_else(|| citation::of_list(&found?));
+        let annotations = annotations.or_else(|| citation::of_list(&found?));
+        out.annotations = annotations.map(Box::new);
         if said && !out.is_content() {
             out.content = Some(JsonText::default());
         }

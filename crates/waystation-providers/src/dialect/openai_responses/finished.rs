@@ -55,7 +55,7 @@ impl Reply {
             }
             Some("image_generation_call") => {
                 let mut delta = Delta::of(0);
-                delta.images = image(&fields);
+                delta.images = image(&fields).map(Box::new);
                 self.give(delta, out);
             }
             Some(_) => self.ran(&fields, item, out),

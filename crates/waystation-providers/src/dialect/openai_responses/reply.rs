@@ -143,9 +143,9 @@ impl Reply {
             Holds::Text => {
                 self.characters += characters(&words.text);
                 delta.content = Some(words.text);
-                delta.logprobs = words.logprobs;
+                delta.logprobs = words.logprobs.map(Box::new);
             }
-            Holds::Refusal => delta.refusal = Some(words.text),
+            Holds::Refusal => delta.refusal = Some(Box::new(words.text)),
             Holds::Thought => {
                 delta.reasoning_details = self.piece(Thought::Text, &words, block);
                 delta.reasoning = Some(words.text);
@@ -264,7 +264,7 @@ impl Reply {
         let fresh = list.iter().skip(heard);
         let citations = fresh.filter_map(|one| citation(*one, start));
         let mut delta = Delta::of(0);
-        delta.annotations = annotations(citations);
+        delta.annotations = annotations(citations).map(Box::new);
         self.give(delta, out);
     }
 

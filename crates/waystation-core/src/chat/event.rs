@@ -199,3 +199,13 @@ impl ChatEvent {
         matches!(self, Self::Delta(delta) if delta.is_content())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_four_events_of_a_whole_reply_fit_the_quick_lists_of_the_allocator() {
+        assert!(size_of::<[ChatEvent; 4]>() <= 1024);
+    }
+}

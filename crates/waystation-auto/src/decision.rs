@@ -19,7 +19,8 @@ pub struct Scored {
     /// How well it is likely to do, from 0 to 1, with caution. It orders models; it is no probability.
     pub quality: f32,
     /// The same, raised to what a mix of other candidates gives for its cost, as far as it may be as good: what to
-    /// hold against a price where somebody weighs quality and cost in their own way. It counts for nothing here.
+    /// hold against a price where somebody weighs quality and cost in their own way. It counts for nothing here, and is the
+    /// quality itself unless the router was asked for it ([`AutoRouter::reaching`](crate::AutoRouter::reaching)).
     pub reach: f32,
     /// How unsure its ability is, in logits.
     pub deviation: f32,

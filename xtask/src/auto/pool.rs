@@ -274,7 +274,7 @@ impl Pool {
         operator.levels = Overrides::new(self.levels(material, chosen, said));
         let pool: Vec<_> = catalog.models().map(|model| model.id.clone()).collect();
         let both = (known.weights, known.abilities);
-        let router = AutoRouter::knowing(Arc::clone(&catalog), operator, both);
+        let router = AutoRouter::knowing(Arc::clone(&catalog), operator, both).reaching();
         let mut table = Table::default();
         for at in chosen {
             let example = &material.examples[*at];

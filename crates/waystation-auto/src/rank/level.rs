@@ -20,8 +20,11 @@ pub(super) fn lay_measures_on_levels(able: &mut [Candidate<'_>], place: &Place) 
     for one in able {
         // One kind of code is much like another.
         let known = if one.field == Field::Code { 1.0 } else { known };
-        let moved = beyond(one).map(|beyond| MEASURED * known * (beyond - common));
-        one.ability.mean += moved.unwrap_or_default();
+        if let Some(beyond) = beyond(one) {
+            one.ability.mean += MEASURED * known * (beyond - common);
+            // What was measured of these prompts does not differ between them and others.
+            one.ability.between *= 1.0 - MEASURED * known;
+        }
     }
 }
 
@@ -42,7 +45,7 @@ mod tests {
                 deviation: 0.0,
                 basis: Basis::Operator,
                 measured,
-                firm: false,
+                between: 0.4,
             },
             field,
             learned: None,
@@ -80,6 +83,8 @@ mod tests {
             candidate(model, Field::Code, 0.0, Some(1.0)),
         ];
         lay_measures_on_levels(&mut able, &Place::default());
+        // The other's measure says how far it is sure.
+        assert!(able[1].ability.between < able[0].ability.between);
         let [one, other] = able.map(|one| one.ability.mean);
         assert!((one - 0.4).abs() + other.abs() < 1e-6, "{one} {other}");
     }

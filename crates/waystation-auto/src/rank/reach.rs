@@ -2,9 +2,6 @@
 //! must not look as if nobody would ever want it. It changes no order of the router's own.
 
 use super::{Candidate, is_default, logistic, magnitude};
-/// How far abilities differ between one set of prompts and another of the same field, in logits. That is what
-/// outcomes show of models with two sets of one field: 0.3 to 0.55.
-const BETWEEN: f32 = 0.4;
 /// A dearer candidate that may be as good as the best is as good as that and so much more for each doubling of the
 /// cost: nobody asks for more money for the same.
 const RISE: f32 = 0.001;
@@ -32,10 +29,10 @@ struct Corner {
 /// The most that a candidate's quality may be at a prompt of this need; nothing where its ability is not raised.
 fn most(candidate: &Candidate<'_>, need: f32) -> f32 {
     let ability = &candidate.ability;
-    if ability.firm {
+    if ability.between <= 0.0 {
         return 0.0;
     }
-    let unsure = ability.deviation * ability.deviation + BETWEEN * BETWEEN;
+    let unsure = ability.deviation * ability.deviation + ability.between * ability.between;
     logistic(ability.counted() + unsure.sqrt() - need)
 }
 

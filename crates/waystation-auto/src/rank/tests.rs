@@ -282,6 +282,32 @@ fn the_account_names_candidates_and_where_their_quality_comes_from() {
 }
 
 #[test]
+fn what_qualities_reach_is_said_where_it_is_asked_for_and_changes_no_order() {
+    let mut operator = Operator::default();
+    // The operator thinks the cheapest best, but not by much.
+    let line = |(pattern, quality): (&str, f32)| crate::Override {
+        pattern: pattern.into(),
+        task: None,
+        quality,
+    };
+    let lines = [("*", 0.6), ("*/m0", 0.65)];
+    operator.levels = Overrides::new(lines.into_iter().map(line).collect());
+    let plain = by(&AutoRouter::new(catalog(), operator.clone()), HARD).ranked;
+    let told = by(&AutoRouter::new(catalog(), operator).reaching(), HARD).ranked;
+    let raised = |one: &Scored| one.reach > one.quality;
+    assert!(
+        !plain.iter().any(raised) && told.iter().any(raised),
+        "{told:?}"
+    );
+    let without = |mut one: Scored| {
+        one.reach = one.quality;
+        one
+    };
+    let told: Vec<Scored> = told.into_iter().map(without).collect();
+    assert_eq!(plain, told);
+}
+
+#[test]
 fn pareto_takes_the_cheapest_of_a_tier_of_coding() {
     let of = |settings: &str| {
         let body = format!(

@@ -133,7 +133,7 @@ pub(super) fn run(args: &AutoArgs, env: &Environment) -> Result<(), Refusal> {
     runtime()?.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
         let catalog = Arc::new(catalog);
-        let router = AutoRouter::new(Arc::clone(&catalog), operator);
+        let router = AutoRouter::new(Arc::clone(&catalog), operator).reaching();
         let judge = Judge {
             catalog,
             router,

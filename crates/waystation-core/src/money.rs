@@ -340,22 +340,25 @@ fn write_decimal(
 /// Appends an amount that fits into a word, as nearly all do.
 fn write_femtos(femtos: u64, out: &mut Vec<u8>) {
     const DOLLAR: u64 = 1_000_000_000_000_000;
+    const ZEROS: &[u8] = b".000000000000000";
     write_number(femtos / DOLLAR, out);
     let mut rest = femtos % DOLLAR;
     if rest == 0 {
         return;
     }
-    let mut places = *b".000000000000000";
-    let mut length = 0;
-    for (at, place) in places.iter_mut().enumerate().skip(1).rev() {
-        let digit = rest % 10;
-        rest /= 10;
-        *place += u8::try_from(digit).unwrap_or_default();
-        if length == 0 && digit != 0 {
-            length = at + 1;
-        }
+    let mut places = 15_usize;
+    // Prices of whole nano-dollars end in so many zeros at least.
+    if rest.is_multiple_of(1_000_000) {
+        (rest, places) = (rest / 1_000_000, 9);
     }
-    out.extend_from_slice(places.get(..length).unwrap_or_default());
+    let mut buffer = itoa::Buffer::new();
+    let mut digits = buffer.format(rest).as_bytes();
+    let zeros = places.saturating_sub(digits.len());
+    while let Some(shorter) = digits.strip_suffix(b"0") {
+        digits = shorter;
+    }
+    out.extend_from_slice(ZEROS.get(..=zeros).unwrap_or(ZEROS));
+    out.extend_from_slice(digits);
 }
 
 /// Tells `units` of which `unit` make one, with at most `places` places, in parts.

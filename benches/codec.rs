@@ -93,7 +93,8 @@ fn dialects(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode and encode a stream of");
     for (name, _) in waystation_providers::DIALECTS {
         let stream = Recoding::of(name);
-        println!("{name}: {:.2} allocations an event", stream.allocations());
+        let allocations = stream.allocations(|work| allocation_counter::measure(work).count_total);
+        println!("{name}: {allocations:.2} allocations an event");
         group.throughput(Throughput::Elements(stream.events() as u64));
         group.bench_function(format!("{name}, {} events", stream.events()), |b| {
             b.iter_batched(

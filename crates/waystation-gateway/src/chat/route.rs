@@ -172,8 +172,7 @@ impl Gateway {
         Ok(ask)
     }
 
-    /// What to try, in the world as it is now.
-    /// The plan, and the record that it can be made again from.
+    /// What to try, in the world as it is now, and the record that it can be made again from.
     fn plan(
         &self,
         snapshot: &Snapshot,

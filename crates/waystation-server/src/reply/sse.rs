@@ -52,6 +52,8 @@ pub struct Held<T> {
 
 /// A comment that clients skip. Never sent as data.
 const COMMENT: &[u8] = b": WAYSTATION PROCESSING\n\n";
+/// What a chunk of a few words takes, in bytes: a frame that has to grow is moved each time.
+const CHUNK: usize = 272;
 
 /// The body of a reply that is committed, or still awaited after its first comment was due.
 pub fn body<T: Send + 'static>(
@@ -149,7 +151,11 @@ impl State {
 impl Open {
     /// One batch as bytes, and whether there is more to come.
     fn frame(&mut self, batch: &Batch) -> (Bytes, bool) {
-        let mut out = Vec::with_capacity(512);
+        let events = match batch {
+            Batch::Events(events) => events.len(),
+            Batch::Done(_) | Batch::Failed { .. } => 1,
+        };
+        let mut out = Vec::with_capacity(events.max(2) * CHUNK);
         for body in std::mem::take(&mut self.reply.echoes) {
             self.writer.echo(&body, &mut out);
         }

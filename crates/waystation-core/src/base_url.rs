@@ -88,6 +88,15 @@ impl From<&str> for BaseUrl {
     }
 }
 
+/// By what was said; what was made of it follows from that.
+impl PartialEq for BaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for BaseUrl {}
+
 impl PartialEq<str> for BaseUrl {
     fn eq(&self, other: &str) -> bool {
         self.text == other

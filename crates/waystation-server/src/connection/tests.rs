@@ -165,3 +165,28 @@ async fn a_connection_of_http_2_without_requests_is_let_go_without_a_word_of_htt
     assert_eq!(begin.elapsed().as_secs(), 30);
     assert!(!String::from_utf8_lossy(&seen).contains("HTTP/1.1"));
 }
+
+/// What has come already is not taken for small: a client may send all of a head at once.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_large_is_a_431_however_it_comes() {
+    for (bytes, status) in [(60_000, "200"), (66_000, "431"), (100_000, "431")] {
+        let (mut client, server) = duplex(1 << 20);
+        let router = Router::new().route("/", get(|| async { "quick" }));
+        let patience = Patience {
+            max_head_bytes: 1 << 16,
+            ..Patience::USUAL
+        };
+        let (_stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(server, router.into(), patience, stopped));
+        let long = "y".repeat(bytes);
+        send(
+            &mut client,
+            &format!("GET / HTTP/1.1\r\nhost: a\r\nx: {long}\r\n\r\n"),
+        )
+        .await;
+        let mut line = [0; 12];
+        client.read_exact(&mut line).await.unwrap();
+        assert_eq!(line, *format!("HTTP/1.1 {status}").as_bytes(), "{bytes}");
+    }
+}

@@ -58,6 +58,8 @@ struct Reading {
     begun: usize,
     /// Since when a head is coming.
     head: Option<Instant>,
+    /// How much of it has come.
+    head_bytes: usize,
     /// Bytes between requests belong to no head.
     http2: bool,
 }
@@ -139,7 +141,7 @@ impl Reading {
     fn look(&mut self, requests: &Requests) -> usize {
         let begun = requests.begun.load(Ordering::Relaxed);
         if self.begun != begun {
-            (self.begun, self.head) = (begun, None);
+            (self.begun, self.head, self.head_bytes) = (begun, None, 0);
         }
         begun
     }
@@ -147,10 +149,18 @@ impl Reading {
     /// Takes notice of bytes that have come. A head's time begins with its first.
     fn came(&mut self, bytes: &[u8], requests: &Requests) {
         self.look(requests);
-        let between = requests.under_way.load(Ordering::Relaxed) == 0;
-        if between && !self.http2 && self.head.is_none() && !bytes.is_empty() {
+        if bytes.is_empty() || !self.is_head(requests) {
+            return;
+        }
+        self.head_bytes += bytes.len();
+        if self.head.is_none() {
             self.head = Some(Instant::now());
         }
+    }
+
+    /// Whether what comes belongs to a head of HTTP/1.
+    fn is_head(&self, requests: &Requests) -> bool {
+        requests.under_way.load(Ordering::Relaxed) == 0 && !self.http2
     }
 }
 
@@ -165,6 +175,7 @@ impl<Io> Watched<Io> {
             reading: Reading {
                 begun: 0,
                 head: None,
+                head_bytes: 0,
                 http2: false,
             },
             beginning: Vec::new(),
@@ -263,7 +274,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Watched<Io> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match Pin::new(&mut self.io).poll_read(cx, buffer) {
+        // A head ends where it is too large: whoever reads takes no more at once, however much has come.
+        let most = if self.reading.is_head(&self.requests) {
+            let largest = self.patience.max_head_bytes;
+            largest.saturating_sub(self.reading.head_bytes).max(1)
+        } else {
+            usize::MAX
+        };
+        let mut io = AsyncReadExt::take(&mut self.io, most as u64);
+        match Pin::new(&mut io).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
                 let came = buffer.filled().get(before..).unwrap_or_default();
                 self.reading.came(came, &self.requests);
@@ -295,8 +314,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<Io> {
             .drain(..fits)
             .for_each(|byte| buffer.put_slice(&[byte]));
         if buffer.remaining() > 0 {
+            let before = buffer.filled().len();
             // Not there yet, or an end: the next read is told.
             let _ = Pin::new(&mut this.io).poll_read(cx, buffer);
+            let came = buffer.filled().get(before..).unwrap_or_default();
+            this.reading.came(came, &this.requests);
         }
         Poll::Ready(Ok(()))
     }

@@ -180,10 +180,7 @@ fn text(line: &mut ObjectWriter<'_>, key: &str, value: Option<&str>) {
 /// A name that holds nothing to escape: the grammars of ids let no quote and no backslash in.
 fn plain(line: &mut ObjectWriter<'_>, key: &str, name: Option<&str>) {
     if let Some(name) = name {
-        let out = line.key(key);
-        out.push(b'"');
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'"');
+        line.plain(key, name);
     }
 }
 

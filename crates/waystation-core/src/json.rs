@@ -82,7 +82,7 @@ impl<'a> Json<'a> {
     /// # Errors
     /// [`ScanError`] with the byte offset where the text stops being JSON.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ScanError> {
-        scan::check(bytes, MAX_DEPTH, None).map(Self::plain)
+        scan::check(bytes, &mut ()).map(Self::plain)
     }
 
     /// Checks `bytes` as [`parse`](Self::parse) does and notes in `outline` where its values are: for a
@@ -104,7 +104,7 @@ impl<'a> Json<'a> {
     /// ```
     pub fn outlined(bytes: &'a [u8], outline: &'a mut Outline) -> Result<Self, ScanError> {
         outline.clear(bytes.len());
-        let text = scan::check(bytes, MAX_DEPTH, Some(outline))?;
+        let text = scan::check(bytes, outline)?;
         let place = outline.root();
         Ok(Self { text, place })
     }
@@ -114,15 +114,17 @@ impl<'a> Json<'a> {
         self.place.span()
     }
 
-    /// The same value as the one that `outline` has under the number `note`.
-    pub(crate) fn noted<'b>(self, outline: &'b Outline, note: u32) -> Json<'b>
-    where
-        'a: 'b,
-    {
-        Json {
-            text: self.text,
-            place: outline.place(note),
-        }
+    /// The checked value that `text` is, which `outline` has under the number `note`.
+    #[inline]
+    pub(crate) fn part(text: &'a [u8], outline: &'a Outline, note: Option<u32>) -> Self {
+        let place = note.map_or_else(outline::Place::default, |note| outline.place(note));
+        Self { text, place }
+    }
+
+    /// Where in `whole`, which it was parsed from, the value stands.
+    #[inline]
+    pub(crate) fn place_in(self, whole: &[u8]) -> std::ops::Range<usize> {
+        text::place(whole, self.text).unwrap_or_default()
     }
 
     /// Whether a value inside this one, however deep, may open with `bracket`: `false` is certain. Known
@@ -327,10 +329,10 @@ impl<'a> Key<'a> {
         self.0
     }
 
-    /// The key's escaped bytes, sharing the memory of `whole`.
-    #[must_use]
-    pub fn shared(self, whole: &Bytes) -> Bytes {
-        text::shared(whole, self.0)
+    /// Where in `whole`, which it was parsed from, the key stands.
+    #[inline]
+    pub(crate) fn place_in(self, whole: &[u8]) -> std::ops::Range<usize> {
+        text::place(whole, self.0).unwrap_or_default()
     }
 
     /// What the key spells, in bytes: to be compared with names, which is all that most keys are for.

@@ -302,7 +302,6 @@ impl<'a> Demand<'a> {
         let unknown = self
             .chat
             .unknown()
-            .map(|(name, value)| (name, value.json()))
             .filter(|(name, _)| !VOCABULARY.contains(&&**name) && !self.overridden(name));
         let options = self.options.into_iter().flat_map(Json::members);
         let options = options.map(|(key, value)| (key.name(), value));

@@ -4,6 +4,7 @@
 //! rule then, and typed again, cheaply, whenever somebody looks. What nobody replaced is written as
 //! it came, byte for byte, unknown members included.
 
+mod continuation;
 mod member;
 
 use std::{borrow::Cow, sync::Arc};
@@ -12,13 +13,14 @@ use bytes::Bytes;
 
 use super::{
     InvalidRequest, Message, ProviderPreferences, Reasoning, ToolCall,
-    rules::{self, Field},
+    message::Talk,
+    rules::{self, Rule},
 };
 use crate::{
     Elements, ErrorType, Json, Kind, Modalities, Modality, Outline, Parameter, ParameterSet,
-    RawJson, Role, ScanError, Tokens,
+    RawJson, ScanError, Tokens,
 };
-use member::{Cut, Member, bit};
+use member::{Cut, Member, Sent, Value, bit};
 
 /// A chat request that has passed every check that needs no catalogue.
 ///
@@ -36,17 +38,17 @@ use member::{Cut, Member, bit};
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChatRequest {
-    /// Shared until one of the copies changes.
-    members: Arc<Vec<Member>>,
+    /// What came. Copies share it for good.
+    sent: Arc<Sent>,
+    /// The members, where some are others than came. Shared until one of the copies changes.
+    changed: Option<Arc<Vec<Member>>>,
     /// Which names may be among the members: a bit for each, which others may share. Most that are asked
     /// for are not there.
     names: u64,
     /// `model`, as text: it is asked for again and again.
     model: Option<Arc<str>>,
-    /// Some value inside `messages` may be a list.
-    lists: bool,
-    /// Where the values of the body stand that it came in.
-    outline: Arc<Outline>,
+    /// What the messages are like.
+    talk: Talk,
 }
 
 // === impl ChatRequest ===
@@ -72,20 +74,29 @@ impl ChatRequest {
         if !plain {
             rules::unique_keys("", json, rules::NAMES.all())?;
         }
-        for member in &members {
-            if let Some(field) = member.field {
-                rules::check(field.name(), member.json(&outline), field.rule())?;
+        let sent = Sent {
+            body: body.clone(),
+            outline,
+            members,
+        };
+        let mut talk = Talk::default();
+        for member in &sent.members {
+            let Some(field) = member.field else {
+                continue;
+            };
+            let value = sent.value(member);
+            match field.rule() {
+                Rule::Messages => talk = Talk::check(field.name(), value)?,
+                rule => rules::check(field.name(), value, rule)?,
             }
         }
         let mut chat = Self {
-            members: Arc::new(members),
+            sent: Arc::new(sent),
+            changed: None,
             names,
             model: None,
-            lists: false,
-            outline: Arc::new(outline),
+            talk,
         };
-        let messages = chat.get("messages");
-        chat.lists = messages.is_some_and(|messages| messages.may_hold(b'['));
         chat.model = chat.text(MODEL).map(Arc::from);
         chat.adopt_prompt()?;
         chat.check_together()?;
@@ -141,48 +152,63 @@ impl ChatRequest {
     }
 
     fn find(&self, key: &str) -> Option<Json<'_>> {
-        let member = self.members.iter().find(|member| member.is(key))?;
-        Some(member.json(&self.outline))
+        let mut members = self.list().iter();
+        let member = members.find(|member| self.sent.is(member, key))?;
+        Some(self.sent.value(member))
+    }
+
+    /// The members as they are now.
+    #[inline]
+    fn list(&self) -> &[Member] {
+        match &self.changed {
+            Some(changed) => changed,
+            None => &self.sent.members,
+        }
+    }
+
+    /// The same, to be changed.
+    fn list_mut(&mut self) -> &mut Vec<Member> {
+        let sent = &self.sent;
+        let changed = self
+            .changed
+            .get_or_insert_with(|| Arc::new(sent.members.clone()));
+        Arc::make_mut(changed)
     }
 
     /// The elements of the member called `key`; nothing where it is no array.
     #[inline]
-    fn list(&self, key: &str) -> Elements<'_> {
+    fn elements(&self, key: &str) -> Elements<'_> {
         self.get(key).map(Json::elements).unwrap_or_default()
     }
 
     /// Every member in order: its key, escaped as it came, and its value.
-    pub fn members(&self) -> impl Iterator<Item = (&[u8], &RawJson)> {
-        self.members
-            .iter()
-            .map(|member| (&*member.key, &member.value))
+    pub fn members(&self) -> impl Iterator<Item = (&[u8], Json<'_>)> {
+        let members = self.list().iter();
+        members.map(|member| (self.sent.key(member), self.sent.value(member)))
     }
 
     /// The same, with what each key spells in front.
-    pub fn named(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8], &RawJson)> {
-        self.members
-            .iter()
-            .map(|member| (member.name(), &*member.key, &member.value))
+    pub fn named(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8], Json<'_>)> {
+        let sent = &*self.sent;
+        let members = self.list().iter();
+        members.map(|member| (sent.name(member), sent.key(member), sent.value(member)))
     }
 
     /// Replaces the member called `key`, or appends it.
     pub fn set(&mut self, key: &'static str, value: RawJson) {
-        let members = Arc::make_mut(&mut self.members);
-        match members.iter_mut().find(|member| member.is(key)) {
-            Some(member) => (member.value, member.note) = (value, None),
+        let sent = Arc::clone(&self.sent);
+        let members = self.list_mut();
+        match members.iter_mut().find(|member| sent.is(member, key)) {
+            Some(member) => member.value = Value::Set(value),
             None => {
+                members.push(Member::made(key, value));
                 self.names |= bit(key.as_bytes());
-                members.push(Member {
-                    key: Bytes::from_static(key.as_bytes()),
-                    value,
-                    note: None,
-                    field: Field::called(key),
-                });
             }
         }
-        self.lists |= key == "messages";
-        if key == MODEL {
-            self.model = self.text(MODEL).map(Arc::from);
+        match key {
+            MESSAGES => self.talk = self.get(MESSAGES).map(Talk::of).unwrap_or_default(),
+            MODEL => self.model = self.text(MODEL).map(Arc::from),
+            _ => {}
         }
     }
 
@@ -191,20 +217,20 @@ impl ChatRequest {
         if self.names & bit(key.as_bytes()) == 0 {
             return;
         }
-        Arc::make_mut(&mut self.members).retain(|member| !member.is(key));
-        if key == MODEL {
-            self.model = None;
+        let sent = Arc::clone(&self.sent);
+        self.list_mut().retain(|member| !sent.is(member, key));
+        match key {
+            MESSAGES => self.talk = Talk::default(),
+            MODEL => self.model = None,
+            _ => {}
         }
     }
 
     /// The request as one JSON object: clean members as they came, replaced ones as they are now.
     #[must_use]
     pub fn to_json(&self) -> RawJson {
-        let size = self
-            .members
-            .iter()
-            .map(|m| m.key.len() + m.value.bytes().len() + 4)
-            .sum();
+        let size = |(key, value): (&[u8], Json<'_>)| key.len() + value.bytes().len() + 4;
+        let size = self.members().map(size).sum();
         let mut out = Vec::with_capacity(size);
         let mut object = crate::ObjectWriter::open(&mut out);
         for (key, value) in self.members() {
@@ -226,7 +252,7 @@ impl ChatRequest {
 
     /// `models`, as the client spelled them.
     pub fn models(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.list("models").filter_map(Json::string)
+        self.elements("models").filter_map(Json::string)
     }
 
     /// Whether the reply is to be streamed.
@@ -254,12 +280,30 @@ impl ChatRequest {
     #[inline]
     #[must_use]
     pub const fn may_have_parts(&self) -> bool {
-        self.lists
+        self.talk.lists
+    }
+
+    /// Whether every message is known to be a text and a role other than `developer`, and nothing else: what
+    /// every host takes as it is. `false` says nothing.
+    ///
+    /// ```
+    /// use waystation_core::ChatRequest;
+    ///
+    /// let body = br#"{"messages": [{"role": "user", "content": "Hi"}]}"#;
+    /// assert!(ChatRequest::parse(&body.as_slice().into())?.is_plain_talk());
+    /// let body = br#"{"messages": [{"role": "user", "content": "Hi", "cache_control": {}}]}"#;
+    /// assert!(!ChatRequest::parse(&body.as_slice().into())?.is_plain_talk());
+    /// # Ok::<(), waystation_core::InvalidRequest>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub const fn is_plain_talk(&self) -> bool {
+        self.talk.plain
     }
 
     /// The same, for what does not ask who speaks.
     fn each_message(&self) -> Elements<'_> {
-        self.list("messages")
+        self.elements(MESSAGES)
     }
 
     /// The tool calls of all messages.
@@ -268,15 +312,16 @@ impl ChatRequest {
     }
 
     /// The members that the gateway does not know: what a key spells, and its value.
-    pub fn unknown(&self) -> impl Iterator<Item = (Cow<'_, str>, &RawJson)> {
-        let unknown = self.members.iter().filter(|member| member.field.is_none());
-        unknown.map(|member| (member.name(), &member.value))
+    pub fn unknown(&self) -> impl Iterator<Item = (Cow<'_, str>, Json<'_>)> {
+        let sent = &*self.sent;
+        let unknown = self.list().iter().filter(|member| member.field.is_none());
+        unknown.map(|member| (sent.name(member), sent.value(member)))
     }
 
     /// The tools, each as it came.
     #[inline]
     pub fn tools(&self) -> impl Iterator<Item = Json<'_>> {
-        self.list("tools")
+        self.elements("tools")
     }
 
     /// What the request says about reasoning; `None` when nothing.
@@ -301,8 +346,9 @@ impl ChatRequest {
     /// `structured_outputs` too.
     #[must_use]
     pub fn parameters(&self) -> ParameterSet {
-        let sent = self.members.iter();
-        let mut set: ParameterSet = sent
+        let mut set: ParameterSet = self
+            .list()
+            .iter()
             .filter_map(|member| member.field?.parameter())
             .collect();
         let format = self
@@ -383,73 +429,18 @@ impl ChatRequest {
     }
 
     /// Whether the conversation ends with words of the assistant that the model is to continue.
+    #[inline]
     #[must_use]
-    pub fn has_prefill(&self) -> bool {
-        let last = self.each_message().last().and_then(Message::of);
-        last.is_some_and(|message| {
-            message.role() == Role::Assistant && message.tool_calls().next().is_none()
-        })
-    }
-}
-
-// === going on from given words ===
-
-impl ChatRequest {
-    /// The same request with `text` as words of the assistant that the answer is to go on from:
-    /// behind a prefill of the client's own, else as a further message. `None` when the client's own is
-    /// not plain text.
-    ///
-    /// ```
-    /// use waystation_core::ChatRequest;
-    ///
-    /// let body = br#"{"messages": [{"role": "user", "content": "Count"}]}"#;
-    /// let chat = ChatRequest::parse(&body.as_slice().into())?;
-    /// let on = chat.going_on_from("1, 2,").unwrap().going_on_from(" 3").unwrap();
-    /// assert_eq!(on.messages().count(), 2);
-    /// assert_eq!(on.messages().last().unwrap().text(), "1, 2, 3");
-    /// # Ok::<(), waystation_core::InvalidRequest>(())
-    /// ```
-    #[must_use]
-    pub fn going_on_from(&self, text: &str) -> Option<Self> {
-        let messages = self.get("messages")?;
-        let count = messages.elements().count();
-        let kept = if self.has_prefill() { count - 1 } else { count };
-        let mut out = Vec::with_capacity(messages.bytes().len() + text.len() + 64);
-        for message in messages.elements().take(kept) {
-            out.push(if out.is_empty() { b'[' } else { b',' });
-            out.extend_from_slice(message.bytes());
-        }
-        out.push(if out.is_empty() { b'[' } else { b',' });
-        let mut object = crate::ObjectWriter::open(&mut out);
-        match messages.elements().nth(kept) {
-            None => {
-                object.string("role", "assistant").string("content", text);
-            }
-            Some(own) => {
-                let begun = own
-                    .get("content")
-                    .filter(|content| content.kind() == Kind::String)?;
-                let whole = format!("{}{text}", begun.string()?);
-                for (key, value) in own.members() {
-                    if key.is("content") {
-                        object.string("content", &whole);
-                    } else {
-                        let out = object.escaped_key(key.escaped());
-                        out.extend_from_slice(value.bytes());
-                    }
-                }
-            }
-        }
-        object.close();
-        out.push(b']');
-        let mut chat = self.clone();
-        chat.set("messages", RawJson::checked(out.into()));
-        Some(chat)
+    pub const fn has_prefill(&self) -> bool {
+        self.talk.prefill
     }
 }
 
 /// The member that names the model.
 const MODEL: &str = "model";
+
+/// The member that holds the messages.
+const MESSAGES: &str = "messages";
 
 fn not_json(error: ScanError) -> InvalidRequest {
     InvalidRequest {

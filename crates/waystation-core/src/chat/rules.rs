@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{InvalidRequest, names::Names};
+use super::{InvalidRequest, message::Talk, names::Names};
 use crate::{Json, Key, Kind, Parameter};
 
 /// What one member may hold. `null` is absence and never reaches a rule.
@@ -29,6 +29,8 @@ pub(super) enum Rule {
     Object,
     /// An array of objects.
     Objects,
+    /// The messages.
+    Messages,
     /// A rule of its own.
     Own(fn(&str, Json<'_>) -> Result<(), InvalidRequest>),
 }
@@ -40,7 +42,7 @@ pub(super) static FIELDS: [(&str, Rule); 53] = [
     ("model", Rule::Text(256)),
     ("models", Rule::Texts(64)),
     ("route", Rule::Word(&["fallback", "sort"])),
-    ("messages", Rule::Own(super::message::check_messages)),
+    ("messages", Rule::Messages),
     ("prompt", Rule::Any),
     ("stream", Rule::Flag),
     ("stream_options", Rule::Object),
@@ -144,8 +146,9 @@ impl Field {
     }
 
     /// The one called `name`.
-    pub(super) fn called(name: &str) -> Option<Self> {
-        NAMES.at(name.as_bytes()).and_then(Self::numbered)
+    #[inline]
+    pub(super) fn called(name: &[u8]) -> Option<Self> {
+        NAMES.at(name).and_then(Self::numbered)
     }
 
     fn numbered(number: usize) -> Option<Self> {
@@ -205,6 +208,7 @@ pub(super) fn check(field: &str, value: Json<'_>, rule: Rule) -> Result<(), Inva
         Rule::Object if value.kind() == Kind::Object => Ok(()),
         Rule::Object => bad("an object"),
         Rule::Objects => objects(field, value),
+        Rule::Messages => Talk::check(field, value).map(drop),
         Rule::Own(rule) => rule(field, value),
     }
 }

@@ -1,7 +1,7 @@
 //! Sixteen bytes of a text at a time: which of them end a plain run of a string. It knows of vectors
 //! and nothing of JSON but that.
 
-use wide::u8x16;
+use wide::{bytemuck::cast, i8x16, u8x16};
 
 use super::words::equal;
 
@@ -22,12 +22,28 @@ pub(super) const WIDE: usize = 4 * BLOCK;
 
 /// What [`WIDE`] bytes hold: looked at in one go, so that no byte of a text with many escapes is looked at
 /// twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WideMarks {
     /// Quotes, backslashes and control characters. Bit `n` stands for byte `n`.
     pub(super) special: u64,
-    /// Not 0 when a byte is beyond ASCII.
-    pub(super) high: u32,
+    /// Bytes beyond ASCII.
+    pub(super) high: u64,
+}
+
+/// All ones where a byte is not plain: a quote, a backslash, a control character, or beyond ASCII. The
+/// last two are what is less than a space, signs heeded.
+#[inline]
+fn odd(bytes: u8x16) -> u8x16 {
+    let quotes = bytes.simd_eq(u8x16::splat(b'"'));
+    let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
+    let signed: i8x16 = cast(bytes);
+    quotes | backslashes | cast::<i8x16, u8x16>(signed.simd_lt(i8x16::splat(0x20)))
+}
+
+/// The bytes of a block that are not plain; see [`odd`].
+#[inline]
+pub(super) fn odds(block: &[u8; BLOCK]) -> u32 {
+    odd(u8x16::new(*block)).to_bitmask()
 }
 
 // === impl WideMarks ===
@@ -36,17 +52,22 @@ impl WideMarks {
     /// Those of a whole piece.
     #[inline]
     pub(super) fn of(piece: &[u8; WIDE]) -> Self {
-        let (blocks, _) = piece.as_chunks::<BLOCK>();
-        let mut marks = Self {
-            special: 0,
-            high: 0,
-        };
-        for block in blocks.iter().rev() {
-            let Marks { special, high } = Marks::of(block);
-            marks.special = marks.special << BLOCK | u64::from(special);
-            marks.high |= high;
+        let blocks: [u8x16; 4] = cast(*piece);
+        let odd = blocks.map(odd);
+        let [a, b, c, d] = odd;
+        // Most pieces of most texts are plain.
+        if ((a | b) | (c | d)).to_bitmask() == 0 {
+            return Self::default();
         }
-        marks
+        let bits = |blocks: [u8x16; 4]| {
+            let [a, b, c, d] = blocks.map(|block| u64::from(block.to_bitmask()));
+            (a | b << BLOCK) | (c | d << BLOCK) << (2 * BLOCK)
+        };
+        let high = bits(blocks);
+        Self {
+            special: bits(odd) & !high,
+            high,
+        }
     }
 
     /// Those of what is left of a text, when that is less than a piece.
@@ -66,12 +87,10 @@ impl Marks {
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         let bytes = u8x16::new(*block);
-        let quotes = bytes.simd_eq(u8x16::splat(b'"'));
-        let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
-        let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        let high = bytes.to_bitmask();
         Self {
-            special: (quotes | backslashes | controls).to_bitmask(),
-            high: bytes.to_bitmask(),
+            special: odd(bytes).to_bitmask() & !high,
+            high,
         }
     }
 
@@ -147,6 +166,7 @@ mod tests {
                 high: mark(|byte| byte >= 0x80),
             };
             prop_assert_eq!(Marks::of(&block), one_by_one);
+            prop_assert_eq!(odds(&block), one_by_one.special | one_by_one.high);
         }
 
         #[test]

@@ -4,6 +4,8 @@
 //! Places count from the text's first byte, so that the notes of a part hold for a copy of it too. A text
 //! of very many values is not noted, since its notes could outgrow it; it is walked by looking at it.
 
+use super::scan::Notes;
+
 /// How many values are noted at most, keys among them: below a megabyte of notes.
 const MOST: usize = 1 << 16;
 
@@ -44,46 +46,26 @@ impl Outline {
     /// Forgets the last text, and makes room for most texts of `length` bytes.
     pub(super) fn clear(&mut self, length: usize) {
         self.notes.clear();
-        self.notes.reserve((length / 16).clamp(8, 256));
+        self.notes.reserve((length / 8).clamp(8, 256));
         self.innermost = 0;
         self.full = u32::try_from(length).is_err();
     }
 
-    /// An array or object opens at `start`.
+    /// Notes a value or key, as long as there are few enough of them.
     #[inline]
-    pub(super) fn open(&mut self, start: usize) {
-        let at = self.count();
-        self.push(start, start, self.innermost);
-        self.innermost = at;
-    }
-
-    /// The innermost one ends before `end`.
-    #[inline]
-    pub(super) fn close(&mut self, end: usize) {
-        let (at, count) = (self.innermost, self.count());
-        if let Some(note) = self.notes.get_mut(at as usize) {
-            self.innermost = note.span;
-            (note.end, note.span) = (place(end), count - at);
-        }
-    }
-
-    /// A key, a string, a number or a word from `start` to before `end`.
-    #[inline]
-    pub(super) fn leaf(&mut self, start: usize, end: usize) {
-        self.push(start, end, 1);
-    }
-
-    #[inline]
-    fn push(&mut self, start: usize, end: usize, span: u32) {
-        if self.notes.len() >= MOST {
-            self.full = true;
+    fn push(&mut self, note: Note) {
+        if self.notes.len() == self.notes.capacity() && !self.grows() {
             return;
         }
-        self.notes.push(Note {
-            start: place(start),
-            end: place(end),
-            span,
-        });
+        self.notes.push(note);
+    }
+
+    /// Makes room for more notes; `false` where there are too many.
+    #[cold]
+    fn grows(&mut self) -> bool {
+        self.full |= self.notes.len() >= MOST;
+        self.notes.reserve(if self.full { 0 } else { 1 });
+        !self.full
     }
 
     fn count(&self) -> u32 {
@@ -101,6 +83,37 @@ impl Outline {
             return Place::default();
         }
         Place(self.notes.get(at as usize..).unwrap_or_default())
+    }
+}
+
+impl Notes for Outline {
+    #[inline]
+    fn open(&mut self, start: usize) {
+        let (at, parent) = (self.count(), self.innermost);
+        self.push(Note {
+            start: place(start),
+            end: 0,
+            span: parent,
+        });
+        self.innermost = at;
+    }
+
+    #[inline]
+    fn close(&mut self, end: usize) {
+        let (at, count) = (self.innermost, self.count());
+        if let Some(note) = self.notes.get_mut(at as usize) {
+            self.innermost = note.span;
+            (note.end, note.span) = (place(end), count - at);
+        }
+    }
+
+    #[inline]
+    fn leaf(&mut self, start: usize, end: usize) {
+        self.push(Note {
+            start: place(start),
+            end: place(end),
+            span: 1,
+        });
     }
 }
 

@@ -1,9 +1,6 @@
 //! The checking pass. No recursion, no allocation: open brackets are bits.
 
-use super::{
-    block::{BLOCK, Marks, WIDE, WideMarks},
-    outline::Outline,
-};
+use super::block::{BLOCK, WIDE, WideMarks, odds};
 
 /// How many levels of arrays and objects a text may open: one bit each in a `u128`.
 pub const MAX_DEPTH: u32 = 128;
@@ -42,44 +39,55 @@ pub enum ScanError {
     },
 }
 
+/// What is told where the values of a text stand, while it is checked.
+pub(super) trait Notes {
+    /// An array or object opens at `start`.
+    fn open(&mut self, start: usize);
+    /// The innermost one ends before `end`.
+    fn close(&mut self, end: usize);
+    /// A key, a string, a number or a word stands from `start` to before `end`.
+    fn leaf(&mut self, start: usize, end: usize);
+}
+
+/// Nobody wants to know.
+impl Notes for () {
+    #[inline]
+    fn open(&mut self, _: usize) {}
+    #[inline]
+    fn close(&mut self, _: usize) {}
+    #[inline]
+    fn leaf(&mut self, _: usize, _: usize) {}
+}
+
 /// Checks that `bytes` is one JSON value and gives it back without surrounding white space. Where its
-/// values are goes to `outline`.
-pub(super) fn check<'a>(
-    bytes: &'a [u8],
-    max_depth: u32,
-    outline: Option<&mut Outline>,
-) -> Result<&'a [u8], ScanError> {
+/// values are goes to `notes`.
+pub(super) fn check<'a>(bytes: &'a [u8], notes: &mut impl Notes) -> Result<&'a [u8], ScanError> {
     let mut scan = Scan {
         bytes,
-        at: 0,
-        depth: 0,
-        objects: 0,
-        max_depth: max_depth.min(MAX_DEPTH),
-        outline,
+        notes,
+        wrong: None,
     };
+    if let Ok(value) = scan.whole() {
+        return Ok(value);
+    }
     // Strings are checked as they are walked, and elsewhere only ASCII passes. What is wrong is told as if
     // the encoding had been checked first.
-    scan.whole()
-        .map_err(|error| match std::str::from_utf8(bytes) {
-            Ok(_) => error,
-            Err(error) => ScanError::Utf8 {
-                at: error.valid_up_to(),
-            },
-        })
+    Err(match std::str::from_utf8(bytes) {
+        Ok(_) => scan.wrong.unwrap_or(ScanError::Ends { at: bytes.len() }),
+        Err(error) => ScanError::Utf8 {
+            at: error.valid_up_to(),
+        },
+    })
 }
 
 /// Where the string ends whose inside begins at `start`; none where it is not one.
 pub(super) fn end_of_string(bytes: &[u8], start: usize) -> Option<usize> {
     let mut scan = Scan {
         bytes,
-        at: start,
-        depth: 0,
-        objects: 0,
-        max_depth: 0,
-        outline: None,
+        notes: &mut (),
+        wrong: None,
     };
-    scan.closing_quote().ok()?;
-    scan.at.checked_sub(1)
+    scan.closing_quote(start).ok()?.checked_sub(1)
 }
 
 /// Whether `letter` makes an escape with nothing but the backslash before it.
@@ -104,213 +112,208 @@ fn is_simple(letter: u8) -> bool {
     SIMPLE.get(usize::from(letter)) == Some(&true)
 }
 
-struct Scan<'a, 'n> {
+/// A text that is checked. Where in it the check has come to is handed from step to step.
+struct Scan<'a, 'n, N> {
     bytes: &'a [u8],
-    at: usize,
-    depth: u32,
-    /// A bit for each open level, the innermost lowest: set when it is an object.
-    objects: u128,
-    max_depth: u32,
-    outline: Option<&'n mut Outline>,
+    notes: &'n mut N,
+    /// Why the text is not JSON, once that is known.
+    wrong: Option<ScanError>,
 }
 
-impl<'a> Scan<'a, '_> {
+/// The text is not JSON: [`Scan::wrong`] says why. Kept apart, since what is handed from step to step must be
+/// small.
+struct Wrong;
+
+/// The arrays and objects that are open.
+#[derive(Default)]
+struct Levels {
+    depth: u32,
+    /// The innermost one is an object.
+    object: bool,
+    /// A bit for each of those around it, the innermost lowest: set when it is an object.
+    outer: u128,
+}
+
+// === impl Levels ===
+
+impl Levels {
+    #[inline]
+    fn open(&mut self, object: bool) {
+        self.outer = self.outer << 1 | u128::from(self.object);
+        self.object = object;
+        self.depth += 1;
+    }
+
+    #[inline]
+    const fn close(&mut self) {
+        self.object = self.outer & 1 == 1;
+        self.outer >>= 1;
+        self.depth -= 1;
+    }
+}
+
+// === impl Scan ===
+
+impl<'a, N: Notes> Scan<'a, '_, N> {
     /// The text's value, without the space around it.
-    fn whole(&mut self) -> Result<&'a [u8], ScanError> {
-        self.space();
-        let start = self.at;
-        self.document()?;
-        let end = self.at;
-        self.space();
-        if self.at < self.bytes.len() {
-            return self.expected("the end of the text");
+    fn whole(&mut self) -> Result<&'a [u8], Wrong> {
+        let (start, first) = self.next(0);
+        let (end, behind) = self.document(start, first)?;
+        if behind < self.bytes.len() {
+            return self.expected("the end of the text", behind);
         }
         Ok(self.bytes.get(start..end).unwrap_or_default())
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+    /// The byte at `at`; behind the text one that JSON has nowhere.
+    #[inline]
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or_default()
     }
 
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+    /// The first byte from `at` on that is no white space, and where it stands.
+    #[inline]
+    fn next(&self, mut at: usize) -> (usize, u8) {
+        loop {
+            match self.byte(at) {
+                b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+                byte => return (at, byte),
+            }
         }
     }
 
-    fn expected<T>(&self, expected: &'static str) -> Result<T, ScanError> {
-        if self.at >= self.bytes.len() {
-            return Err(ScanError::Ends { at: self.at });
-        }
-        Err(ScanError::Expected {
-            expected,
-            at: self.at,
+    #[cold]
+    fn fails<T>(&mut self, why: ScanError) -> Result<T, Wrong> {
+        self.wrong = Some(why);
+        Err(Wrong)
+    }
+
+    #[cold]
+    fn expected<T>(&mut self, expected: &'static str, at: usize) -> Result<T, Wrong> {
+        self.fails(if at >= self.bytes.len() {
+            ScanError::Ends { at }
+        } else {
+            ScanError::Expected { expected, at }
         })
     }
 
-    /// Values until the outermost one is closed.
-    fn document(&mut self) -> Result<(), ScanError> {
-        loop {
-            self.space();
-            let opened = self.value()?;
-            if opened {
-                continue;
+    /// Values from `at` on, where `byte` stands, until the outermost one is closed: where it ends, and where
+    /// the space behind it does.
+    fn document(&mut self, mut at: usize, mut byte: u8) -> Result<(usize, usize), Wrong> {
+        let mut levels = Levels::default();
+        'values: loop {
+            if levels.object {
+                (at, byte) = self.key(at, byte)?;
             }
-            if self.close()? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// One value; `true` when it opened a level that still wants a value.
-    fn value(&mut self) -> Result<bool, ScanError> {
-        match self.peek() {
-            Some(b'{') => {
-                self.open(true)?;
-                self.space();
-                if self.peek() == Some(b'}') {
-                    return Ok(false);
-                }
-                self.key()?;
-                Ok(true)
-            }
-            Some(b'[') => {
-                self.open(false)?;
-                self.space();
-                Ok(self.peek() != Some(b']'))
-            }
-            Some(b'"') => self.string().map(|()| false),
-            _ => self.scalar().map(|()| false),
-        }
-    }
-
-    /// A number or a word.
-    fn scalar(&mut self) -> Result<(), ScanError> {
-        let start = self.at;
-        match self.peek() {
-            Some(b't') => self.literal(b"true")?,
-            Some(b'f') => self.literal(b"false")?,
-            Some(b'n') => self.literal(b"null")?,
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            _ => return self.expected("a value"),
-        }
-        self.leaf(start);
-        Ok(())
-    }
-
-    /// Notes what stands from `start` to here.
-    fn leaf(&mut self, start: usize) {
-        if let Some(outline) = &mut self.outline {
-            outline.leaf(start, self.at);
-        }
-    }
-
-    fn open(&mut self, object: bool) -> Result<(), ScanError> {
-        if self.depth >= self.max_depth {
-            return Err(ScanError::TooDeep {
-                at: self.at,
-                max: self.max_depth,
-            });
-        }
-        self.objects = self.objects << 1 | u128::from(object);
-        if let Some(outline) = &mut self.outline {
-            outline.open(self.at);
-        }
-        self.depth += 1;
-        self.at += 1;
-        Ok(())
-    }
-
-    /// After a value: closes what ends here; `true` when nothing is open any more.
-    fn close(&mut self) -> Result<bool, ScanError> {
-        while self.depth > 0 {
-            self.space();
-            let object = self.objects & 1 == 1;
-            match (self.peek(), object) {
-                (Some(b','), true) => {
-                    self.at += 1;
-                    self.space();
-                    self.key()?;
-                    return Ok(false);
-                }
-                (Some(b','), false) => {
-                    self.at += 1;
-                    return Ok(false);
-                }
-                (Some(b'}'), true) | (Some(b']'), false) => {
-                    self.at += 1;
-                    self.depth -= 1;
-                    self.objects >>= 1;
-                    if let Some(outline) = &mut self.outline {
-                        outline.close(self.at);
+            let mut end = match byte {
+                b'"' => self.string(at)?,
+                b'{' | b'[' => {
+                    if levels.depth >= MAX_DEPTH {
+                        let max = MAX_DEPTH;
+                        return self.fails(ScanError::TooDeep { at, max });
                     }
+                    levels.open(byte == b'{');
+                    self.notes.open(at);
+                    // In ASCII what closes stands two behind what opens.
+                    let closing = byte + 2;
+                    (at, byte) = self.next(at + 1);
+                    if byte != closing {
+                        continue;
+                    }
+                    at
                 }
-                (_, true) => return self.expected("`,` or `}`"),
-                (_, false) => return self.expected("`,` or `]`"),
+                _ => self.scalar(at, byte)?,
+            };
+            // What ends behind the value is closed.
+            (at, byte) = self.next(end);
+            while levels.depth > 0 {
+                match (byte, levels.object) {
+                    (b',', _) => {
+                        (at, byte) = self.next(at + 1);
+                        continue 'values;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        end = at + 1;
+                        levels.close();
+                        self.notes.close(end);
+                        (at, byte) = self.next(end);
+                    }
+                    (_, true) => return self.expected("`,` or `}`", at),
+                    (_, false) => return self.expected("`,` or `]`", at),
+                }
             }
+            return Ok((end, at));
         }
-        Ok(true)
+    }
+
+    /// The key that begins at `at` with `byte`, and its colon; where its value begins, and with what.
+    #[inline]
+    fn key(&mut self, at: usize, byte: u8) -> Result<(usize, u8), Wrong> {
+        if byte != b'"' {
+            return self.expected("a quoted key", at);
+        }
+        let end = self.string(at)?;
+        match self.next(end) {
+            (colon, b':') => Ok(self.next(colon + 1)),
+            (other, _) => self.expected("`:`", other),
+        }
+    }
+
+    /// A number or a word that begins at `start` with `byte`; where it ends.
+    #[inline]
+    fn scalar(&mut self, start: usize, byte: u8) -> Result<usize, Wrong> {
+        let end = match byte {
+            b'-' | b'0'..=b'9' => self.number(start, byte)?,
+            b't' => self.literal(start, b"true")?,
+            b'f' => self.literal(start, b"false")?,
+            b'n' => self.literal(start, b"null")?,
+            _ => return self.expected("a value", start),
+        };
+        self.notes.leaf(start, end);
+        Ok(end)
     }
 
     #[inline]
-    fn key(&mut self) -> Result<(), ScanError> {
-        if self.peek() != Some(b'"') {
-            return self.expected("a quoted key");
-        }
-        self.string()?;
-        if self.peek() != Some(b':') {
-            self.space();
-            if self.peek() != Some(b':') {
-                return self.expected("`:`");
-            }
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn literal(&mut self, word: &'static [u8]) -> Result<(), ScanError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
+    fn literal(&mut self, at: usize, word: &'static [u8]) -> Result<usize, Wrong> {
+        let rest = self.bytes.get(at..).unwrap_or_default();
         if !rest.starts_with(word) {
-            return self.expected("a value");
+            return self.expected("a value", at);
         }
-        self.at += word.len();
-        Ok(())
+        Ok(at + word.len())
     }
 
+    /// The string that begins at `start`; where it ends.
     #[inline]
-    fn string(&mut self) -> Result<(), ScanError> {
-        let start = self.at;
-        self.at += 1;
-        if let Some(length) = self.short() {
-            self.at += length + 1;
-        } else {
-            self.closing_quote()?;
-        }
-        self.leaf(start);
-        Ok(())
+    fn string(&mut self, start: usize) -> Result<usize, Wrong> {
+        let inside = start + 1;
+        let end = match self.short(inside) {
+            Some(length) => inside + length + 1,
+            None => self.closing_quote(inside)?,
+        };
+        self.notes.leaf(start, end);
+        Ok(end)
     }
 
-    /// The length of what is left of a string that ends within two blocks and has nothing special in it:
-    /// nearly all keys and many values.
+    /// The length of a string, from its `inside` on, that ends within two blocks and has nothing special
+    /// in it: nearly all keys and many values.
     #[inline]
-    fn short(&self) -> Option<usize> {
-        let rest = self.bytes.get(self.at..)?;
+    fn short(&self, inside: usize) -> Option<usize> {
+        let rest = self.bytes.get(inside..)?;
         let (first, rest) = rest.split_first_chunk::<BLOCK>()?;
-        let marks = Marks::of(first);
-        if marks.special | marks.high != 0 {
-            let length = marks.special.trailing_zeros() as usize;
-            return (marks.high == 0 && first.get(length) == Some(&b'"')).then_some(length);
+        let odd = odds(first);
+        if odd != 0 {
+            let length = odd.trailing_zeros() as usize;
+            return (first.get(length) == Some(&b'"')).then_some(length);
         }
         let second = rest.first_chunk::<BLOCK>()?;
-        let marks = Marks::of(second);
-        let length = marks.special.trailing_zeros() as usize;
-        (marks.high == 0 && second.get(length) == Some(&b'"')).then_some(BLOCK + length)
+        let length = odds(second).trailing_zeros() as usize;
+        (second.get(length) == Some(&b'"')).then_some(BLOCK + length)
     }
 
-    /// From the inside of a string to behind its closing quote.
+    /// From the `inside` of a string to behind its closing quote.
     #[inline(never)]
-    fn closing_quote(&mut self) -> Result<(), ScanError> {
-        let (start, mut begin, mut high) = (self.at, self.at, 0);
+    fn closing_quote(&mut self, inside: usize) -> Result<usize, Wrong> {
+        let (mut begin, mut high) = (inside, 0);
         // How far an escape reaches into the next piece.
         let mut reach = 0;
         while let Some(rest) = self.bytes.get(begin..).filter(|rest| !rest.is_empty()) {
@@ -331,87 +334,82 @@ impl<'a> Scan<'a, '_> {
                         offset + 6
                     }
                     [b'"', ..] => {
-                        self.at = at + 1;
-                        return self.utf8(start, at, high);
+                        self.utf8(inside, at, high)?;
+                        return Ok(at + 1);
                     }
-                    _ => {
-                        self.at = at;
-                        return self.expected("an escaped control character");
-                    }
+                    _ => return self.expected("an escaped control character", at),
                 };
                 special &= u64::MAX.checked_shl(behind).unwrap_or_default();
                 reach = reach.max(behind.saturating_sub(64));
             }
             begin += WIDE;
         }
-        Err(ScanError::Ends {
-            at: self.bytes.len(),
-        })
+        let at = self.bytes.len();
+        self.fails(ScanError::Ends { at })
     }
 
     /// Whether the string from `start` to before `end` is UTF-8, which is not asked where nothing in it,
     /// or right behind it, is beyond ASCII.
     #[inline]
-    fn utf8(&self, start: usize, end: usize, high: u32) -> Result<(), ScanError> {
+    fn utf8(&mut self, start: usize, end: usize, high: u64) -> Result<(), Wrong> {
         if high == 0 {
             return Ok(());
         }
         let string = self.bytes.get(start..end).unwrap_or_default();
         match std::str::from_utf8(string) {
             Ok(_) => Ok(()),
-            Err(error) => Err(ScanError::Utf8 {
-                at: start + error.valid_up_to(),
-            }),
+            Err(error) => {
+                let at = start + error.valid_up_to();
+                self.fails(ScanError::Utf8 { at })
+            }
         }
     }
 
     /// Checks the longer escape whose backslash stands before `at`: six bytes with it.
-    fn escape(&mut self, at: usize) -> Result<(), ScanError> {
+    fn escape(&mut self, at: usize) -> Result<(), Wrong> {
         if self.bytes.get(at) != Some(&b'u') {
-            self.at = at;
-            return self.expected("a JSON escape");
+            return self.expected("a JSON escape", at);
         }
         for at in at + 1..at + 5 {
             if !self.bytes.get(at).is_some_and(u8::is_ascii_hexdigit) {
-                self.at = at;
-                return self.expected("four hexadecimal digits");
+                return self.expected("four hexadecimal digits", at);
             }
         }
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), ScanError> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
+    /// The number that begins at `at` with `byte`; where it ends.
+    #[inline]
+    fn number(&mut self, mut at: usize, byte: u8) -> Result<usize, Wrong> {
+        if byte == b'-' {
+            at += 1;
         }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
+        at = match self.byte(at) {
+            b'0' => at + 1,
+            _ => self.digits(at)?,
+        };
+        if self.byte(at) == b'.' {
+            at = self.digits(at + 1)?;
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
+        if matches!(self.byte(at), b'e' | b'E') {
+            at += 1;
+            if matches!(self.byte(at), b'+' | b'-') {
+                at += 1;
             }
-            self.digits()?;
+            at = self.digits(at)?;
         }
-        Ok(())
+        Ok(at)
     }
 
-    fn digits(&mut self) -> Result<(), ScanError> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
+    #[inline]
+    fn digits(&mut self, start: usize) -> Result<usize, Wrong> {
+        let mut at = start;
+        while self.byte(at).is_ascii_digit() {
+            at += 1;
         }
-        if self.at == start {
-            self.expected("a digit")
-        } else {
-            Ok(())
+        if at == start {
+            return self.expected("a digit", at);
         }
+        Ok(at)
     }
 }

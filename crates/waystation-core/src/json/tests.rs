@@ -147,7 +147,7 @@ proptest! {
             let part = outlined.elements().nth(2).unwrap();
             let before: u32 = outlined.elements().take(2).filter_map(Json::notes).sum();
             let (note, copy) = (1 + before, part.bytes().to_vec());
-            let copied = Json::plain(&copy).noted(&outline, note);
+            let copied = Json::part(&copy, &outline, Some(note));
             prop_assert_eq!(tree(copied), plain[2].clone());
         }
     }

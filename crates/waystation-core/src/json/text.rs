@@ -1,6 +1,6 @@
 //! Owned pieces of JSON that share the buffer they were read from.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -217,12 +217,19 @@ pub(super) fn same(found: &[u8], text: &str) -> bool {
     }
 }
 
+/// Where `part` stands in `whole`; none where it is no part of it.
+#[inline]
+pub(super) fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
 /// `part` as a slice of `whole`, sharing memory when it lies inside.
 pub(super) fn shared(whole: &Bytes, part: &[u8]) -> Bytes {
-    let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    match start.checked_add(part.len()) {
-        Some(end) if end <= whole.len() => whole.slice(start..end),
-        _ => Bytes::copy_from_slice(part),
+    match place(whole, part) {
+        Some(place) => whole.slice(place),
+        None => Bytes::copy_from_slice(part),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The members of a body, cut out of it in one walk. What they may hold is not looked at here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 
@@ -9,17 +9,41 @@ use crate::{
     chat::{names::slot, rules::Field},
 };
 
-/// One of them.
+/// What a request came as: its body, where the values in it stand, and what it was cut into.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) body: Bytes,
+    pub(super) outline: Outline,
+    pub(super) members: Vec<Member>,
+}
+
+/// A member of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
-    /// The key as it stood between its quotes.
-    pub(super) key: Bytes,
-    /// The value's text.
-    pub(super) value: RawJson,
-    /// The value's note in the outline; none when it was replaced.
-    pub(super) note: Option<u32>,
     /// Which member it is, where the gateway knows it.
     pub(super) field: Option<Field>,
+    key: Spelling,
+    pub(super) value: Value,
+}
+
+/// How a key stands between its quotes.
+#[derive(Clone, Debug)]
+enum Spelling {
+    /// As the member that the gateway knows is called.
+    AsCalled,
+    /// As it stands in the body.
+    Sent(Range<usize>),
+    /// As the gateway says it.
+    Set(&'static str),
+}
+
+/// A value's text.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// A part of the body, and its note in the outline.
+    Sent(Range<usize>, Option<u32>),
+    /// Another than came.
+    Set(RawJson),
 }
 
 /// The members of a body as it came, and which of their names are there.
@@ -30,25 +54,59 @@ pub(super) struct Cut {
     pub(super) plain: bool,
 }
 
-// === impl Member ===
+// === impl Sent ===
 
-impl Member {
+impl Sent {
+    /// The key of `member`, escaped as it came.
     #[inline]
-    pub(super) fn is(&self, key: &str) -> bool {
-        crate::json::spells(&self.key, key)
-    }
-
-    pub(super) fn name(&self) -> Cow<'_, str> {
-        match self.field {
-            Some(field) => Cow::Borrowed(field.name()),
-            None => crate::json::spelled(&self.key),
+    pub(super) fn key<'a>(&'a self, member: &'a Member) -> &'a [u8] {
+        match &member.key {
+            Spelling::AsCalled => member.field.map_or("", Field::name).as_bytes(),
+            Spelling::Sent(place) => self.body.get(place.clone()).unwrap_or_default(),
+            Spelling::Set(name) => name.as_bytes(),
         }
     }
 
-    pub(super) fn json<'a>(&'a self, outline: &'a Outline) -> Json<'a> {
-        match self.note {
-            Some(note) => self.value.json().noted(outline, note),
-            None => self.value.json(),
+    /// What the key of `member` spells.
+    #[inline]
+    pub(super) fn name<'a>(&'a self, member: &'a Member) -> Cow<'a, str> {
+        match member.field {
+            Some(field) => Cow::Borrowed(field.name()),
+            None => crate::json::spelled(self.key(member)),
+        }
+    }
+
+    /// Whether `member` is called so.
+    #[inline]
+    pub(super) fn is(&self, member: &Member, name: &str) -> bool {
+        match member.field {
+            Some(field) => field.name() == name,
+            None => crate::json::spells(self.key(member), name),
+        }
+    }
+
+    /// The value of `member`.
+    #[inline]
+    pub(super) fn value<'a>(&'a self, member: &'a Member) -> Json<'a> {
+        match &member.value {
+            Value::Sent(place, note) => {
+                let text = self.body.get(place.clone()).unwrap_or_default();
+                Json::part(text, &self.outline, *note)
+            }
+            Value::Set(value) => value.json(),
+        }
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// One that the gateway makes.
+    pub(super) fn made(name: &'static str, value: RawJson) -> Self {
+        Self {
+            field: Field::called(name.as_bytes()),
+            key: Spelling::Set(name),
+            value: Value::Set(value),
         }
     }
 }
@@ -69,29 +127,27 @@ impl Cut {
         for (key, value) in json.members() {
             let (notes, at) = (value.notes(), note);
             note += notes.unwrap_or_default() + 1;
-            let field = Field::of(key);
+            // Keys are nearly always spelled as they are called.
+            let called = Field::called(key.escaped());
+            let field = called.or_else(|| Field::of(key));
             let once = field.map_or(0, Field::bit);
             cut.plain &= once & !seen != 0;
             seen |= once;
             if field.is_some() && value.is_null() {
                 continue;
             }
-            let name = field.map(Field::name);
-            // A key that is spelled as it is called needs no piece of the body.
-            let spelled = name.filter(|name| name.as_bytes() == key.escaped());
-            cut.names |= match name {
-                Some(name) => bit(name.as_bytes()),
+            cut.names |= match field {
+                Some(field) => bit(field.name().as_bytes()),
                 None if matches!(key.spelled(), Cow::Owned(_)) => u64::MAX,
                 None => bit(key.escaped()),
             };
             cut.members.push(Member {
-                key: spelled.map_or_else(
-                    || key.shared(body),
-                    |name| Bytes::from_static(name.as_bytes()),
-                ),
-                value: value.raw(body),
-                note: notes.map(|_| at),
                 field,
+                key: match called {
+                    Some(_) => Spelling::AsCalled,
+                    None => Spelling::Sent(key.place_in(body)),
+                },
+                value: Value::Sent(value.place_in(body), notes.map(|_| at)),
             });
         }
         cut

@@ -67,6 +67,42 @@ fn that_every_content_is_a_text_is_known_from_the_body() {
 }
 
 #[test]
+fn what_the_messages_are_like_is_known_whoever_wrote_them() {
+    let talk = |messages: &str| {
+        let sent = parse(&format!(r#"{{"messages":[{messages}]}}"#)).unwrap();
+        let mut set = parse(&format!("{{{MESSAGES}}}")).unwrap();
+        let text = Bytes::from(format!("[{messages}]"));
+        set.set("messages", RawJson::parse(&text).unwrap());
+        assert_eq!(set.has_prefill(), sent.has_prefill(), "{messages}");
+        assert!(!set.is_plain_talk() && set.get("messages").unwrap().bytes() == text);
+        (sent.is_plain_talk(), sent.has_prefill())
+    };
+    let user = r#"{"role":"user","content":"a"}"#;
+    assert_eq!(talk(user), (true, false));
+    let words = r#"{"\u0072ole":"assistant","content":"b"}"#;
+    assert_eq!(talk(&format!("{user},{words}")), (true, true));
+    for other in [
+        r#"{"role":"developer","content":"a"}"#,
+        r#"{"role":"user","content":"a","name":null}"#,
+        r#"{"role":"user","content":[{"type":"text","text":"a"}]}"#,
+        r#"{"role":"user","content":"a","own":1}"#,
+        r#"{"role":"tool","content":"a","tool_call_id":"b"}"#,
+        r#"{"role":"assistant"}"#,
+        r#"{"role":"assistant","content":null}"#,
+    ] {
+        let prefill = other.contains("assistant");
+        assert_eq!(
+            talk(&format!("{user},{other}")),
+            (false, prefill),
+            "{other}"
+        );
+    }
+    let calls =
+        r#"{"role":"assistant","content":"a","tool_calls":[{"id":"1","function":{"name":"f"}}]}"#;
+    assert_eq!(talk(calls), (false, false));
+}
+
+#[test]
 fn out_of_range_values_name_the_field() {
     for (member, field) in [
         (r#""temperature":2.1"#, "temperature"),

@@ -147,7 +147,7 @@ pub(super) fn write(
     for (name, _, value) in chat.named() {
         let known = HELD_BACK.contains(&&*name) || Parameter::named(&name).is_some();
         if !known && !is_reserved(&name) {
-            put(&mut draft, &name, value.json());
+            put(&mut draft, &name, value);
         }
     }
     let provider = to.endpoint.provider.as_str();

@@ -302,3 +302,37 @@ fn nine(id: &str, salt: u64) -> String {
     };
     (0..9).map(|_| digit()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use waystation_core::ChatRequest;
+
+    use super::*;
+
+    #[test]
+    fn plain_talk_is_rewritten_for_nobody() {
+        let body = br#"{"messages":[{"role":"system","content":"a"},{"content":"[]","role":"assistant"},{"role":"user","content":""}]}"#;
+        let chat = ChatRequest::parse(&body.as_slice().into()).unwrap();
+        assert!(chat.is_plain_talk());
+        let replays = [
+            ReasoningReplay::Drop,
+            ReasoningReplay::ReasoningContent,
+            ReasoningReplay::Reasoning,
+            ReasoningReplay::Details,
+        ];
+        for (reasoning_replay, strict) in replays
+            .into_iter()
+            .flat_map(|one| [(one, true), (one, false)])
+        {
+            let quirks = Quirks {
+                reasoning_replay,
+                no_developer_role: strict,
+                nine_char_tool_ids: strict,
+                takes_reasoning_details: !strict,
+                ..Quirks::default()
+            };
+            let messages = chat.get("messages").unwrap();
+            assert_eq!(rewritten(messages, &quirks, None), None, "{quirks:?}");
+        }
+    }
+}

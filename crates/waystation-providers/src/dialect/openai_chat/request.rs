@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use waystation_core::{
     ChatRequest, Json, Kind, MaxTokensName, Note, ObjectWriter, Parameter, ParameterSet, Prefill,
-    RawJson, ServiceTier, Target,
+    ServiceTier, Target,
 };
 
 use super::{
@@ -127,7 +127,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Writes one member of the request, or leaves it out.
-    fn member(&self, object: &mut ObjectWriter<'_>, key: &[u8], name: &str, value: &RawJson) {
+    fn member(&self, object: &mut ObjectWriter<'_>, key: &[u8], name: &str, value: Json<'_>) {
         let mut as_it_came = || object.escaped_key(key).extend_from_slice(value.bytes());
         match name {
             "messages" => {
@@ -137,16 +137,19 @@ impl<'a> Plan<'a> {
                     Prefill::Partial => Some("partial"),
                     _ => None,
                 };
-                let messages = self.chat.get(name).unwrap_or(value.json());
-                let rewritten = message::rewritten(messages, quirks, mark);
+                let as_it_is = mark.is_none() && self.chat.is_plain_talk();
+                let rewritten = if as_it_is {
+                    None
+                } else {
+                    message::rewritten(value, quirks, mark)
+                };
                 let text = rewritten.as_deref().unwrap_or(value.bytes());
                 object.escaped_key(key).extend_from_slice(text);
             }
             "max_tokens" | "max_completion_tokens" => self.limit(object, name, value),
             "tools" if self.adds_tool() => {}
             "tools" if self.tools => {
-                let tools = self.chat.get(name).unwrap_or(value.json());
-                write_tools(object.escaped_key(key), tools, self.is_gateway());
+                write_tools(object.escaped_key(key), value, self.is_gateway());
             }
             // A search that a tool asks for says this too.
             "web_search_options" if self.rewrites_search() => {}
@@ -170,14 +173,14 @@ impl<'a> Plan<'a> {
 
     /// Whether the client's word for a tier leaves: to gateways, and where it is a host's own word,
     /// which routing does not know. Known tiers are endpoints, and those name theirs themselves.
-    fn passes_tier(&self, word: &RawJson) -> bool {
+    fn passes_tier(&self, word: Json<'_>) -> bool {
         let known = |word: Cow<'_, str>| word.parse::<ServiceTier>().is_ok();
-        let own = !word.json().string().is_some_and(known);
+        let own = !word.string().is_some_and(known);
         self.is_gateway() || (own && self.to.endpoint.service_tier.is_none())
     }
 
     /// Exactly one limit on output leaves, under the name that the host knows.
-    fn limit(&self, object: &mut ObjectWriter<'_>, name: &str, value: &RawJson) {
+    fn limit(&self, object: &mut ObjectWriter<'_>, name: &str, value: Json<'_>) {
         let loses = name == "max_tokens" && self.chat.get("max_completion_tokens").is_some();
         let replaced = self.overridden("max_tokens") || self.overridden("max_completion_tokens");
         if loses || replaced || !self.takes.takes(Parameter::MaxTokens) {
@@ -188,12 +191,12 @@ impl<'a> Plan<'a> {
             MaxTokensName::MaxTokens => "max_tokens",
             MaxTokensName::MaxCompletionTokens => "max_completion_tokens",
         };
-        object.json(spelled, value);
+        object.raw(spelled, value.bytes());
     }
 
     /// The choice of a tool, unless it chooses one that does not leave.
-    fn tool_choice(&self, object: &mut ObjectWriter<'_>, value: &RawJson) {
-        let choice = value.json();
+    fn tool_choice(&self, object: &mut ObjectWriter<'_>, value: Json<'_>) {
+        let choice = value;
         if is_server_tool(choice) {
             return;
         }
@@ -205,7 +208,7 @@ impl<'a> Plan<'a> {
             };
             object.string("tool_choice", word);
         } else {
-            object.json("tool_choice", value);
+            object.raw("tool_choice", value.bytes());
         }
     }
 

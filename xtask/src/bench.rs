@@ -114,6 +114,7 @@ pub(crate) fn gateway(words: &[&str]) -> Result<(), Failure> {
     if wish.only.is_empty() {
         page.latency(&stage)?;
         page.memory(&stage)?;
+        page.streams(&wish.binary)?;
     }
     print!("{page}");
     if wish.write {

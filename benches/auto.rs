@@ -54,7 +54,7 @@ impl Case {
             router,
             pool,
             settings,
-            ask,
+            ask: *ask,
             chat,
         }
     }

@@ -46,7 +46,7 @@ fn measured(models: usize, endpoints: usize) -> HealthView {
 
 fn question(catalog: &Catalog, model: &str, more: Value) -> Ask {
     let chat = ChatRequest::parse(&chat(model, 1_000, more)).unwrap();
-    ask(&chat, &ByteBounds, catalog, &RoutingPolicy::default()).unwrap()
+    *ask(&chat, &ByteBounds, catalog, &RoutingPolicy::default()).unwrap()
 }
 
 fn plans(c: &mut Criterion) {

@@ -252,7 +252,7 @@ impl Case {
         let mut asked = ask(&chat, &ByteBounds, &Catalog::empty(), policy).unwrap();
         asked.prompt_at_least = Tokens::new(self.prompt);
         asked.prompt_estimate = Tokens::new(self.prompt);
-        asked
+        *asked
     }
 
     fn catalog(&self) -> Catalog {

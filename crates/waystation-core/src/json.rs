@@ -16,8 +16,7 @@ mod write;
 pub use outline::Outline;
 pub use scan::{MAX_DEPTH, ScanError};
 pub use text::{JsonText, RawJson};
-pub use write::ObjectWriter;
-pub(crate) use write::write_number;
+pub use write::{ObjectWriter, write_number};
 
 use std::{
     borrow::Cow,

@@ -44,7 +44,7 @@ pub use failure::{EncodeError, NoCredential, Phase, Sent, TransportError, Upstre
 pub use headers::Headers;
 pub use json::{
     Elements, Json, JsonText, Key, Kind, MAX_DEPTH, Members, ObjectWriter, Outline, RawJson,
-    ScanError,
+    ScanError, write_number,
 };
 pub use model::{ModelId, ModelRef, ParseModelError, SortShortcut};
 pub use money::{Multiplier, ParseMoneyError, Usd, UsdPerMTok};

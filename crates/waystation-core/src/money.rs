@@ -340,8 +340,10 @@ fn write_decimal(
 /// Appends an amount that fits into a word, as nearly all do.
 fn write_femtos(femtos: u64, out: &mut Vec<u8>) {
     const DOLLAR: u64 = 1_000_000_000_000_000;
-    const ZEROS: &[u8] = b".000000000000000";
-    write_number(femtos / DOLLAR, out);
+    match femtos / DOLLAR {
+        0 => out.push(b'0'),
+        whole => write_number(whole, out),
+    }
     let mut rest = femtos % DOLLAR;
     if rest == 0 {
         return;
@@ -351,14 +353,19 @@ fn write_femtos(femtos: u64, out: &mut Vec<u8>) {
     if rest.is_multiple_of(1_000_000) {
         (rest, places) = (rest / 1_000_000, 9);
     }
-    let mut buffer = itoa::Buffer::new();
-    let mut digits = buffer.format(rest).as_bytes();
-    let zeros = places.saturating_sub(digits.len());
-    while let Some(shorter) = digits.strip_suffix(b"0") {
-        digits = shorter;
+    while rest.is_multiple_of(10) {
+        (rest, places) = (rest / 10, places - 1);
     }
-    out.extend_from_slice(ZEROS.get(..=zeros).unwrap_or(ZEROS));
-    out.extend_from_slice(digits);
+    let mut text = *b".000000000000000";
+    let digits = text.get_mut(1..=places).unwrap_or_default();
+    for place in digits.iter_mut().rev() {
+        let [digit, ..] = (rest % 10).to_le_bytes();
+        (*place, rest) = (b'0' + digit, rest / 10);
+    }
+    // All sixteen are written, and those behind the last taken back: copies of one length are one step.
+    let end = out.len() + 1 + places;
+    out.extend_from_slice(&text);
+    out.truncate(end);
 }
 
 /// Tells `units` of which `unit` make one, with at most `places` places, in parts.

@@ -22,8 +22,8 @@ pub trait Clock: Send + Sync {
 /// # Laws
 /// `record` never blocks and never fails a request; a ledger that is full forgets the oldest.
 pub trait Ledger: Send + Sync {
-    /// Keeps `entry`. A later entry with the same id replaces the earlier.
-    fn record(&self, entry: Entry);
+    /// Keeps what `entry` says. A later entry with the same id replaces the earlier.
+    fn record(&self, entry: &Entry);
 }
 
 /// Counts tokens.

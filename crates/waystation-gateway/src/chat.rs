@@ -350,7 +350,11 @@ impl Gateway {
 
     /// Lends the world as it is now. Plans are made in it, and nothing else.
     pub fn with_world<T>(&self, snapshot: &Snapshot, see: impl FnOnce(&World<'_>) -> T) -> T {
-        let now = self.parts.clock.now();
+        self.in_world(snapshot, self.parts.clock.now(), see)
+    }
+
+    /// Lends the world as it is `now`, to somebody who has looked at the clock.
+    fn in_world<T>(&self, snapshot: &Snapshot, now: Now, see: impl FnOnce(&World<'_>) -> T) -> T {
         let usable = |provider: &_| snapshot.is_usable(provider);
         let health = self.health.view(now.tick);
         see(&World {

@@ -8,8 +8,8 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use waystation_core::{
-    ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Retry, Run, Sent, StageReport, Tick,
-    Tokens,
+    ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Now, Retry, Run, Sent, StageReport,
+    Tick, Tokens,
 };
 use waystation_router::{Admit, HealthTable, Plan, Planned};
 
@@ -46,7 +46,7 @@ pub(crate) struct Fallback<'a> {
     /// Keeps what is sent, where the client asks to see it.
     pub(crate) echo: &'a Echo,
     /// The time, where somebody has just looked at the clock.
-    pub(crate) now: Option<Tick>,
+    pub(crate) now: Option<Now>,
 }
 
 /// The attempt that serves.
@@ -79,7 +79,7 @@ struct Keys {
     /// The credentials.
     used: Vec<CredentialId>,
     /// When the attempt under way began.
-    began: Tick,
+    began: Now,
     /// What may be tried, and was, beside the attempt under way.
     beside: Beside,
 }
@@ -111,7 +111,7 @@ struct Tried {
     /// The last failure is of a class that leads to the next endpoint.
     leads_on: bool,
     /// The time, where somebody has just looked at the clock.
-    now: Option<Tick>,
+    now: Option<Now>,
 }
 
 // === impl Tried ===
@@ -183,7 +183,7 @@ impl Fallback<'_> {
         (tried.passed_over, tried.raced, tried.anyway) = (Vec::new(), Vec::new(), false);
         for planned in &self.plan.attempts {
             let now = self.now(&mut tried.now);
-            let guard = match self.health.admit(&planned.endpoint.id, now) {
+            let guard = match self.health.admit(&planned.endpoint.id, now.tick) {
                 Admit::Skip(_) => {
                     tried.passed_over.push(planned.endpoint.id.clone());
                     continue;
@@ -208,8 +208,8 @@ impl Fallback<'_> {
     }
 
     /// The time: what was just read, else what the clock says.
-    fn now(&self, read: &mut Option<Tick>) -> Tick {
-        read.take().unwrap_or_else(|| self.parts.clock.now().tick)
+    fn now(&self, read: &mut Option<Now>) -> Now {
+        read.take().unwrap_or_else(|| self.parts.clock.now())
     }
 
     /// How long to wait before the plan is gone through again: what the upstreams ask for, or a
@@ -250,7 +250,7 @@ impl Fallback<'_> {
         let mut keys = Keys::default();
         loop {
             let now = self.now(&mut tried.now);
-            if tried.made >= self.most || self.left(record.arrived(), now).is_zero() {
+            if tried.made >= self.most || self.left(record.arrived(), now.tick).is_zero() {
                 return ControlFlow::Break(None);
             }
             keys.began = now;

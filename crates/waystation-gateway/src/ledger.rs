@@ -20,7 +20,7 @@ use waystation_core::{Entry, Feedback, GenerationId, Ledger, UnixMs, Usd};
 ///
 /// let ledger = MemoryLedger::new(10_000);
 /// let id = GenerationId::new(1_794_299_400_125, 7);
-/// ledger.record(Entry::new(id.clone(), UnixMs::new(1_794_299_400_125), "acme/fast".into()));
+/// ledger.record(&Entry::new(id.clone(), UnixMs::new(1_794_299_400_125), "acme/fast".into()));
 /// assert_eq!(ledger.get(&id).map(|entry| entry.requested.clone()).as_deref(), Some("acme/fast"));
 /// assert_eq!(ledger.size(), (1, 10_000));
 /// ```
@@ -77,7 +77,8 @@ pub struct KeyUsage {
     pub monthly: Usd,
     /// Generations.
     pub requests: u64,
-    day: u64,
+    /// The day that the sums are of; `None` before there is any.
+    day: Option<u64>,
     week: u64,
     month: (i32, u8),
 }
@@ -187,15 +188,18 @@ impl fmt::Debug for MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    fn record(&self, entry: Entry) {
+    fn record(&self, entry: &Entry) {
         let mut inner = self.lock();
-        let sums = inner.keys.entry(entry.key.clone()).or_default();
-        sums.add(
-            entry.total.unwrap_or_default() + entry.spent.fee,
-            entry.created,
-        );
+        let cost = entry.total.unwrap_or_default() + entry.spent.fee;
+        // Nearly always the key is known, and then nothing is made of it.
+        if let Some(sums) = inner.keys.get_mut(&entry.key) {
+            sums.add(cost, entry.created);
+        } else {
+            let sums = inner.keys.entry(entry.key.clone()).or_default();
+            sums.add(cost, entry.created);
+        }
         if self.capacity > 0 {
-            inner.keep(&entry, self.capacity);
+            inner.keep(entry, self.capacity);
         }
     }
 }
@@ -278,13 +282,15 @@ impl KeyUsage {
     /// Starts the periods anew that have ended by `now`.
     fn turn(&mut self, now: UnixMs) {
         let day = now.get() / DAY_MS;
+        // Within a day nothing else ends.
+        if self.day == Some(day) {
+            return;
+        }
+        (self.day, self.daily) = (Some(day), Usd::ZERO);
         // 1970-01-01 was a Thursday: three days earlier, a Monday.
         let week = (day + 3) / 7;
         let date = now.date();
         let month = (date.year(), date.month());
-        if self.day != day {
-            (self.day, self.daily) = (day, Usd::ZERO);
-        }
         if self.week != week {
             (self.week, self.weekly) = (week, Usd::ZERO);
         }

@@ -12,7 +12,8 @@ use std::{sync::Arc, time::Duration};
 use waystation_catalog::SharedEndpoint;
 use waystation_core::{
     Ask, AttemptRecord, ChatEvent, ChatRequest, Cost, CredentialId, Delta, Endpoint, Entry,
-    ErrorType, Finish, FinishReason, GenerationId, Seed, Spent, Tick, Tokens, UnixMs, Usage, Usd,
+    ErrorType, Finish, FinishReason, GenerationId, Now, Seed, Spent, Tick, Tokens, UnixMs, Usage,
+    Usd,
 };
 
 use waystation_router::{Conversation, Outcome, ProbeGuard};
@@ -168,6 +169,14 @@ impl Record {
         self.seed
     }
 
+    /// When the request came, by both clocks.
+    pub(crate) const fn came(&self) -> Now {
+        Now {
+            tick: self.arrived,
+            unix: self.created,
+        }
+    }
+
     /// When the request came, by the clock that deadlines use.
     pub(crate) const fn arrived(&self) -> Tick {
         self.arrived
@@ -320,7 +329,7 @@ impl Record {
                 ..Settled::default()
             };
         };
-        let now = self.around.clock.now().tick;
+        let now = self.end();
         let own = self.settled(entry.finish, error.is_some());
         let finish = entry.finish.filter(|_| error.is_none() && !cancelled);
         self.measure((error, cancelled), (&own.usage, finish), now);
@@ -350,8 +359,16 @@ impl Record {
         entry.error = error;
         entry.cancelled = cancelled;
         entry.simulated = self.simulated;
-        self.around.ledger.record(*entry);
+        self.around.ledger.record(&entry);
         settled
+    }
+
+    /// When the request ends, which is now. A whole reply shows its first token and its last at once: the
+    /// clock is not asked a second time.
+    fn end(&self) -> Tick {
+        let whole = !self.streamed && self.carried.is_none();
+        let read = self.first_content.filter(|_| whole);
+        read.unwrap_or_else(|| self.around.clock.now().tick)
     }
 
     /// Tells the health table how the attempt that served ended. One that the client broke off says

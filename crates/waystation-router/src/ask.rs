@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
     Ask, ChatRequest, Content, ErrorType, InvalidRequest, Json, Kind, Message, Modalities,
-    ModelRef, ProviderPreferences, ServiceTier, TokenCounter, Tokens,
+    ModelRef, ServiceTier, TokenCounter, Tokens,
 };
 
 use crate::RoutingPolicy;
@@ -27,11 +27,12 @@ pub fn ask(
     tokens: &dyn TokenCounter,
     catalog: &Catalog,
     policy: &RoutingPolicy,
-) -> Result<Ask, InvalidRequest> {
-    let mut ask = Ask::default();
-    ask.models = models(chat, policy)?;
+) -> Result<Box<Ask>, InvalidRequest> {
+    // On the heap from the beginning: it is large, and goes through many hands.
+    let mut ask = Box::<Ask>::default();
+    ask.models = models(chat, policy, catalog)?;
     may_stop_reasoning(chat, ask.models.first(), catalog)?;
-    ask.wishes = ProviderPreferences::of(chat)?;
+    ask.wishes.read(chat)?;
     let (bytes, input) = survey(chat);
     ask.input = input;
     if chat.get("modalities").is_some() {
@@ -41,17 +42,20 @@ pub fn ask(
     ask.prompt_bytes = bytes;
     let first = ask.models.first();
     let first = first.and_then(|reference| one_model(reference, catalog));
+    let alone = first.filter(|_| ask.models.len() == 1);
     let wanted = ask.max_output.unwrap_or(Tokens::ZERO);
-    let doubt = in_doubt(&ask, tokens.bounds(bytes).1 + wanted, catalog);
-    let doubt = doubt.and_then(|(least, _)| {
+    let in_doubt = |needed| match alone {
+        Some(model) => doubts(model, needed),
+        None => in_doubt(&ask, needed, catalog),
+    };
+    let doubt = in_doubt(tokens.bounds(bytes).1 + wanted).and_then(|(least, _)| {
         let most = at_most(chat, (bytes, uncautious(least, wanted)), tokens);
-        in_doubt(&ask, cautious(most + wanted), catalog)
+        in_doubt(cautious(most + wanted))
     });
     ask.prompt_at_least = match doubt {
         Some((_, limit)) => {
             let low = |text: &str, limit| Some(tokens.count_till(text, limit));
             let low = count(chat, limit, low).unwrap_or(Tokens::ZERO);
-            let alone = first.filter(|_| ask.models.len() == 1);
             let near = alone.filter(|model| is_near_a_limit(&ask, low, model));
             let exact = near.and_then(|model| exactly(chat, (model, limit), tokens));
             exact.unwrap_or(low)
@@ -94,7 +98,11 @@ fn survey(chat: &ChatRequest) -> (u64, Modalities) {
 }
 
 /// `model` and `models`, most wanted first, without duplicates.
-fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, InvalidRequest> {
+fn models(
+    chat: &ChatRequest,
+    policy: &RoutingPolicy,
+    catalog: &Catalog,
+) -> Result<Vec<ModelRef>, InvalidRequest> {
     let cap = policy.models_cap;
     let listed = chat.get("models").is_some();
     let count = if listed { chat.models().count() } else { 0 };
@@ -106,7 +114,10 @@ fn models(chat: &ChatRequest, policy: &RoutingPolicy) -> Result<Vec<ModelRef>, I
     }
     let mut wanted: Vec<ModelRef> = Vec::with_capacity(count + 1);
     let mut add = |field: Cow<'static, str>, text: &str| {
-        let reference = reference(&field, text)?;
+        let reference = match known(text, catalog) {
+            Some(reference) => reference,
+            None => reference(&field, text)?,
+        };
         if !wanted.contains(&reference) {
             wanted.push(reference);
         }
@@ -167,6 +178,15 @@ fn may_stop_reasoning(
         model.id
     );
     Err(InvalidRequest::new(field, message))
+}
+
+/// An entry that is a model's id and nothing more, as nearly all are: the name is shared with the
+/// catalogue, and was read long ago. `None` says nothing.
+fn known(text: &str, catalog: &Catalog) -> Option<ModelRef> {
+    let model = catalog.model(text)?;
+    // A row may be called what would be read as a suffix.
+    let plain = !text.contains([':', '@', '~']);
+    plain.then(|| ModelRef::of(model.id.clone()))
 }
 
 /// One entry, parsed. A preset that is still there was not merged, so there is none of that name.
@@ -236,14 +256,7 @@ const fn uncautious(limit: Tokens, wanted: Tokens) -> Tokens {
 /// The smallest and the largest context, among the endpoints of the wanted models, that a prompt and an
 /// output of `needed` tokens might not fit. `None` when they fit all of them, whatever they say.
 fn in_doubt(ask: &Ask, needed: Tokens, catalog: &Catalog) -> Option<(Tokens, Tokens)> {
-    let of = |model: &Model| {
-        let limits = model.endpoints.iter().filter_map(|e| e.context_length);
-        wider(
-            limits
-                .filter(|limit| needed > *limit)
-                .map(|limit| (limit, limit)),
-        )
-    };
+    let of = |model: &Model| doubts(model, needed);
     wider(ask.models.iter().filter_map(|reference| {
         match one_model(reference, catalog) {
             Some(model) => of(model),
@@ -251,6 +264,13 @@ fn in_doubt(ask: &Ask, needed: Tokens, catalog: &Catalog) -> Option<(Tokens, Tok
             None => wider(catalog.models().filter_map(of)),
         }
     }))
+}
+
+/// The same for one model.
+fn doubts(model: &Model, needed: Tokens) -> Option<(Tokens, Tokens)> {
+    let limits = model.endpoints.iter().filter_map(|e| e.context_length);
+    let doubtful = limits.filter(|limit| needed > *limit);
+    wider(doubtful.map(|limit| (limit, limit)))
 }
 
 /// The range that holds all `ranges`; `None` when there are none.

@@ -85,23 +85,27 @@ pub(crate) fn arrange<'c, 'a>(
     };
     let slow = Thresholds::of(live);
     let quality = Quality::of(question, live, apart);
-    let mut ranked: Vec<(Rank, &mut Candidate<'_>)> = live
-        .iter_mut()
-        .map(|candidate| {
-            let method = common
-                .unwrap_or_else(|| method_of(question, candidate.shortcut, is_flex(candidate)));
-            let standing = Standing {
-                misses: slow.misses(candidate),
-                calls: quality.calls(candidate),
-                apart,
-            };
-            let method = method.known(standing.calls);
-            (rank(question, method, candidate, standing), candidate)
-        })
-        .collect();
-    // Before the draw, so that it does not depend on the catalogue's order.
-    ranked.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| tie(x).cmp(&tie(y))));
-    let mut ordered = draw(ranked, rng);
+    let ranked = |candidate: &'c mut Candidate<'a>| {
+        let method =
+            common.unwrap_or_else(|| method_of(question, candidate.shortcut, is_flex(candidate)));
+        let standing = Standing {
+            misses: slow.misses(candidate),
+            calls: quality.calls(candidate),
+            apart,
+        };
+        let method = method.known(standing.calls);
+        (rank(question, method, candidate, standing), candidate)
+    };
+    let mut ordered = match live {
+        // One alone has its reasons, and nobody to be compared with.
+        [one] => vec![ranked(one).1],
+        many => {
+            let mut ranked: Vec<_> = many.iter_mut().map(ranked).collect();
+            // Before the draw, so that it does not depend on the catalogue's order.
+            ranked.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| tie(x).cmp(&tie(y))));
+            draw(ranked, rng)
+        }
+    };
     front::stick(question, apart, &mut ordered);
     front::explore(question, &mut ordered, rng);
     ordered

@@ -183,12 +183,12 @@ fn decide(ask: &Ask, world: &World<'_>, (seed, brief): (Seed, bool)) -> Result<P
         }
         return Err(NoRoute::of(&question, &wanted, trace, seed));
     };
+    let strategy = strategy(first, &wanted);
+    let mut attempts = Vec::with_capacity(live.len());
+    attempts.extend(live.iter().map(|candidate| planned(candidate)));
     Ok(Plan {
-        strategy: strategy(first, &wanted),
-        attempts: live
-            .into_iter()
-            .map(|candidate| planned(candidate))
-            .collect(),
+        attempts,
+        strategy,
         trace,
         seed,
         requested: requested(ask),

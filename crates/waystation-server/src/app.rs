@@ -1,14 +1,6 @@
 //! The running gateway's state: the composed parts, and the live configuration beside them.
 
-use std::{
-    collections::hash_map::RandomState,
-    fmt,
-    hash::{BuildHasher as _, Hasher as _},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -31,6 +23,7 @@ use crate::{
     auth::ClientKeys,
     auto_router,
     body::Room,
+    chance,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     credentials::{SimulatedCredentials, StaticCredentials},
     metrics::Metrics,
@@ -50,7 +43,6 @@ pub struct App {
     places: Arc<Semaphore>,
     max_streams: usize,
     room: Room,
-    chance: Chance,
     instance: HeaderValue,
     outside: Outside,
     learned: Arc<Learned>,
@@ -76,13 +68,6 @@ pub struct Live {
     pub simulated: bool,
     /// The providers' credentials; `None` while upstreams are simulated.
     pub credentials: Option<Arc<StaticCredentials>>,
-}
-
-/// Random numbers: the standard library's keyed hash of a counter. Seeds and ids, no secrets.
-#[derive(Debug, Default)]
-struct Chance {
-    keys: RandomState,
-    count: AtomicU64,
 }
 
 /// Stands where there is no sandbox.
@@ -125,12 +110,10 @@ impl App {
         outside: Outside,
     ) -> Arc<Self> {
         let sandbox = outside.sandbox.clone();
-        let chance = Chance::default();
-        let instance = HeaderValue::from_str(&format!("{:016x}", chance.draw()))
+        let instance = HeaderValue::from_str(&format!("{:016x}", chance::draw()))
             .unwrap_or_else(|_| HeaderValue::from_static("0"));
         let ledger = Arc::new(MemoryLedger::new(LEDGER_ENTRIES));
         let metrics = Arc::new(Metrics::default());
-        let draw = Chance::default();
         let parts = Parts {
             codecs: codecs(resolved.simulated),
             transport,
@@ -139,7 +122,7 @@ impl App {
             ledger: Arc::new(Telemetry::new(Arc::clone(&ledger), Arc::clone(&metrics))),
             tokens: Arc::new(Counts::new(Box::new(elsewhere))),
             sandbox: sandbox.unwrap_or_else(|| Arc::new(NoDocuments)),
-            chance: Arc::new(move || draw.draw()),
+            chance: Arc::new(chance::draw),
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
         let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
@@ -155,7 +138,6 @@ impl App {
             places: Arc::new(Semaphore::new(max_streams)),
             max_streams,
             room,
-            chance,
             instance,
             outside,
             learned,
@@ -231,7 +213,7 @@ impl App {
     /// A random number.
     #[must_use]
     pub fn chance(&self) -> u64 {
-        self.chance.draw()
+        (self.gateway.parts().chance)()
     }
 
     /// This process's name in the hop header.
@@ -417,16 +399,6 @@ impl fmt::Debug for App {
         f.debug_struct("App")
             .field("live", &self.live())
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Chance ===
-
-impl Chance {
-    fn draw(&self) -> u64 {
-        let mut hasher = self.keys.build_hasher();
-        hasher.write_u64(self.count.fetch_add(1, Ordering::Relaxed));
-        hasher.finish()
     }
 }
 

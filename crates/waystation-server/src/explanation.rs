@@ -79,5 +79,5 @@ async fn question(
             .with_world(snapshot, |world| pool(&ask, world));
         ask.ranking = snapshot.ranker.rank(&ask, &chat, &pool).await.ok();
     }
-    Ok(ask)
+    Ok(*ask)
 }

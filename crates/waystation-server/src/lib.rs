@@ -11,6 +11,7 @@ pub mod auth;
 mod auto_router;
 pub mod banner;
 pub mod body;
+mod chance;
 pub mod cli;
 pub mod config;
 pub mod connection;

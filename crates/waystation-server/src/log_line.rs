@@ -3,6 +3,7 @@
 //! caller's, and for what is written without an event `log_writer.rs`'s.
 
 use std::{
+    cell::Cell,
     fmt,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -75,7 +76,7 @@ pub(crate) fn fill(
     time.push(b'"');
     write_time(now(), time);
     time.push(b'"');
-    object.string("level", level.as_str());
+    object.plain("level", level.as_str());
     fields(&mut object);
     object.string("target", target);
     object.close();
@@ -90,34 +91,41 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
+thread_local! {
+    /// The last second that this thread told, and how: lines come many to a second.
+    static SECOND: Cell<(u64, [u8; SECOND_LENGTH])> = const { Cell::new((0, *b"1970-01-01T00:00:00.")) };
+}
+
+/// Of a second's text, with the point behind it.
+const SECOND_LENGTH: usize = 20;
+
 /// Appends a time in UTC, to the microsecond. What is before 1970 is told as its beginning.
 fn write_time(time: SystemTime, out: &mut Vec<u8>) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, micros) = (since.as_secs(), since.subsec_micros());
+    let (told, mut text) = SECOND.get();
+    if told != seconds {
+        text = second(seconds);
+        SECOND.set((seconds, text));
+    }
+    out.extend_from_slice(&text);
+    let [[a, b], [c, d], [e, f]] = [micros / 10_000, micros / 100 % 100, micros % 100].map(two);
+    out.extend_from_slice(&[a, b, c, d, e, f, b'Z']);
+}
+
+/// A second in UTC, and a point.
+fn second(seconds: u64) -> [u8; SECOND_LENGTH] {
     let date = Date::of_seconds(seconds);
     let clock = seconds % 86_400;
     let short = |value: u64| u32::try_from(value).unwrap_or_default();
     let year = u32::try_from(date.year()).unwrap_or_default();
     let (month, day) = (date.month().into(), date.day().into());
-    let [century, year, month, day] = [year / 100, year % 100, month, day].map(two);
-    let [hour, minute, second] =
+    let [[c, d], [y, z], [m, n], [d1, d2]] = [year / 100, year % 100, month, day].map(two);
+    let [[h, i], [j, k], [s, t]] =
         [clock / 3_600, clock / 60 % 60, clock % 60].map(|v| two(short(v)));
-    let [high, middle, low] = [micros / 10_000, micros / 100 % 100, micros % 100].map(two);
-    for (pair, behind) in [
-        (century, None),
-        (year, Some(b'-')),
-        (month, Some(b'-')),
-        (day, Some(b'T')),
-        (hour, Some(b':')),
-        (minute, Some(b':')),
-        (second, Some(b'.')),
-        (high, None),
-        (middle, None),
-        (low, Some(b'Z')),
-    ] {
-        out.extend_from_slice(&pair);
-        out.extend(behind);
-    }
+    [
+        c, d, y, z, b'-', m, n, b'-', d1, d2, b'T', h, i, b':', j, k, b':', s, t, b'.',
+    ]
 }
 
 /// The last two digits.

@@ -9,111 +9,104 @@ pub use metadata::{MEMBER as METADATA, Metadata};
 pub use sse::{Held, Waiting, body as sse_body};
 pub use whole::completion;
 
-use waystation_core::{Cost, ObjectWriter, Tokens, Usd};
+use waystation_core::{Tokens, Usd, write_number};
 use waystation_gateway::Settled;
 
 /// Writes `usage` with the cost beside it. Amounts are exact decimal literals; what is unknown is
 /// `null`, never 0. Source: API contract, sections 1.7 and 9.1.
 pub(crate) fn write_usage(settled: &Settled, out: &mut Vec<u8>) {
     let usage = &settled.usage;
-    let mut object = ObjectWriter::open(out);
-    object
-        .number("prompt_tokens", usage.prompt.get())
-        .number("completion_tokens", usage.completion.get())
-        .number("total_tokens", usage.total_tokens().get());
-    let mut details = object.object("prompt_tokens_details");
-    details.number("cached_tokens", usage.cached.unwrap_or_default().get());
-    optional(&mut details, "cache_write_tokens", usage.cache_write);
-    details.number("audio_tokens", usage.prompt_audio.unwrap_or_default().get());
-    optional(&mut details, "video_tokens", usage.prompt_video);
-    details.close();
-    let mut details = object.object("completion_tokens_details");
-    details.number(
-        "reasoning_tokens",
-        usage.reasoning.unwrap_or_default().get(),
-    );
-    optional(&mut details, "audio_tokens", usage.completion_audio);
-    optional(&mut details, "image_tokens", usage.completion_image);
-    optional(
-        &mut details,
-        "accepted_prediction_tokens",
-        usage.accepted_prediction,
-    );
-    optional(
-        &mut details,
-        "rejected_prediction_tokens",
-        usage.rejected_prediction,
-    );
-    details.close();
-    write_cost(&mut object, settled);
-    write_searches(&mut object, settled);
+    let known = |count: Option<Tokens>| count.unwrap_or_default().get();
+    let optional = |out: &mut Vec<u8>, name, count: Option<Tokens>| {
+        if let Some(count) = count {
+            number(out, name, count.get());
+        }
+    };
+    number(out, r#"{"prompt_tokens":"#, usage.prompt.get());
+    number(out, r#","completion_tokens":"#, usage.completion.get());
+    number(out, r#","total_tokens":"#, usage.total_tokens().get());
+    let cached = r#","prompt_tokens_details":{"cached_tokens":"#;
+    number(out, cached, known(usage.cached));
+    optional(out, r#","cache_write_tokens":"#, usage.cache_write);
+    number(out, r#","audio_tokens":"#, known(usage.prompt_audio));
+    optional(out, r#","video_tokens":"#, usage.prompt_video);
+    let reasoning = r#"},"completion_tokens_details":{"reasoning_tokens":"#;
+    number(out, reasoning, known(usage.reasoning));
+    optional(out, r#","audio_tokens":"#, usage.completion_audio);
+    optional(out, r#","image_tokens":"#, usage.completion_image);
+    let accepted = r#","accepted_prediction_tokens":"#;
+    optional(out, accepted, usage.accepted_prediction);
+    let rejected = r#","rejected_prediction_tokens":"#;
+    optional(out, rejected, usage.rejected_prediction);
+    out.push(b'}');
+    write_cost(settled, out);
+    write_searches(settled, out);
     if usage.estimated {
-        object.bool("estimated", true);
+        out.extend_from_slice(br#","estimated":true"#);
     }
-    object.close();
+    out.push(b'}');
 }
 
 /// `cost`, `is_byok`, `cost_details`. The gateway charges no fee of its own: `cost` is what the
 /// provider and the services of plugins charge, so nothing is to be added to it.
-fn write_cost(object: &mut ObjectWriter<'_>, settled: &Settled) {
-    let fees = settled.spent.fee;
-    amount(object, "cost", settled.total.map(|total| total + fees));
-    object.bool("is_byok", false);
-    let mut details = object.object("cost_details");
-    let part = |part: fn(&Cost) -> Usd| settled.cost.as_ref().map(part);
-    amount(&mut details, "upstream_inference_cost", settled.total);
-    let prompt = part(|cost| cost.prompt);
-    amount(&mut details, "upstream_inference_prompt_cost", prompt);
-    let completion = part(|cost| cost.completion);
-    amount(
-        &mut details,
-        "upstream_inference_completions_cost",
-        completion,
-    );
-    if let Some(hedge) = settled.hedge {
-        amount(&mut details, "hedge_cost", Some(hedge));
+fn write_cost(settled: &Settled, out: &mut Vec<u8>) {
+    let (fees, cost) = (settled.spent.fee, settled.cost.as_ref());
+    let total = settled.total.map(|total| total + fees);
+    amount(out, r#","cost":"#, total);
+    let upstream = r#","is_byok":false,"cost_details":{"upstream_inference_cost":"#;
+    amount(out, upstream, settled.total);
+    let prompt = r#","upstream_inference_prompt_cost":"#;
+    amount(out, prompt, cost.map(|cost| cost.prompt));
+    let completion = r#","upstream_inference_completions_cost":"#;
+    amount(out, completion, cost.map(|cost| cost.completion));
+    if settled.hedge.is_some() {
+        amount(out, r#","hedge_cost":"#, settled.hedge);
     }
-    if let Some(continued) = settled.continued {
-        amount(&mut details, "continued_cost", Some(continued));
+    if settled.continued.is_some() {
+        amount(out, r#","continued_cost":"#, settled.continued);
     }
     if fees != Usd::ZERO {
-        amount(&mut details, "plugin_fees", Some(fees));
+        amount(out, r#","plugin_fees":"#, Some(fees));
     }
-    details.close();
+    out.push(b'}');
 }
 
 /// Searches of the provider and of the gateway, and calls of the gateway's tools, in both spellings
 /// that clients know.
-fn write_searches(object: &mut ObjectWriter<'_>, settled: &Settled) {
+fn write_searches(settled: &Settled, out: &mut Vec<u8>) {
     let spent = settled.spent;
     let searches = settled.usage.web_searches;
     if searches.is_none() && spent.searches == 0 && spent.tool_calls_requested == 0 {
         return;
     }
     let searches = searches.unwrap_or_default().saturating_add(spent.searches);
-    let mut inner = object.object("server_tool_use");
-    inner.number("web_search_requests", searches);
-    inner.close();
-    let mut inner = object.object("server_tool_use_details");
+    let plain = r#","server_tool_use":{"web_search_requests":"#;
+    number(out, plain, searches);
+    out.extend_from_slice(br#"},"server_tool_use_details":{"#);
     if spent.tool_calls_requested > 0 {
-        inner
-            .number("tool_calls_requested", spent.tool_calls_requested)
-            .number("tool_calls_executed", spent.tool_calls_executed);
+        number(
+            out,
+            r#""tool_calls_requested":"#,
+            spent.tool_calls_requested,
+        );
+        number(out, r#","tool_calls_executed":"#, spent.tool_calls_executed);
+        out.push(b',');
     }
-    inner.number("web_search_requests", searches);
-    inner.close();
+    number(out, r#""web_search_requests":"#, searches);
+    out.push(b'}');
 }
 
-fn optional(object: &mut ObjectWriter<'_>, key: &str, count: Option<Tokens>) {
-    if let Some(count) = count {
-        object.number(key, count.get());
-    }
+/// A count, behind all that stands before it.
+fn number(out: &mut Vec<u8>, before: &str, count: u64) {
+    out.extend_from_slice(before.as_bytes());
+    write_number(count, out);
 }
 
-fn amount(object: &mut ObjectWriter<'_>, key: &str, amount: Option<Usd>) {
-    let Some(amount) = amount else {
-        object.null(key);
-        return;
-    };
-    amount.write(object.key(key));
+/// An amount, likewise.
+fn amount(out: &mut Vec<u8>, before: &str, amount: Option<Usd>) {
+    out.extend_from_slice(before.as_bytes());
+    match amount {
+        Some(amount) => amount.write(out),
+        None => out.extend_from_slice(b"null"),
+    }
 }

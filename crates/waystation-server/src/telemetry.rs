@@ -6,6 +6,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use tracing::Level;
 use waystation_core::{
     EndpointId, Entry, ErrorType, FinishReason, Ledger, ModelId, ModelRef, ObjectWriter, Usd,
+    write_number,
 };
 use waystation_gateway::MemoryLedger;
 
@@ -23,7 +24,7 @@ use crate::{log_line, metrics::Metrics};
 /// let telemetry = Telemetry::new(Arc::clone(&ledger), Arc::new(Metrics::default()));
 /// let entry = Entry::new(GenerationId::new(1, 2), UnixMs::new(1), "acme/fast".into());
 /// let id = entry.id.clone();
-/// telemetry.record(entry);
+/// telemetry.record(&entry);
 /// assert!(ledger.get(&id).is_some());
 /// ```
 #[derive(Debug)]
@@ -43,9 +44,9 @@ impl Telemetry {
 }
 
 impl Ledger for Telemetry {
-    fn record(&self, entry: Entry) {
-        self.metrics.count(&entry);
-        log(&entry);
+    fn record(&self, entry: &Entry) {
+        self.metrics.count(entry);
+        log(entry);
         self.ledger.record(entry);
     }
 }
@@ -134,54 +135,73 @@ fn tell(entry: &Entry) {
     );
 }
 
-/// As the members of a line.
+/// As the members of a line. Each brings what stands before its value.
 fn write(entry: &Entry, line: &mut ObjectWriter<'_>) {
-    plain(line, "message", Some("request"));
-    plain(line, "generation", Some(entry.id.as_str()));
-    text(line, "request", entry.request_id.as_deref());
-    text(line, "key", entry.key.as_deref());
-    plain(line, "requested", requested(entry).as_deref());
-    plain(line, "model", entry.model.as_ref().map(ModelId::as_str));
+    let out = line.more();
+    let before = r#","message":"request","generation":""#;
+    plain(out, before, Some(entry.id.as_str()));
+    // A client or an operator wrote these.
+    for (name, written) in [("request", &entry.request_id), ("key", &entry.key)] {
+        if let Some(written) = written {
+            line.string(name, written);
+        }
+    }
+    let out = line.more();
+    let model = entry.model.as_ref().map(ModelId::as_str);
+    plain(out, r#","requested":""#, requested(entry).as_deref());
+    plain(out, r#","model":""#, model);
     let endpoint = entry.endpoint.as_ref().map(EndpointId::as_str);
-    plain(line, "endpoint", endpoint);
-    plain(line, "router", entry.router.as_ref().map(ModelId::as_str));
-    line.number("attempts", entry.attempts.len() as u64)
-        .bool("streamed", entry.streamed)
-        .number("prompt_tokens", entry.usage.prompt.get())
-        .number("completion_tokens", entry.usage.completion.get());
+    plain(out, r#","endpoint":""#, endpoint);
+    let router = entry.router.as_ref().map(ModelId::as_str);
+    plain(out, r#","router":""#, router);
+    number(out, r#","attempts":"#, entry.attempts.len() as u64);
+    flag(out, r#","streamed":"#, entry.streamed);
+    number(out, r#","prompt_tokens":"#, entry.usage.prompt.get());
+    number(
+        out,
+        r#","completion_tokens":"#,
+        entry.usage.completion.get(),
+    );
     if let Some(cost) = cost(entry) {
-        let out = line.key("cost");
-        out.push(b'"');
+        out.extend_from_slice(br#","cost":""#);
         cost.write(out);
         out.push(b'"');
     }
-    line.number("seed", entry.seed);
-    plain(line, "finish", entry.finish.map(FinishReason::as_str));
-    plain(line, "error", entry.error.map(ErrorType::as_str));
-    line.bool("cancelled", entry.cancelled)
-        .bool("simulated", entry.simulated);
-    for (key, took) in [
-        ("latency_ms", entry.latency),
-        ("generation_ms", entry.generation_time),
-    ] {
-        if let Some(took) = took {
-            line.number(key, ms(took));
-        }
+    number(out, r#","seed":"#, entry.seed);
+    plain(
+        out,
+        r#","finish":""#,
+        entry.finish.map(FinishReason::as_str),
+    );
+    plain(out, r#","error":""#, entry.error.map(ErrorType::as_str));
+    flag(out, r#","cancelled":"#, entry.cancelled);
+    flag(out, r#","simulated":"#, entry.simulated);
+    if let Some(took) = entry.latency {
+        number(out, r#","latency_ms":"#, ms(took));
     }
-}
-
-/// A text that a client or an operator wrote.
-fn text(line: &mut ObjectWriter<'_>, key: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        line.string(key, value);
+    if let Some(took) = entry.generation_time {
+        number(out, r#","generation_ms":"#, ms(took));
     }
 }
 
 /// A name that holds nothing to escape: the grammars of ids let no quote and no backslash in.
-fn plain(line: &mut ObjectWriter<'_>, key: &str, name: Option<&str>) {
+fn plain(out: &mut Vec<u8>, before: &str, name: Option<&str>) {
     if let Some(name) = name {
-        line.plain(key, name);
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'"');
     }
+}
+
+fn number(out: &mut Vec<u8>, before: &str, count: u64) {
+    out.extend_from_slice(before.as_bytes());
+    write_number(count, out);
+}
+
+fn flag(out: &mut Vec<u8>, before: &str, set: bool) {
+    out.extend_from_slice(before.as_bytes());
+    let word: &[u8] = if set { b"true" } else { b"false" };
+    out.extend_from_slice(word);
 }
 
 #[cfg(test)]

@@ -135,16 +135,25 @@ impl ProviderPreferences {
     /// [`InvalidRequest`] for an unknown key (the object is closed) or a wrong value.
     pub fn of(chat: &ChatRequest) -> Result<Self, InvalidRequest> {
         let mut wishes = Self::default();
+        wishes.read(chat)?;
+        Ok(wishes)
+    }
+
+    /// The same into wishes that are there: they are large, and most requests have none.
+    ///
+    /// # Errors
+    /// As of [`of`](Self::of).
+    pub fn read(&mut self, chat: &ChatRequest) -> Result<(), InvalidRequest> {
         if let Some(route) = chat.get("route") {
             let partition = if route.is("sort") {
                 Partition::None
             } else {
                 Partition::Model
             };
-            wishes.partition = Some(partition);
+            self.partition = Some(partition);
         }
         let Some(object) = chat.get("provider") else {
-            return Ok(wishes);
+            return Ok(());
         };
         rules::unique_keys("provider", object, KEYS)?;
         for (key, value) in object.members() {
@@ -154,10 +163,10 @@ impl ProviderPreferences {
                 return Err(InvalidRequest::unknown_key("provider", &name, known));
             }
             if !value.is_null() {
-                wishes.take(&name, &format!("provider.{name}"), value)?;
+                self.take(&name, &format!("provider.{name}"), value)?;
             }
         }
-        Ok(wishes)
+        Ok(())
     }
 
     fn take(&mut self, key: &str, path: &str, value: Json<'_>) -> Result<(), InvalidRequest> {

@@ -23,7 +23,7 @@ pub struct ObjectWriter<'a> {
 
 /// Appends a whole number.
 #[inline]
-pub(crate) fn write_number(value: u64, out: &mut Vec<u8>) {
+pub fn write_number(value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
@@ -132,6 +132,28 @@ impl<'a> ObjectWriter<'a> {
     #[inline]
     pub fn object(&mut self, key: &str) -> ObjectWriter<'_> {
         ObjectWriter::open(self.key(key))
+    }
+
+    /// Lends the buffer for members that bring what stands before them, comma included: for texts that
+    /// nearly always have the same ones. Some member must be there already.
+    ///
+    /// ```
+    /// use waystation_core::{ObjectWriter, write_number};
+    ///
+    /// let mut out = Vec::new();
+    /// let mut object = ObjectWriter::open(&mut out);
+    /// object.plain("object", "count");
+    /// let more = object.more();
+    /// more.extend_from_slice(br#","value":"#);
+    /// write_number(7, more);
+    /// object.null("unit");
+    /// object.close();
+    /// assert_eq!(out, br#"{"object":"count","value":7,"unit":null}"#);
+    /// ```
+    #[inline]
+    pub fn more(&mut self) -> &mut Vec<u8> {
+        debug_assert!(!self.empty, "the first member has no comma before it");
+        self.out
     }
 
     /// Writes the closing brace.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use waystation_core::{Ask, AskHints, ChatRequest, Cx, Run, Seed, StageReport, Tick, Tokens};
+use waystation_core::{Ask, AskHints, ChatRequest, Cx, Now, Run, Seed, StageReport, Tokens};
 use waystation_router::{Conversation, DecisionRecord, NoRoute, Plan};
 
 use super::Gateway;
@@ -26,7 +26,7 @@ pub(super) struct Routed {
     /// What to try.
     pub(super) plan: Plan,
     /// When that was decided.
-    pub(super) decided: Tick,
+    pub(super) decided: Now,
     /// What the prompt is taken for.
     pub(super) prompt: Tokens,
     /// `allow_fallbacks` is not false.
@@ -51,6 +51,8 @@ pub(super) struct Prepared {
     pub(super) stages: Vec<StageReport>,
     /// The tools that the gateway runs.
     pub(super) tools: Tools,
+    /// Somebody has prepared it, and perhaps waited for others.
+    pub(super) waited: bool,
 }
 
 // === impl Gateway ===
@@ -70,13 +72,15 @@ impl Gateway {
         }
         let mut prepared = self.prepare(snapshot, chat).await?;
         record.offer(prepared.tools.iter().map(|tool| &*tool.name));
-        // On the heap: it is large, and what waits for the auto router is moved.
-        let mut ask = Box::new(self.ask(snapshot, &prepared)?);
+        let mut ask = self.ask(snapshot, &prepared)?;
         record.recall(&mut ask);
         let chosen = self.choose(snapshot, &mut prepared, &mut ask, record).await;
         record.expect_prompt(&ask);
         let may_repeat = ask.wishes.allow_fallbacks != Some(false);
-        let mut planned = self.plan(snapshot, &ask, record.seed());
+        // Where nobody has waited, the request has just come.
+        let now = (!prepared.waited).then(|| record.came());
+        let decided = now.unwrap_or_else(|| self.parts.clock.now());
+        let mut planned = self.plan(snapshot, &ask, (record.seed(), decided));
         steps::warn(&mut planned, &prepared.tools);
         let planned_now = planned.as_mut().ok().filter(|_| may_repeat);
         let continues =
@@ -86,7 +90,6 @@ impl Gateway {
         // Nobody else fills it in.
         let _ = notes.set(trace.notes.clone());
         let (mut plan, decision) = planned.map_err(plugin_runs::unrouted(&prepared.runs))?;
-        let decided = decision.now().tick;
         record.note(|entry| entry.decision = Some(decision));
         plugin_runs::permit(&mut plan, &prepared.runs)?;
         Ok(Routed {
@@ -115,6 +118,7 @@ impl Gateway {
         let about = (ask, conversation.as_ref());
         let asked = rank::where_wanted(self, snapshot, about, &prepared.chat).await?;
         let choice = asked.stage.as_ref().and_then(|stage| stage.data.clone());
+        prepared.waited = true;
         prepared.stages.splice(0..0, asked.stage);
         record.note(|entry| (entry.router, entry.choice) = (Some(asked.router), choice));
         conversation
@@ -135,11 +139,13 @@ impl Gateway {
             // Before the others: what they fit into a context holds the tools.
             runs.insert(0, Box::new(Shown::of(&tools, &chat)));
         }
+        let mut waited = false;
         for run in &mut runs {
             run.hint(&mut hints);
             if !run.prepares() {
                 continue;
             }
+            waited = true;
             let mut cx = self.cx(&network, &mut stages);
             run.prepare(&mut chat, &mut hints, &mut cx).await?;
         }
@@ -149,6 +155,7 @@ impl Gateway {
             runs,
             stages,
             tools,
+            waited,
         })
     }
 
@@ -165,21 +172,21 @@ impl Gateway {
     }
 
     /// What the router needs to know of the request.
-    fn ask(&self, snapshot: &Snapshot, prepared: &Prepared) -> Result<Ask, GatewayError> {
+    fn ask(&self, snapshot: &Snapshot, prepared: &Prepared) -> Result<Box<Ask>, GatewayError> {
         let (tokens, catalog) = (&*self.parts.tokens, &*snapshot.catalog);
         let mut ask = waystation_router::ask(&prepared.chat, tokens, catalog, &snapshot.policy)?;
         ask.hints = prepared.hints.clone();
         Ok(ask)
     }
 
-    /// What to try, in the world as it is now, and the record that it can be made again from.
+    /// What to try, in the world as it is `now`, and the record that it can be made again from.
     fn plan(
         &self,
         snapshot: &Snapshot,
         ask: &Ask,
-        seed: Seed,
+        (seed, now): (Seed, Now),
     ) -> Result<(Plan, Arc<DecisionRecord>), Box<NoRoute>> {
-        self.with_world(snapshot, |world| {
+        self.in_world(snapshot, now, |world| {
             let plan = waystation_router::plan_in_brief(ask, world, seed)?;
             let decision = Arc::new(DecisionRecord::of(ask, world, &plan));
             Ok((plan, decision))

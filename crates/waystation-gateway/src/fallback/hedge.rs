@@ -224,7 +224,7 @@ impl Fallback<'_> {
 
     /// A second attempt, where the budget and the provider's credentials allow one.
     async fn second<'s>(&'s self, planned: &'s Planned) -> Option<Side<'s>> {
-        let now = self.parts.clock.now().tick;
+        let now = self.parts.clock.now();
         let side = self.side(planned, (&[], false), now).await.ok()?;
         self.hedges?.spend().then_some(side)
     }

@@ -1,11 +1,11 @@
 //! One attempt with all that belongs to it: its credential, the request as its endpoint gets it, and
 //! what its end says of both. What is tried after it is decided elsewhere.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc};
 
 use waystation_core::{
-    ChatRequest, CredentialId, Cx, Effort, Endpoint, ErrorType, Lease, RawJson, Sent, Tick, Tokens,
-    UpstreamError,
+    ChatRequest, CredentialId, Cx, Effort, Endpoint, ErrorType, Lease, Now, RawJson, Sent, Tick,
+    Tokens, UpstreamError,
 };
 use waystation_router::{Outcome, Planned};
 
@@ -29,6 +29,8 @@ pub(super) struct Side<'a> {
     pub(super) lease: Lease,
     /// When it began.
     pub(super) started: Tick,
+    /// The time, where nobody has waited since it was read.
+    read: Option<Now>,
 }
 
 /// A wish for as little reasoning as there can be, as a request says it.
@@ -63,9 +65,9 @@ impl Fallback<'_> {
         &'s self,
         planned: &'s Planned,
         (used, anyway): (&[CredentialId], bool),
-        started: Tick,
+        began: Now,
     ) -> Result<Side<'s>, Option<Box<AttemptReport>>> {
-        let endpoint = &planned.endpoint;
+        let (endpoint, started) = (&planned.endpoint, began.tick);
         let Some(route) = self.snapshot.routes.get(&endpoint.provider) else {
             return Err(None);
         };
@@ -78,14 +80,24 @@ impl Fallback<'_> {
             .cloned()
             .chain(resting.iter().map(|(id, _)| id.clone()))
             .collect();
-        let credentials = &self.snapshot.credentials;
-        match credentials.lease(&endpoint.provider, &exclude).await {
+        let mut lease = self
+            .snapshot
+            .credentials
+            .lease(&endpoint.provider, &exclude);
+        let mut waited = false;
+        let leased = poll_fn(|cx| {
+            let polled = lease.as_mut().poll(cx);
+            waited |= polled.is_pending();
+            polled
+        });
+        match leased.await {
             Ok(lease) => Ok(Side {
                 planned,
                 provider,
                 route,
                 lease,
                 started,
+                read: (!waited).then_some(began),
             }),
             Err(error) => {
                 let error = rest::no_lease(&rest::resting_or(error, &resting, started));
@@ -116,15 +128,16 @@ impl Fallback<'_> {
         };
         let mut chat = self.fitted(work.chat, endpoint);
         let network = Patient::of(self.parts);
-        let stages = &mut *work.stages;
+        let (stages, mut read) = (&mut *work.stages, side.read);
         for run in work.runs.iter_mut().filter(|run| run.adapts(endpoint)) {
             let (parts, clock) = (self.parts, &*self.parts.clock);
             let mut cx = Cx::new(&network, clock, &*parts.sandbox, &*parts.tokens, stages);
             let adapted = run.adapt(&mut chat, endpoint, &mut cx).await;
             adapted?;
+            read = None;
         }
-        // What plugins took is time of the request, and not of the endpoint.
-        let now = self.parts.clock.now();
+        // What plugins and a credential took is time of the request, and not of the endpoint.
+        let now = read.unwrap_or_else(|| self.parts.clock.now());
         let model = self.snapshot.catalog.model(endpoint.model.as_str());
         let attempt = Attempt {
             thinks: model.is_some_and(|model| model.reasoning),

@@ -8,7 +8,7 @@
 //!
 //! | what | bytes |
 //! |---|---|
-//! | a number | seven bits a byte, the lowest first; the highest bit says that more follow |
+//! | a number | itself, below 240; else 239 and the count of its bytes in one, and those, the lowest first |
 //! | an optional value | 0, or 1 and the value |
 //! | a list | its length and its members |
 //! | a text | twice its length, then its UTF-8; or, where the segment holds it already, twice the place where that begins, and 1 |
@@ -65,6 +65,8 @@ trait Pack: Sized {
 const PLACES: usize = 2048;
 /// Shorter texts are not worth a reference.
 const SHORTEST: usize = 4;
+/// Numbers below it are one byte. One above it says how many bytes of a number follow, sixteen at most.
+const SMALL: u8 = 240;
 
 /// Appends `entry` to the segment `bytes`, whose texts are `texts`.
 pub(super) fn write(entry: &Entry, bytes: &mut Vec<u8>, texts: &mut Texts) {
@@ -76,10 +78,8 @@ pub(super) fn read(segment: &[u8], at: usize) -> Option<Entry> {
     Entry::unpack(&mut Reader { segment, at })
 }
 
-/// A hash for finding equal texts: they are compared afterwards.
+/// A hash of all of a text.
 pub(super) fn hash(text: &[u8]) -> u64 {
-    // The multiplier of Fx, a hash for short keys: `rustc-hash`, 2018.
-    let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     let (words, rest) = text.as_chunks::<8>();
     let sum = words.iter().fold(text.len() as u64, |sum, word| {
         mix(sum, u64::from_le_bytes(*word))
@@ -92,7 +92,34 @@ pub(super) fn hash(text: &[u8]) -> u64 {
             .iter()
             .fold(sum, |sum, byte| mix(sum, u64::from(*byte))),
     };
-    // The low bits of a product know the low bits of its factors alone.
+    folded(sum)
+}
+
+/// A hash of a text's length, beginning, middle and end: texts that it takes for one another share a
+/// place among [`Texts`], and are compared. For short ones it is a hash of all.
+fn sketch(text: &[u8]) -> u64 {
+    let word = |at: usize| {
+        let from = text.get(at..).and_then(<[u8]>::first_chunk::<8>);
+        from.map_or(0, |word| u64::from_le_bytes(*word))
+    };
+    let half = |half: Option<&[u8; 4]>| half.map_or(0, |half| u32::from_le_bytes(*half).into());
+    let length = text.len() as u64;
+    folded(match text.len().checked_sub(8) {
+        Some(last) => mix(mix(mix(length, word(0)), word(last / 2)), word(last)),
+        None => mix(
+            mix(length, half(text.first_chunk())),
+            half(text.last_chunk()),
+        ),
+    })
+}
+
+/// One more word of a hash: the multiplier of Fx, a hash for short keys: `rustc-hash`, 2018.
+const fn mix(sum: u64, word: u64) -> u64 {
+    (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
+}
+
+/// The end of a hash: the low bits of a product know the low bits of its factors alone.
+const fn folded(sum: u64) -> u64 {
     sum ^ (sum >> 32)
 }
 
@@ -113,59 +140,58 @@ impl Texts {
 // === impl Writer ===
 
 impl Writer<'_> {
-    /// Seven bits a byte, the lowest first.
-    ///
-    /// The highest bit of a byte says that more follow: zero, which most members of most entries are,
-    /// is one byte.
+    /// A number of any size: zero, which most members of most entries are, is one byte.
     fn number(&mut self, number: u128) {
         match u64::try_from(number) {
             Ok(word) => self.word(word),
-            Err(_) => self.long(number),
+            Err(_) => self.wide(number.to_le_bytes(), number.leading_zeros()),
         }
     }
 
     /// A number that is no longer than a word, as nearly all are.
-    fn word(&mut self, mut word: u64) {
-        while word >= 128 {
-            let [low, ..] = word.to_le_bytes();
-            self.bytes.push(low | 128);
-            word >>= 7;
+    fn word(&mut self, word: u64) {
+        match u8::try_from(word) {
+            Ok(small @ ..SMALL) => self.bytes.push(small),
+            _ => self.wide(word.to_le_bytes(), word.leading_zeros()),
         }
-        let [last, ..] = word.to_le_bytes();
-        self.bytes.push(last);
     }
 
-    /// A longer one: what does not fit into a word goes first.
-    fn long(&mut self, mut number: u128) {
-        let word = loop {
-            let [byte, ..] = number.to_le_bytes();
-            match u64::try_from(number) {
-                Ok(word) => break word,
-                Err(_) => self.bytes.push(byte | 128),
-            }
-            number >>= 7;
-        };
-        self.word(word);
+    /// How many bytes it has without its `zeros`, and those.
+    fn wide<const N: usize>(&mut self, number: [u8; N], zeros: u32) {
+        let [zeros, ..] = (zeros / 8).to_le_bytes();
+        let [all, ..] = N.to_le_bytes();
+        self.bytes.push(SMALL - 1 + all.saturating_sub(zeros));
+        // All are written and the zeros taken back, since copies of one length are one step.
+        self.bytes.extend_from_slice(&number);
+        let end = self.bytes.len().saturating_sub(zeros.into());
+        self.bytes.truncate(end);
     }
 
     /// A text, or where the segment has it already: a number whose lowest bit tells them apart.
     fn text(&mut self, text: &[u8]) {
-        let here = self.bytes.len();
-        let place = usize::try_from(hash(text) % PLACES as u64).unwrap_or_default();
+        let place = usize::try_from(sketch(text) % PLACES as u64).unwrap_or_default();
         if let (Some(known), SHORTEST..) = (self.texts.0.get_mut(place), text.len()) {
             let there = usize::try_from(*known).unwrap_or_default();
-            let mut reader = Reader {
-                segment: self.bytes,
-                at: there,
-            };
             // 0 is no place: what begins a segment is an id, which never comes again.
-            if there > 0 && reader.literal() == Some(text) {
+            if there > 0 && is_at(self.bytes, there, text) {
                 return self.word(((there as u64) << 1) | 1);
             }
-            *known = u32::try_from(here).unwrap_or_default();
+            *known = u32::try_from(self.bytes.len()).unwrap_or_default();
         }
         self.word((text.len() as u64) << 1);
         self.bytes.extend_from_slice(text);
+    }
+}
+
+/// Whether the text that is `there` in the segment is this one.
+fn is_at(segment: &[u8], there: usize, text: &[u8]) -> bool {
+    let mut reader = Reader { segment, at: there };
+    match u8::try_from(text.len() << 1) {
+        // Nearly always its length is one byte.
+        Ok(twice @ ..SMALL) => {
+            reader.take(1) == Some(&[twice]) && reader.take(text.len()) == Some(text)
+        }
+        _ => reader.literal() == Some(text),
     }
 }
 
@@ -181,15 +207,13 @@ impl<'a> Reader<'a> {
 
     /// A number of at most 128 bits.
     fn number(&mut self) -> Option<u128> {
-        let mut number = 0_u128;
-        for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
-            number |= u128::from(byte & 127) << shift;
-            if byte < 128 {
-                return Some(number);
-            }
-        }
-        None
+        let first = self.byte()?;
+        let Some(more) = first.checked_sub(SMALL) else {
+            return Some(first.into());
+        };
+        let bytes = self.take(usize::from(more) + 1)?;
+        let number = bytes.iter().rev();
+        Some(number.fold(0, |number, byte| (number << 8) | u128::from(*byte)))
     }
 
     /// A number that counts something in memory.

@@ -19,7 +19,7 @@ fn the_oldest_is_forgotten_first() {
         .map(|n| entry(n, n))
         .map(|e| {
             let id = e.id.clone();
-            ledger.record(e);
+            ledger.record(&e);
             id
         })
         .collect();
@@ -36,8 +36,8 @@ fn periods_turn_at_midnight_monday_and_the_first() {
     let ledger = MemoryLedger::new(1);
     // 2026-11-30 is a Monday; 2026-12-01 a Tuesday.
     let monday = 20_787 * DAY_MS;
-    ledger.record(entry(1, monday - 1));
-    ledger.record(entry(2, monday));
+    ledger.record(&entry(1, monday - 1));
+    ledger.record(&entry(2, monday));
     let at = |ms| ledger.usage(None, UnixMs::new(ms));
     assert_eq!(
         (at(monday).daily, at(monday).weekly, at(monday).monthly),
@@ -59,7 +59,7 @@ fn a_full_ledger_does_not_grow() {
         let mut entry = entry(number, number);
         entry.user_agent = Some("a client/1.0".repeat(1 + usize::try_from(number % 7).unwrap()));
         entry.upstream_id = Some(format!("chatcmpl-{number:032}"));
-        ledger.record(entry);
+        ledger.record(&entry);
         if number % 1_000 == 999 {
             sizes.push(ledger.bytes());
         }
@@ -85,7 +85,7 @@ fn a_ledger_of_nothing_keeps_sums_alone() {
     let ledger = MemoryLedger::new(0);
     let one = entry(1, 1);
     let id = one.id.clone();
-    ledger.record(one);
+    ledger.record(&one);
     assert!(ledger.get(&id).is_none() && ledger.latest(1).is_empty());
     assert_eq!((ledger.size(), ledger.bytes()), ((0, 0), 0));
     assert_eq!(ledger.usage(None, UnixMs::new(1)).requests, 1);
@@ -94,7 +94,7 @@ fn a_ledger_of_nothing_keeps_sums_alone() {
 #[test]
 fn a_score_stays_with_its_entry_and_is_forgotten_with_it() {
     let ledger = MemoryLedger::new(2);
-    (0..2).for_each(|number| ledger.record(entry(number, number)));
+    (0..2).for_each(|number| ledger.record(&entry(number, number)));
     let id = entry(0, 0).id;
     let feedback = |score| Feedback {
         score,
@@ -105,7 +105,7 @@ fn a_score_stays_with_its_entry_and_is_forgotten_with_it() {
     assert!(ledger.rate(&id, feedback(0.5)) && ledger.rate(&id, feedback(1.0)));
     assert_eq!(ledger.get(&id).unwrap().feedback, Some(feedback(1.0)));
     assert_eq!(ledger.get(&entry(1, 1).id).unwrap().feedback, None);
-    ledger.record(entry(2, 2));
+    ledger.record(&entry(2, 2));
     assert!(ledger.get(&id).is_none() && !ledger.rate(&id, feedback(0.0)));
     assert!(ledger.lock().scores.is_empty());
 }

@@ -26,11 +26,11 @@ impl TokenCounter for FourBytes {
     }
 }
 
-fn read(members: &str) -> Result<Ask, InvalidRequest> {
+fn read(members: &str) -> Result<Box<Ask>, InvalidRequest> {
     read_in(&catalog(&[100]), members)
 }
 
-fn read_in(catalog: &Catalog, members: &str) -> Result<Ask, InvalidRequest> {
+fn read_in(catalog: &Catalog, members: &str) -> Result<Box<Ask>, InvalidRequest> {
     let body = format!(
         r#"{{"model": "a/b", "messages": [{{"role": "user", "content": "{}"}}]{members}}}"#,
         "x".repeat(400)
@@ -146,4 +146,22 @@ fn one_look_at_the_messages_finds_what_two_passes_find() {
         let passes = (chat.prompt_bytes(), chat.input_modalities());
         assert_eq!(survey(&chat), passes, "{body}");
     }
+}
+
+/// The short cut for ids of the catalogue is one.
+#[test]
+fn an_id_of_the_catalogue_is_read_as_its_text_is() {
+    let catalog = Catalog::bundled().unwrap();
+    let mut short = 0;
+    for id in catalog.models().map(|model| model.id.as_str()) {
+        for text in [id.to_owned(), format!("{id}:floor"), id.to_uppercase()] {
+            let found = known(&text, &catalog);
+            short += usize::from(found.is_some());
+            assert!(
+                found.is_none_or(|found| Ok(found) == text.parse()),
+                "{text}"
+            );
+        }
+    }
+    assert!(short > catalog.models().count() / 2);
 }

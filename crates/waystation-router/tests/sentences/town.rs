@@ -204,7 +204,7 @@ impl Town {
     pub(crate) fn ask(&self, members: &str) -> Ask {
         let body = with_messages(members);
         let chat = ChatRequest::parse(&body.into()).unwrap();
-        ask(&chat, &FourBytes, &self.catalog(), &self.policy).unwrap()
+        *ask(&chat, &FourBytes, &self.catalog(), &self.policy).unwrap()
     }
 
     /// The plan of a request, with some seed.

@@ -1,6 +1,6 @@
 //! A whole reply as one `chat.completion`. Source: API contract, sections 1.7 and 13.
 
-use waystation_core::{Answer, AnswerChoice, ObjectWriter};
+use waystation_core::{Answer, AnswerChoice, JsonText, ObjectWriter, write_number};
 use waystation_gateway::{Reply, Settled};
 
 use super::{METADATA, Metadata};
@@ -13,18 +13,17 @@ pub fn completion(
     settled: &Settled,
     metadata: Option<&Metadata>,
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(3 * 1024);
+    let mut out = Vec::with_capacity(room(settled));
     let mut object = ObjectWriter::open(&mut out);
     object
         .plain("id", reply.id.as_str())
         .string("provider", &reply.provider)
-        .plain("model", reply.model.as_str())
-        .fixed(r#""object":"chat.completion""#)
-        .number("created", reply.created.seconds());
-    match &answer.start.system_fingerprint {
-        Some(fingerprint) => object.text("system_fingerprint", fingerprint),
-        None => object.null("system_fingerprint"),
-    };
+        .plain("model", reply.model.as_str());
+    let more = object.more();
+    more.extend_from_slice(br#","object":"chat.completion","created":"#);
+    write_number(reply.created.seconds(), more);
+    more.extend_from_slice(br#","system_fingerprint":"#);
+    or_null(answer.start.system_fingerprint.as_ref(), more);
     if let Some(tier) = &answer.start.service_tier {
         object.text("service_tier", tier);
     }
@@ -45,48 +44,71 @@ pub fn completion(
     out
 }
 
+/// What is allocated for a reply: its frame, and its text at the length that tokens usually have. Most
+/// are small, and what is small costs an allocator less.
+fn room(settled: &Settled) -> usize {
+    let tokens = settled.usage.completion.get().min(MOST_EXPECTED);
+    let text = usize::try_from(tokens).unwrap_or_default();
+    FRAME + BYTES_PER_TOKEN * text
+}
+
+/// The bytes of a reply without its text, about.
+const FRAME: usize = 900;
+/// Of text, with its escapes.
+const BYTES_PER_TOKEN: usize = 5;
+/// Whoever says more than that is not believed: the text is at hand, and room for it is made as it comes.
+const MOST_EXPECTED: u64 = 8 * 1024;
+
+/// A text that is escaped already, or `null`.
+fn or_null(text: Option<&JsonText>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text.escaped());
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
 fn write_choice(choice: &AnswerChoice, out: &mut Vec<u8>) {
-    let mut object = ObjectWriter::open(out);
-    object.number("index", choice.index.into());
+    out.extend_from_slice(br#"{"index":"#);
+    write_number(choice.index.into(), out);
     match &choice.finish {
         Some(finish) => {
-            object.plain("finish_reason", finish.reason.as_str());
-            match &finish.native {
-                Some(native) => object.text("native_finish_reason", native),
-                None => object.null("native_finish_reason"),
-            };
+            out.extend_from_slice(br#","finish_reason":""#);
+            out.extend_from_slice(finish.reason.as_str().as_bytes());
+            out.extend_from_slice(br#"","native_finish_reason":"#);
+            or_null(finish.native.as_ref(), out);
         }
-        None => {
-            object.fixed(r#""finish_reason":null,"native_finish_reason":null"#);
-        }
+        None => out.extend_from_slice(br#","finish_reason":null,"native_finish_reason":null"#),
     }
+    out.extend_from_slice(br#","logprobs":"#);
     match choice.logprobs() {
-        Some(logprobs) => object.json("logprobs", &logprobs),
-        None => object.null("logprobs"),
-    };
-    write_message(choice, object.key("message"));
-    object.close();
+        Some(logprobs) => out.extend_from_slice(logprobs.bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(br#","message":"#);
+    write_message(choice, out);
+    out.push(b'}');
 }
 
 fn write_message(choice: &AnswerChoice, out: &mut Vec<u8>) {
     let mut message = ObjectWriter::open(out);
     message.fixed(r#""role":"assistant""#);
+    let more = message.more();
+    let (content, refusal) = (choice.content(), choice.refusal());
+    more.extend_from_slice(br#","content":"#);
     // `content` is null beside tool calls and refusals, and an empty string otherwise.
-    match choice.content() {
-        Some(content) => message.text("content", &content),
-        None if choice.tool_calls.is_empty() && choice.refusal().is_none() => {
-            message.string("content", "")
-        }
-        None => message.null("content"),
-    };
-    match choice.refusal() {
-        Some(refusal) => message.text("refusal", &refusal),
-        None => message.null("refusal"),
-    };
-    match choice.reasoning() {
-        Some(reasoning) => message.text("reasoning", &reasoning),
-        None => message.null("reasoning"),
-    };
+    if content.is_none() && choice.tool_calls.is_empty() && refusal.is_none() {
+        more.extend_from_slice(br#""""#);
+    } else {
+        or_null(content.as_ref(), more);
+    }
+    more.extend_from_slice(br#","refusal":"#);
+    or_null(refusal.as_ref(), more);
+    more.extend_from_slice(br#","reasoning":"#);
+    or_null(choice.reasoning().as_ref(), more);
     for (key, value) in [
         ("reasoning_details", choice.reasoning_details()),
         ("annotations", choice.annotations()),

@@ -44,7 +44,8 @@ impl Pack for f64 {
         reason = "what is no such number becomes another one, and is found out"
     )]
     fn pack(&self, to: &mut Writer<'_>) {
-        let millionths = (self * MILLION).round() as u64;
+        // What is below zero becomes zero, and is no such figure.
+        let millionths = (self * MILLION + 0.5) as u64;
         if millionths < LARGEST && figure(millionths).to_bits() == self.to_bits() {
             to.word(millionths << 1);
         } else {

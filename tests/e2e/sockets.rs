@@ -361,6 +361,36 @@ async fn heads_beyond_the_limits_are_refused() {
     read_until(&mut client, "chat.completion").await;
 }
 
+/// Over TCP a connection that is closed while its client sends is reset, and what was answered is lost.
+#[tokio::test]
+async fn a_client_that_sends_more_than_anybody_wants_sees_its_answer() {
+    let mut tasks = JoinSet::new();
+    let (address, _) = gateway(&mut tasks).await;
+    for (head, status) in [
+        ("POST /v1/nothing HTTP/1.1\r\nhost: localhost", "404"),
+        (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: b.example",
+            "403",
+        ),
+        ("POST / HTTP/1.1\r\nhost: a\r\nhost: b", "400"),
+    ] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let body = "y".repeat(4 << 20);
+        let length = body.len();
+        let text = format!(
+            "{head}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        client.write_all(text.as_bytes()).await.unwrap();
+        let mut seen = String::new();
+        timeout(LONG, client.read_to_string(&mut seen))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(seen.starts_with(&format!("HTTP/1.1 {status} ")), "{seen}");
+        assert!(seen.contains("\"error\"") && seen.ends_with('}'), "{seen}");
+    }
+}
+
 /// The open sockets of this process, as the kernel tells of them.
 #[cfg(target_os = "linux")]
 mod open {

@@ -1,9 +1,15 @@
 //! Request bodies, read whole within a limit of their own and one for all that are under way.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
+use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
 use hyper::body::Body as HttpBody;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -26,7 +32,9 @@ pub enum BodyError {
     #[error("the body did not come in time; see [server] body_ms")]
     Slow,
     /// The client stopped sending.
-    #[error("the body ended early")]
+    #[error(
+        "the body ended early, or its chunks are not well formed: send all of it, as RFC 9112 has it"
+    )]
     Broken,
 }
 
@@ -48,14 +56,34 @@ pub struct Bounds {
     pub wait: Duration,
 }
 
+/// Where a body comes from.
+pub(crate) trait Source {
+    /// All of it, where all of it has come with the head.
+    fn whole(&mut self) -> Option<Bytes>;
+
+    /// As many bytes it says that it has, at least.
+    fn announced(&self) -> u64;
+
+    /// Appends what has come to `to`, into the room that is there where that is possible, and says how
+    /// much it was. 0 is the end.
+    ///
+    /// While it is pending what `to` held may be elsewhere: it is there again when it is ready, if the
+    /// same is given.
+    ///
+    /// # Errors
+    /// [`BodyError::Broken`] when no more will come, though it should.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut BytesMut,
+    ) -> Poll<Result<usize, BodyError>>;
+}
+
 /// Bytes a second. Source of the rule: Apache's `mod_reqtimeout`, `MinRate`, 500 there.
 pub const SLOWEST: u64 = 1024;
 
 /// Room is counted in pieces of this many bytes.
 const PIECE: usize = 1024;
-
-/// Smaller bodies are copied out of what they were read into.
-const SMALL: usize = 4 * 1024;
 
 /// How many bytes a body may have memory for before they have come.
 const GREAT: usize = 1024 * 1024;
@@ -104,77 +132,111 @@ impl Room {
     }
 }
 
-/// Reads a body within `bounds`. A large one that arrives in one piece is not copied. What it takes of
-/// the room is to be kept as long as the body is.
+// === impl Body ===
+
+impl Source for Body {
+    fn whole(&mut self) -> Option<Bytes> {
+        None
+    }
+
+    fn announced(&self) -> u64 {
+        self.size_hint().lower()
+    }
+
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut BytesMut,
+    ) -> Poll<Result<usize, BodyError>> {
+        while let Some(frame) = ready!(Pin::new(&mut *self).poll_frame(cx)) {
+            let frame = frame.map_err(|_| BodyError::Broken)?;
+            if let Ok(data) = frame.into_data()
+                && !data.is_empty()
+            {
+                to.extend_from_slice(&data);
+                return Poll::Ready(Ok(data.len()));
+            }
+        }
+        Poll::Ready(Ok(0))
+    }
+}
+
+/// Reads a body within `bounds`. One that came with its head costs nothing but its room; another is read
+/// into one piece of the size that it says it has. What it takes of the room is to be kept as long as the
+/// body is.
 ///
 /// # Errors
 /// [`BodyError`] when it is larger, breaks off, comes too slowly, or finds no room.
-pub async fn read<B>(mut body: B, bounds: Bounds, room: &Room) -> Result<(Bytes, Taken), BodyError>
-where
-    B: HttpBody<Data = Bytes> + Unpin,
-{
+pub(crate) async fn read<S: Source>(
+    mut body: S,
+    bounds: Bounds,
+    room: &Room,
+) -> Result<(Bytes, Taken), BodyError> {
+    let Some(whole) = body.whole() else {
+        // On the heap: its alarm is large, and few need it.
+        return Box::pin(coming(body, bounds, room)).await;
+    };
+    if whole.len() > bounds.bytes {
+        return Err(BodyError::TooLarge {
+            limit: bounds.bytes,
+        });
+    }
+    let mut taken = Taken::default();
+    room.take(&mut taken, whole.len())?;
+    Ok((whole, taken))
+}
+
+/// Reads a body that is still to come.
+async fn coming<S: Source>(
+    mut body: S,
+    bounds: Bounds,
+    room: &Room,
+) -> Result<(Bytes, Taken), BodyError> {
     let limit = bounds.bytes;
     let begin = Instant::now();
     let mut last = begin;
     let mut alarm = pin!(sleep_until(begin + bounds.wait));
     let mut taken = Taken::default();
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
+    let mut read = BytesMut::new();
     let mut seen = 0_usize;
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let announced = usize::try_from(body.announced()).unwrap_or(usize::MAX);
     loop {
-        let frame = tokio::select! {
-            biased;
-            frame = body.frame() => frame,
-            () = &mut alarm => {
-                let deadline = bounds.deadline((begin, last), seen);
-                if deadline <= Instant::now() {
-                    return Err(BodyError::Slow);
+        if seen < announced && seen <= limit && read.len() == read.capacity() {
+            // At once what it says it is, so that nothing is moved while it grows.
+            let left = announced.min(limit).saturating_sub(seen);
+            read.reserve(left.min(GREAT.max(seen)));
+        }
+        let came = loop {
+            tokio::select! {
+                biased;
+                came = poll_fn(|cx| body.poll_more(cx, &mut read)) => break came?,
+                () = &mut alarm => {
+                    let deadline = bounds.deadline((begin, last), seen);
+                    if deadline <= Instant::now() {
+                        return Err(BodyError::Slow);
+                    }
+                    alarm.as_mut().reset(deadline);
                 }
-                alarm.as_mut().reset(deadline);
-                continue;
             }
         };
-        let Some(frame) = frame else { break };
+        if came == 0 {
+            break;
+        }
         last = Instant::now();
-        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
-            continue;
-        };
-        seen = seen.saturating_add(data.len());
+        seen = seen.saturating_add(came);
         if seen > limit.saturating_mul(PATIENCE) {
             return Err(BodyError::TooLarge { limit });
         }
         if seen > limit {
-            (first, rest, taken) = (None, BytesMut::new(), Taken::default());
+            (read, taken) = (BytesMut::new(), Taken::default());
             continue;
         }
         room.take(&mut taken, seen)?;
-        match &first {
-            None if rest.is_empty() => first = Some(data),
-            _ => {
-                if let Some(first) = first.take() {
-                    // At once what it says it is, so that nothing is moved while it grows.
-                    let room = announced.min(limit).min(GREAT);
-                    rest.reserve(room.max(first.len() + data.len()));
-                    rest.extend_from_slice(&first);
-                }
-                rest.extend_from_slice(&data);
-            }
-        }
     }
     if seen > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok((first.map_or_else(|| rest.freeze(), own), taken))
-}
-
-/// A piece that keeps no more than itself: what it was read into is free for the connection's next read.
-fn own(piece: Bytes) -> Bytes {
-    if piece.len() < SMALL {
-        Bytes::copy_from_slice(&piece)
-    } else {
-        piece
-    }
+    Ok((read.freeze(), taken))
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ pub fn body(error: &BodyError) -> Response {
             ErrorType::InvalidRequest,
             &error.to_string(),
         ),
-        _ => plain(ErrorType::PayloadTooLarge, &error.to_string()),
+        BodyError::Broken => plain(ErrorType::InvalidRequest, &error.to_string()),
+        BodyError::TooLarge { .. } => plain(ErrorType::PayloadTooLarge, &error.to_string()),
     }
 }
 

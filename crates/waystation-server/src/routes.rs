@@ -25,7 +25,7 @@ use hyper::body::Body as HttpBody;
 use tower::Service as _;
 use waystation_core::ErrorType;
 
-use crate::{app::App, error, rim};
+use crate::{app::App, body::Source, error, rim};
 
 /// What stands before every path of the interface.
 const PREFIXES: [&str; 2] = ["/v1", "/api/v1"];
@@ -60,7 +60,7 @@ impl Site {
     /// On the heap, each with what it needs and no more: what stands around an answer is moved.
     pub(crate) fn answer<B>(&self, request: http::Request<B>) -> Answering
     where
-        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+        B: Source + HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         match &self.app {
             Some(app) if is_chat(&request) => chat(Arc::clone(app), request),
@@ -82,7 +82,7 @@ impl From<Router> for Site {
 /// Answers a chat request as the router would, the rim included.
 fn chat<B>(app: Arc<App>, request: http::Request<B>) -> Answering
 where
-    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+    B: Source + Send + 'static,
 {
     let (entrance, admitted) = rim::Entrance::of(&app, &request);
     match admitted {

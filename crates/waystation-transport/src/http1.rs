@@ -4,8 +4,9 @@
 
 mod body;
 mod connect;
+pub mod desk;
 mod exchange;
-mod framing;
+pub mod framing;
 mod head;
 mod pool;
 mod socket;

@@ -15,10 +15,15 @@ mod function;
 mod head;
 #[path = "target/host.rs"]
 mod host;
+#[path = "target/http1_request.rs"]
+mod http1_request;
 #[path = "target/reply.rs"]
 mod reply;
 #[path = "target/request.rs"]
 mod request;
+// The server's own file, for the same reason.
+#[path = "../../../crates/waystation-server/src/connection/http1/head.rs"]
+mod request_head;
 
 use std::{collections::BTreeSet, fmt::Debug};
 
@@ -30,7 +35,7 @@ use waystation_providers::{FrameParser, SseParser, codec};
 use host::Host;
 
 /// The parsers below the dialects.
-const PARSERS: [&str; 3] = ["sse", "eventstream", "http1-reply"];
+const PARSERS: [&str; 4] = ["sse", "eventstream", "http1-reply", "http1-request"];
 
 /// Bodies of requests, and the plain functions of the plugins.
 const FUNCTIONS: [&str; 6] = ["request", "heal", "compress", "read", "rtf", "office"];
@@ -57,6 +62,7 @@ pub fn run(name: &str, input: &[u8]) -> Result<(), String> {
         "rtf" => function::rtf(input),
         "office" => function::office(input),
         "http1-reply" => reply::held(input),
+        "http1-request" => http1_request::held(input),
         dialect => reader(dialect, input),
     }
 }

@@ -8,16 +8,16 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use hyper::body::Body as HttpBody;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use waystation_core::{Answer, ChatRequest, GenerationId};
 use waystation_gateway::{Batch, Caller, GatewayError, Reply};
 
 use crate::{
     app::App,
-    auth, body, error,
+    auth,
+    body::{self, Source},
+    error,
     head::firsts,
     plugins, preset,
     reply::{self, Held, Metadata, Waiting},
@@ -50,12 +50,11 @@ pub(crate) fn answer<B>(
     request: http::Request<B>,
 ) -> impl Future<Output = Response> + Send + use<B>
 where
-    B: HttpBody<Data = Bytes> + Unpin + Send,
+    B: Source + Send,
 {
     let (head, body) = request.into_parts();
     let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
     let mut caller = caller_of(&head.headers, caller, request_id);
-    // The connection reads on into the memory that the head stands in.
     drop(head);
     async move {
         let (chat, place) = match receive(&app, body).await {
@@ -89,7 +88,7 @@ where
 /// Reads a body, and what it asks for; or the answer that it gets in place of its reply.
 async fn receive<B>(app: &App, body: B) -> Result<(ChatRequest, Place), Box<Response>>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: Source,
 {
     let live = app.live();
     // Before the body is read: what cannot be served is not to cost memory.

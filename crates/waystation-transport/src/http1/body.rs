@@ -12,10 +12,10 @@ use futures_core::Stream;
 use waystation_core::{Phase, Sent, TransportError};
 
 use super::{
+    desk::ROOM,
     exchange::{Rest, failed},
     framing::Framing,
     pool::{Key, Pool},
-    socket::ROOM,
 };
 
 /// A body that is still arriving.

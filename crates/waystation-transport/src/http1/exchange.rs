@@ -11,11 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, header};
 use waystation_core::{HttpRequest, Phase, ReplyHead, Sent, TransportError};
 
-use super::{
-    framing::Framing,
-    head::Head,
-    socket::{ROOM, Socket},
-};
+use super::{desk::ROOM, framing::Framing, head::Head, socket::Socket};
 
 /// A request on its way, and the beginning of its reply.
 pub(super) struct Exchange<'a> {

@@ -1,14 +1,15 @@
-//! Where a reply's body ends, and what of the bytes that arrive belongs to it. Pure; strict where
-//! doubt would let one reply be read as two.
+//! Where the body of a message of HTTP/1.1 ends, and what of the bytes that arrive belongs to it: for
+//! replies of upstreams here, and for requests of clients in the server. Pure; strict where doubt would
+//! let one message be read as two.
 //!
 //! Source: RFC 9112, sections 6 and 7.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 /// How the rest of a body is told from what follows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes are left.
     Length(u64),
     /// In chunks; this is the state between reads.
@@ -21,7 +22,7 @@ pub(super) enum Framing {
 
 /// Where in a chunked body the next byte stands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub enum Chunk {
     /// In the line that tells a chunk's size.
     Size,
     /// In a chunk of which so many bytes are left.
@@ -32,15 +33,34 @@ pub(super) enum Chunk {
     Trailers(usize),
 }
 
+/// What a head says of its body, taken down header by header.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Announced {
+    length: Option<u64>,
+    coding: Option<Coding>,
+}
+
+/// What `transfer-encoding` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    /// `chunked`, once and alone.
+    Chunked,
+    /// Anything else.
+    Other,
+}
+
 /// Why bytes are no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FramingError {
+pub enum FramingError {
     /// `content-length` is no number, or there are two different ones.
     #[error("content-length is not one number")]
     Length,
     /// `transfer-encoding` does not end in `chunked` alone.
     #[error("transfer-encoding is not `chunked`")]
     Coding,
+    /// A request says in two ways how long its body is.
+    #[error("content-length and transfer-encoding are both there")]
+    Both,
     /// A chunk's size is no hexadecimal number, or too large.
     #[error("a chunk's size is not a number")]
     Size,
@@ -53,7 +73,7 @@ pub(super) enum FramingError {
 }
 
 /// The longest line between chunks, and the most trailers, in bytes.
-pub(super) const MAX_LINE: usize = 8 * 1024;
+pub const MAX_LINE: usize = 8 * 1024;
 
 // === impl Framing ===
 
@@ -63,28 +83,25 @@ impl Framing {
     ///
     /// # Errors
     /// [`FramingError`] when two readers could see two different bodies.
-    pub(super) fn of(
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Result<(Self, bool), FramingError> {
-        let coding = headers.get_all(header::TRANSFER_ENCODING);
-        let coded = coding.iter().next().is_some();
-        let length = length(headers)?;
+    pub fn of(status: StatusCode, headers: &HeaderMap) -> Result<(Self, bool), FramingError> {
+        let mut announced = Announced::default();
+        for value in headers.get_all(header::CONTENT_LENGTH) {
+            announced.length(value.as_bytes())?;
+        }
+        for value in headers.get_all(header::TRANSFER_ENCODING) {
+            announced.coding(value.as_bytes());
+        }
+        let Announced { length, coding } = announced;
         if matches!(status.as_u16(), 100..=199 | 204 | 304) {
             // Nothing may follow such a head. Where something was announced, it is not waited for.
-            return Ok((
-                Self::Done,
-                !coded && length.is_none_or(|length| length == 0),
-            ));
+            let nothing = coding.is_none() && length.is_none_or(|length| length == 0);
+            return Ok((Self::Done, nothing));
         }
-        if coded {
-            let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-            let mut values = coding.iter();
-            if !values.next().is_some_and(chunked) || values.next().is_some() {
-                return Err(FramingError::Coding);
-            }
+        match coding {
             // With both, the coding counts, and nothing is trusted behind it.
-            return Ok((Self::Chunked(Chunk::Size), length.is_none()));
+            Some(Coding::Chunked) => return Ok((Self::Chunked(Chunk::Size), length.is_none())),
+            Some(Coding::Other) => return Err(FramingError::Coding),
+            None => {}
         }
         Ok(match length {
             Some(0) => (Self::Done, true),
@@ -93,13 +110,29 @@ impl Framing {
         })
     }
 
+    /// How the body of a request is framed whose head announced this. Without a word of it there is none.
+    ///
+    /// # Errors
+    /// [`FramingError`] when two readers could see two different bodies.
+    pub fn of_request(announced: Announced) -> Result<Self, FramingError> {
+        match (announced.coding, announced.length) {
+            (Some(_), Some(_)) => Err(FramingError::Both),
+            (Some(Coding::Other), None) => Err(FramingError::Coding),
+            (Some(Coding::Chunked), None) => Ok(Self::Chunked(Chunk::Size)),
+            (None, None | Some(0)) => Ok(Self::Done),
+            (None, Some(length)) => Ok(Self::Length(length)),
+        }
+    }
+
     /// Whether the body is complete.
-    pub(super) const fn is_done(&self) -> bool {
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
         matches!(self, Self::Done)
     }
 
     /// How many bytes are known to be still to come, at least.
-    pub(super) const fn expected(&self) -> u64 {
+    #[must_use]
+    pub const fn expected(&self) -> u64 {
         match self {
             Self::Length(left) | Self::Chunked(Chunk::Data(left)) => *left,
             _ => 0,
@@ -111,7 +144,7 @@ impl Framing {
     ///
     /// # Errors
     /// [`FramingError`] when the chunks are not well formed.
-    pub(super) fn take(&mut self, input: &mut BytesMut) -> Result<Bytes, FramingError> {
+    pub fn take(&mut self, input: &mut BytesMut) -> Result<Bytes, FramingError> {
         match self {
             Self::Done => Ok(Bytes::new()),
             Self::UntilClose => Ok(input.split().freeze()),
@@ -130,6 +163,43 @@ impl Framing {
                 Ok(data)
             }
         }
+    }
+}
+
+// === impl Announced ===
+
+impl Announced {
+    /// A `content-length`. Several are one when they are the same.
+    ///
+    /// # Errors
+    /// [`FramingError::Length`] when it is no number, or another one than before.
+    pub fn length(&mut self, digits: &[u8]) -> Result<(), FramingError> {
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(FramingError::Length);
+        }
+        let text = std::str::from_utf8(digits).map_err(|_| FramingError::Length)?;
+        let length: u64 = text.parse().map_err(|_| FramingError::Length)?;
+        if self.length.is_some_and(|found| found != length) {
+            return Err(FramingError::Length);
+        }
+        self.length = Some(length);
+        Ok(())
+    }
+
+    /// A `transfer-encoding`.
+    pub fn coding(&mut self, value: &[u8]) {
+        let alone = self.coding.is_none() && value.eq_ignore_ascii_case(b"chunked");
+        self.coding = Some(if alone {
+            Coding::Chunked
+        } else {
+            Coding::Other
+        });
+    }
+
+    /// Whether there is a `transfer-encoding`.
+    #[must_use]
+    pub const fn is_coded(&self) -> bool {
+        self.coding.is_some()
     }
 }
 
@@ -215,6 +285,13 @@ fn size(input: &mut BytesMut) -> Result<Option<u64>, FramingError> {
         return Ok(None);
     };
     let text = line.strip_suffix(b"\r\n").ok_or(FramingError::Break)?;
+    if text
+        .iter()
+        .any(|byte| byte.is_ascii_control() && *byte != b'\t')
+    {
+        // A bare carriage return among them: it ends a line for some.
+        return Err(FramingError::Size);
+    }
     let text = text.split(|&byte| byte == b';').next().unwrap_or_default();
     let text = text.trim_ascii_end();
     if text.is_empty() || text.len() > 16 {
@@ -239,22 +316,4 @@ fn line(input: &mut BytesMut) -> Result<Option<BytesMut>, FramingError> {
         None if within.len() == MAX_LINE => Err(FramingError::Line),
         None => Ok(None),
     }
-}
-
-/// The length that the head tells; several are one when they are the same.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, FramingError> {
-    let mut found = None;
-    for value in headers.get_all(header::CONTENT_LENGTH) {
-        let digits = value.as_bytes();
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return Err(FramingError::Length);
-        }
-        let text = std::str::from_utf8(digits).map_err(|_| FramingError::Length)?;
-        let length: u64 = text.parse().map_err(|_| FramingError::Length)?;
-        if found.is_some_and(|found| found != length) {
-            return Err(FramingError::Length);
-        }
-        found = Some(length);
-    }
-    Ok(found)
 }

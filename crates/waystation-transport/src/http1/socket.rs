@@ -1,19 +1,16 @@
 //! A connection, with or without TLS, as bytes in and out. It knows nothing of HTTP.
 
 use std::{
-    cell::RefCell,
-    future::Future,
     io::{self, IoSlice},
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::BytesMut;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
-    net::TcpStream,
-};
+use tokio::{io::AsyncWrite as _, net::TcpStream};
 use tokio_rustls::client::TlsStream;
+
+use super::desk::{ROOM, poll_read};
 
 /// An open connection.
 ///
@@ -24,16 +21,6 @@ pub(super) enum Socket {
     Plain(TcpStream),
     /// TLS over it.
     Tls(Box<TlsStream<TcpStream>>),
-}
-
-/// What a read takes at most, unless more is known to come: a reply of a few kB, or the events of a
-/// fast stream.
-pub(super) const ROOM: usize = 16 * 1024;
-
-thread_local! {
-    /// What reads of [`ROOM`] go through, on their way to a buffer of just the size that came: a thread
-    /// serves thousands of connections, and reads one at a time.
-    static DESK: RefCell<Box<[u8]>> = RefCell::new(vec![0; ROOM].into());
 }
 
 // === impl Socket ===
@@ -81,29 +68,4 @@ impl Socket {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         self.poll_read(&mut cx, &mut unasked, ROOM).is_pending()
     }
-}
-
-fn poll_read(
-    io: &mut (impl AsyncRead + Unpin),
-    cx: &mut Context<'_>,
-    buffer: &mut BytesMut,
-    room: usize,
-) -> Poll<io::Result<usize>> {
-    if room <= ROOM {
-        return DESK.with_borrow_mut(|desk| {
-            let mut read = ReadBuf::new(desk);
-            std::task::ready!(Pin::new(io).poll_read(cx, &mut read))?;
-            buffer.extend_from_slice(read.filled());
-            Poll::Ready(Ok(read.filled().len()))
-        });
-    }
-    // Much is coming: it is read where it stays.
-    if buffer.capacity() - buffer.len() < room / 4 {
-        buffer.reserve(room);
-    }
-    let read = pin!(io.read_buf(buffer)).poll(cx);
-    if read.is_pending() && buffer.is_empty() {
-        *buffer = BytesMut::new();
-    }
-    read
 }

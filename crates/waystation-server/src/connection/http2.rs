@@ -1,0 +1,97 @@
+//! A connection of HTTP/2: hyper's, since it is rare here and long to write. It is watched, so that
+//! nobody is waited for without end. How it is told from HTTP/1.1 is not known here.
+
+mod watched;
+
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+use watched::{Requests, Watched};
+
+use super::{Patience, SMALL, stop};
+use crate::routes::Site;
+
+/// A response's body that counts as a request under way while it lives.
+struct Answering {
+    body: Body,
+    _request: watched::Request,
+}
+
+/// Serves `io`, of which `beginning` has been read, until it is closed, or until `stopped` says so and its
+/// last request is answered.
+pub(super) async fn serve<Io>(
+    (io, beginning): (Io, BytesMut),
+    site: Site,
+    patience: Patience,
+    stopped: watch::Receiver<bool>,
+) where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let requests = Arc::new(Requests::default());
+    let io = Watched::new(io, beginning, patience, Arc::clone(&requests));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let under_way = requests.begin();
+        let answer = site.answer(request.map(Body::new));
+        async move {
+            let response = answer.await;
+            let small = |size| size <= SMALL;
+            if response.size_hint().exact().is_some_and(small) {
+                tokio::task::yield_now().await;
+            }
+            Ok::<Response<Answering>, Infallible>(response.map(|body| Answering {
+                body,
+                _request: under_way,
+            }))
+        }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .max_header_list_size(u32::try_from(patience.max_head_bytes).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop(stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+// === impl Answering ===
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -143,6 +143,7 @@ impl<'a> Json<'a> {
 
     /// The value's own bytes, without surrounding white space.
     #[must_use]
+    #[inline]
     pub const fn bytes(self) -> &'a [u8] {
         self.text
     }
@@ -155,6 +156,7 @@ impl<'a> Json<'a> {
 
     /// Which of the six kinds the value is.
     #[must_use]
+    #[inline]
     pub fn kind(self) -> Kind {
         match self.text.first() {
             Some(b'{') => Kind::Object,
@@ -168,24 +170,28 @@ impl<'a> Json<'a> {
 
     /// Whether the value is `null`.
     #[must_use]
+    #[inline]
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
 
     /// The members of an object in their order; nothing for any other kind.
     #[must_use]
+    #[inline]
     pub fn members(self) -> Members<'a> {
         Members(walk::Walk::inside(self, b'{'))
     }
 
     /// The elements of an array in their order; nothing for any other kind.
     #[must_use]
+    #[inline]
     pub fn elements(self) -> Elements<'a> {
         Elements(walk::Walk::inside(self, b'['))
     }
 
     /// The first member called `key`. Linear in the object's size.
     #[must_use]
+    #[inline]
     pub fn get(self, key: &str) -> Option<Self> {
         self.members()
             .find(|(found, _)| found.is(key))
@@ -200,6 +206,7 @@ impl<'a> Json<'a> {
 
     /// What stands between the quotes of a string, escapes as they are.
     #[must_use]
+    #[inline]
     pub fn escaped(self) -> Option<&'a [u8]> {
         self.text.strip_prefix(b"\"")?.strip_suffix(b"\"")
     }
@@ -222,18 +229,17 @@ impl<'a> Json<'a> {
 
     /// Whether the value is the string `text`, compared without decoding plain strings.
     #[must_use]
+    #[inline]
     pub fn is(self, text: &str) -> bool {
         self.escaped().is_some_and(|found| text::same(found, text))
     }
 
     /// A number that is a whole, non-negative 64-bit integer (`3` and `3.0`, not `3.5`).
     #[must_use]
+    #[inline]
     pub fn u64(self) -> Option<u64> {
-        if self.kind() != Kind::Number {
-            return None;
-        }
-        let whole = self.text.strip_suffix(b".0").unwrap_or(self.text);
-        digits(whole)
+        // Nothing but a number is digits.
+        digits(self.text).or_else(|| digits(self.text.strip_suffix(b".0")?))
     }
 
     /// A number that is a whole 64-bit integer.
@@ -260,6 +266,7 @@ impl<'a> Json<'a> {
 
     /// A boolean.
     #[must_use]
+    #[inline]
     pub fn bool(self) -> Option<bool> {
         match self.text {
             b"true" => Some(true),
@@ -318,12 +325,14 @@ pub struct Key<'a>(&'a [u8]);
 impl<'a> Key<'a> {
     /// Whether the key spells `name`.
     #[must_use]
+    #[inline]
     pub fn is(self, name: &str) -> bool {
         text::same(self.0, name)
     }
 
     /// The key's escaped bytes, without quotes.
     #[must_use]
+    #[inline]
     pub const fn escaped(self) -> &'a [u8] {
         self.0
     }
@@ -382,16 +391,25 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// The number that `text` spells, where it is digits and nothing else, and fits.
+#[inline]
 fn digits(text: &[u8]) -> Option<u64> {
+    /// So many digits always fit.
+    const FIT: usize = 19;
     if text.is_empty() {
         return None;
     }
-    text.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+    let (first, more) = text.split_at(text.len().min(FIT));
+    let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
+    let mut number = 0_u64;
+    for byte in first {
+        if !byte.is_ascii_digit() {
             return None;
         }
-        number.checked_mul(10)?.checked_add(digit.into())
+        number = number * 10 + digit(byte);
+    }
+    more.iter().try_fold(number, |number, byte| {
+        let digit = Some(digit(byte)).filter(|_| byte.is_ascii_digit())?;
+        number.checked_mul(10)?.checked_add(digit)
     })
 }
 

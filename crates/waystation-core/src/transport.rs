@@ -108,7 +108,7 @@ impl HttpRequest {
     #[must_use]
     pub fn post_json_to(url: Uri, body: Bytes) -> Self {
         let mut headers = Headers::with_room();
-        let json = HeaderValue::from_static("application/json");
+        let json = const { HeaderValue::from_static("application/json") };
         headers.insert(http::header::CONTENT_TYPE, json);
         Self {
             method: Method::POST,

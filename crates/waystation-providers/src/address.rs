@@ -1,6 +1,6 @@
 //! Addresses and credentials as headers: what every dialect over HTTP needs. Signs nothing.
 
-use http::{HeaderName, header::AUTHORIZATION};
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use waystation_core::{AuthScheme, EncodeError, HttpRequest, Lease};
 
 /// `text` as one path segment or query value: letters, digits and `-_.~` as they are, every other
@@ -20,6 +20,15 @@ pub(crate) fn percent(text: &str, out: &mut String) {
     }
 }
 
+/// What a reply may be: a stream, or whole.
+pub(crate) fn accept(stream: bool) -> HeaderValue {
+    if stream {
+        const { HeaderValue::from_static("text/event-stream") }
+    } else {
+        const { HeaderValue::from_static("application/json") }
+    }
+}
+
 /// Adds the credential as its own scheme wants it, else as `usual` does, marked as a secret, so that
 /// no log shows it. A lease without a secret adds nothing: such hosts need none.
 ///
@@ -33,14 +42,22 @@ pub(crate) fn authorise(
     let Some(secret) = &lease.secret else {
         return Ok(request);
     };
-    let named = HeaderName::from_static;
     match lease.scheme_or(usual) {
         AuthScheme::Bearer | AuthScheme::GoogleOauth => {
             request.secret(AUTHORIZATION, "Bearer ", secret)
         }
-        AuthScheme::XApiKey => request.secret(named("x-api-key"), "", secret),
-        AuthScheme::ApiKey => request.secret(named("api-key"), "", secret),
-        AuthScheme::XGoogApiKey => request.secret(named("x-goog-api-key"), "", secret),
+        AuthScheme::XApiKey => {
+            let name = const { HeaderName::from_static("x-api-key") };
+            request.secret(name, "", secret)
+        }
+        AuthScheme::ApiKey => {
+            let name = const { HeaderName::from_static("api-key") };
+            request.secret(name, "", secret)
+        }
+        AuthScheme::XGoogApiKey => {
+            let name = const { HeaderName::from_static("x-goog-api-key") };
+            request.secret(name, "", secret)
+        }
         AuthScheme::None => Ok(request),
         AuthScheme::Sigv4 => Err(EncodeError::Credential {
             expected: "an authentication scheme without signatures: bearer, api-key, x-api-key, \

@@ -39,10 +39,14 @@ pub(crate) fn reason(word: &str, called: bool) -> FinishReason {
         ("malformed_tool_use", FinishReason::Error),
         ("insufficient_system_resource", FinishReason::Error),
     ];
-    let known = WORDS
-        .iter()
-        .find(|(known, _)| word.eq_ignore_ascii_case(known))
-        .map(|(_, reason)| *reason);
+    // What most hosts say is not looked for among all that any says.
+    let known = match word {
+        "stop" | "end_turn" => Some(FinishReason::Stop),
+        _ => WORDS
+            .iter()
+            .find(|(known, _)| word.eq_ignore_ascii_case(known))
+            .map(|(_, reason)| *reason),
+    };
     // `eos`, `end_turn`, `stop_sequence` and words that nobody has seen yet: the model was done.
     match known.unwrap_or(FinishReason::Stop) {
         FinishReason::Stop if called => FinishReason::ToolCalls,

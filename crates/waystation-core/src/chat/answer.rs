@@ -30,16 +30,16 @@ pub struct Answer {
 pub struct AnswerChoice {
     /// Its index.
     pub index: u32,
-    content: Vec<JsonText>,
-    reasoning: Vec<JsonText>,
-    refusal: Vec<JsonText>,
+    content: Few<JsonText>,
+    reasoning: Few<JsonText>,
+    refusal: Few<JsonText>,
     /// The tool calls, by index.
     pub tool_calls: Vec<AnswerToolCall>,
-    reasoning_details: Vec<RawJson>,
-    annotations: Vec<RawJson>,
-    images: Vec<RawJson>,
-    audio: Vec<RawJson>,
-    logprobs: Vec<RawJson>,
+    reasoning_details: Few<RawJson>,
+    annotations: Few<RawJson>,
+    images: Few<RawJson>,
+    audio: Few<RawJson>,
+    logprobs: Few<RawJson>,
     /// How it ended.
     pub finish: Option<Finish>,
 }
@@ -53,7 +53,45 @@ pub struct AnswerToolCall {
     pub id: JsonText,
     /// The function's name.
     pub name: JsonText,
-    arguments: Vec<JsonText>,
+    arguments: Few<JsonText>,
+}
+
+/// A list that nearly always has one element, or none, and takes no memory for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Few<T> {
+    #[default]
+    None,
+    One(T),
+    Many(Vec<T>),
+}
+
+// === impl Few ===
+
+impl<T> Few<T> {
+    fn push(&mut self, piece: T) {
+        *self = match std::mem::take(self) {
+            Self::None => Self::One(piece),
+            Self::One(first) => Self::Many(vec![first, piece]),
+            Self::Many(mut list) => {
+                list.push(piece);
+                Self::Many(list)
+            }
+        };
+    }
+
+    fn extend(&mut self, piece: Option<T>) {
+        if let Some(piece) = piece {
+            self.push(piece);
+        }
+    }
+
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(list) => list,
+        }
+    }
 }
 
 // === impl Answer ===
@@ -161,19 +199,19 @@ impl AnswerChoice {
     /// Visible text; `None` when there was never any.
     #[must_use]
     pub fn content(&self) -> Option<JsonText> {
-        joined(&self.content)
+        joined(self.content.as_slice())
     }
 
     /// Reasoning text.
     #[must_use]
     pub fn reasoning(&self) -> Option<JsonText> {
-        joined(&self.reasoning)
+        joined(self.reasoning.as_slice())
     }
 
     /// Refusal text.
     #[must_use]
     pub fn refusal(&self) -> Option<JsonText> {
-        joined(&self.refusal)
+        joined(self.refusal.as_slice())
     }
 
     /// Reasoning blocks, one JSON array. Pieces of one block (texts and summaries with the same
@@ -186,7 +224,7 @@ impl AnswerChoice {
         if rest.is_empty() {
             return Some(first.clone());
         }
-        let pieces = self.reasoning_details.iter();
+        let pieces = self.reasoning_details.as_slice().iter();
         let pieces: Vec<Json<'_>> = pieces.flat_map(|list| list.json().elements()).collect();
         let mut out = vec![b'['];
         for block in pieces.chunk_by(|one, next| is_one_block(*one, *next)) {
@@ -202,19 +240,19 @@ impl AnswerChoice {
     /// Citations, one JSON array.
     #[must_use]
     pub fn annotations(&self) -> Option<RawJson> {
-        concatenated(&self.annotations)
+        concatenated(self.annotations.as_slice())
     }
 
     /// Images, one JSON array.
     #[must_use]
     pub fn images(&self) -> Option<RawJson> {
-        concatenated(&self.images)
+        concatenated(self.images.as_slice())
     }
 
     /// The last audio object (pieces of streamed audio are for the ear, not for a fold).
     #[must_use]
     pub fn audio(&self) -> Option<RawJson> {
-        self.audio.last().cloned()
+        self.audio.as_slice().last().cloned()
     }
 
     /// Log probabilities, with the `content` and `refusal` lists of all pieces joined.
@@ -231,6 +269,7 @@ impl AnswerChoice {
         for key in ["content", "refusal"] {
             let lists = self
                 .logprobs
+                .as_slice()
                 .iter()
                 .filter_map(|piece| piece.json().get(key));
             let lists: Vec<Json<'_>> = lists.filter(|list| !list.is_null()).collect();
@@ -251,7 +290,7 @@ impl AnswerToolCall {
     /// The arguments' JSON text; `{}` when the upstream sent none (wire rule 10).
     #[must_use]
     pub fn arguments(&self) -> JsonText {
-        let text = JsonText::join(&self.arguments);
+        let text = JsonText::join(self.arguments.as_slice());
         if text.is_empty() {
             JsonText::from_static("{}")
         } else {

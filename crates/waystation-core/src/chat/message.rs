@@ -30,6 +30,7 @@ pub enum Role {
 pub struct Message<'a> {
     json: Json<'a>,
     role: Role,
+    content: Option<Json<'a>>,
 }
 
 /// What a message holds.
@@ -92,9 +93,20 @@ impl<'a> Message<'a> {
     /// Reads a message that has passed the checks; `None` for a value that has not.
     #[must_use]
     pub fn of(json: Json<'a>) -> Option<Self> {
+        let (mut role, mut content) = (None, None);
+        for (key, value) in json.members() {
+            // The first of a name counts, as everywhere.
+            if key.is("role") {
+                role = role.or(Some(value));
+            } else if key.is("content") {
+                content = content.or(Some(value));
+            }
+        }
+        let role = Role::read(role?)?;
         Some(Self {
             json,
-            role: Role::read(json.get("role")?)?,
+            role,
+            content,
         })
     }
 
@@ -113,7 +125,7 @@ impl<'a> Message<'a> {
     /// What it holds.
     #[must_use]
     pub fn content(&self) -> Content<'a> {
-        match self.json.get("content") {
+        match self.content {
             Some(content) if content.kind() == Kind::String => Content::Text(content),
             Some(content) if content.kind() == Kind::Array => Content::Parts(content.elements()),
             _ => Content::Absent,

@@ -229,8 +229,7 @@ impl ChatRequest {
     /// The request as one JSON object: clean members as they came, replaced ones as they are now.
     #[must_use]
     pub fn to_json(&self) -> RawJson {
-        let size = |(key, value): (&[u8], Json<'_>)| key.len() + value.bytes().len() + 4;
-        let size = self.members().map(size).sum();
+        let size = self.size();
         let mut out = Vec::with_capacity(size);
         let mut object = crate::ObjectWriter::open(&mut out);
         for (key, value) in self.members() {
@@ -238,6 +237,16 @@ impl ChatRequest {
         }
         object.close();
         RawJson::checked(out.into())
+    }
+
+    /// How many bytes the request takes as JSON, more or less: no fewer than its members have.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        if self.changed.is_none() {
+            return self.sent.body.len();
+        }
+        let size = |(key, value): (&[u8], Json<'_>)| key.len() + value.bytes().len() + 4;
+        self.members().map(size).sum()
     }
 
     fn text(&self, key: &str) -> Option<Cow<'_, str>> {
@@ -308,7 +317,11 @@ impl ChatRequest {
 
     /// The tool calls of all messages.
     pub fn tool_calls(&self) -> impl Iterator<Item = ToolCall<'_>> {
-        self.each_message().flat_map(ToolCall::all)
+        let mut messages = self.each_message();
+        if self.talk.plain {
+            messages = Elements::default();
+        }
+        messages.flat_map(ToolCall::all)
     }
 
     /// The members that the gateway does not know: what a key spells, and its value.

@@ -26,7 +26,7 @@ use waystation_core::{
 };
 
 use self::request::Sent;
-use crate::address::{authorise, percent};
+use crate::address::{accept, authorise, percent};
 
 /// The id of this dialect, as catalogue rows and configs name it: the `dialect` key of a provider
 /// in `waystation.toml`, and the key of the table of dialects.
@@ -281,16 +281,13 @@ fn post(
     place: &Place<'_>,
     sent: &Sent,
 ) -> Result<HttpRequest, EncodeError> {
-    let accept = if chat.stream() {
-        "text/event-stream"
-    } else {
-        "application/json"
-    };
     let url = place.url(&to.upstream.base_url, chat.stream())?;
-    let mut request = HttpRequest::post_json_to(url, sent.body.clone()).header(ACCEPT, accept);
+    let mut request = HttpRequest::post_json_to(url, sent.body.clone());
+    request.headers.insert(ACCEPT, accept(chat.stream()));
     if let Place::Host { .. } = place {
-        let name = HeaderName::from_static("anthropic-version");
-        request = request.header(name, "2023-06-01");
+        let name = const { HeaderName::from_static("anthropic-version") };
+        let version = const { HeaderValue::from_static("2023-06-01") };
+        request.headers.insert(name, version);
     }
     if !sent.betas.is_empty() {
         let value = HeaderValue::from_str(&sent.betas.join(","));

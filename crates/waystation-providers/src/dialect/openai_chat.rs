@@ -22,7 +22,7 @@ use waystation_core::{Call, ChatPath, ChatRequest, Codec, EncodeError, HttpReque
 
 use super::OpenAiResponses;
 use crate::{
-    address::{authorise, percent},
+    address::{accept, authorise, percent},
     search::Search,
 };
 
@@ -111,16 +111,12 @@ fn post(
     model: &str,
     body: Bytes,
 ) -> Result<HttpRequest, EncodeError> {
-    let accept = if chat.stream() {
-        "text/event-stream"
-    } else {
-        "application/json"
-    };
     let url = match to.upstream.quirks.chat_path {
         ChatPath::Plain => to.upstream.base_url.at("/chat/completions")?,
         ChatPath::Azure => HttpRequest::address(&azure(to, model))?,
     };
-    let request = HttpRequest::post_json_to(url, body).header(ACCEPT, accept);
+    let mut request = HttpRequest::post_json_to(url, body);
+    request.headers.insert(ACCEPT, accept(chat.stream()));
     authorise(request, to.upstream.auth, to.lease)
 }
 

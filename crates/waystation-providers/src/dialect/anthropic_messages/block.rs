@@ -21,6 +21,7 @@ use waystation_core::{Delta, Json, JsonText, Kind, ToolCallDelta};
 use super::{FORMAT, citation::Citations, request::Sent, tool::Names};
 use crate::{
     citation::characters,
+    field::fields,
     ran::{Held, Step},
     thought::{Piece, Thought},
 };
@@ -30,6 +31,13 @@ const MAX_CALLS: u32 = 1024;
 
 /// How much of a provider's own call is kept, in bytes: above any real one.
 const MAX_KEPT: usize = 1 << 20;
+
+fields! {
+    /// A block of text.
+    TextFields {
+        text, citations,
+    }
+}
 
 /// A block that has been started.
 #[derive(Debug)]
@@ -131,12 +139,14 @@ impl Blocks {
         let kind = block.get("type").and_then(Json::string).unwrap_or_default();
         match &*kind {
             "text" => {
+                let said = TextFields::of(block);
                 let mut cited = Citations::default();
-                for citation in block.get("citations").into_iter().flat_map(Json::elements) {
+                for citation in said.citations.map(Json::elements).unwrap_or_default() {
                     cited.take(citation, data);
                 }
                 let from = self.length;
-                self.say(text("text").unwrap_or_default(), out);
+                let words = said.text.and_then(|text| text.json_text(data));
+                self.say(words.unwrap_or_default(), out);
                 Block::Text { from, cited }
             }
             "thinking" => {

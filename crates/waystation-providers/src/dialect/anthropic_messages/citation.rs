@@ -26,6 +26,9 @@ impl Citations {
 
     /// The annotations that they make for characters `from` to `to` of the answer.
     pub(super) fn annotations(&self, from: u64, to: u64) -> Option<RawJson> {
+        if self.0.is_empty() {
+            return None;
+        }
         let parsed: Vec<Json<'_>> = self
             .0
             .iter()

@@ -39,9 +39,11 @@ impl Generation {
     /// Claude without a version, `claude-sonnet-latest`, is of the newest that thinks when asked.
     fn named(name: &str) -> Self {
         const CLAUDE: &[u8] = b"claude";
-        let mut places = name.as_bytes().windows(CLAUDE.len());
-        let found = places.position(|place| place.eq_ignore_ascii_case(CLAUDE));
-        let Some(name) = found.and_then(|at| name.as_bytes().get(at + CLAUDE.len()..)) else {
+        let found = (name.as_bytes().iter().enumerate())
+            .filter(|(_, letter)| matches!(letter, b'c' | b'C'))
+            .filter_map(|(at, _)| name.as_bytes().get(at..)?.split_at_checked(CLAUDE.len()))
+            .find(|(word, _)| word.eq_ignore_ascii_case(CLAUDE));
+        let Some((_, name)) = found else {
             return Self {
                 version: None,
                 opus: false,

@@ -51,6 +51,8 @@ struct Turn {
 /// Writes one conversation.
 struct Scribe<'a> {
     names: &'a Names,
+    /// No message has a name or a cache marker.
+    plain: bool,
     into: Conversation,
     /// The older way to call has no ids: how many such calls were made.
     functions: usize,
@@ -72,6 +74,7 @@ impl Conversation {
     ) -> Result<Self, EncodeError> {
         let mut scribe = Scribe {
             names,
+            plain: chat.is_plain_talk(),
             into: Self::default(),
             functions: 0,
             wrapped: false,
@@ -176,6 +179,17 @@ impl Turn {
 impl Scribe<'_> {
     /// Writes one message.
     fn message(&mut self, at: usize, message: &Message<'_>, last: bool) -> Result<(), EncodeError> {
+        match (message.content(), message.role()) {
+            (Content::Text(said), Role::System) if self.plain => {
+                text(Some(said), None, None, &mut self.into.system);
+                return Ok(());
+            }
+            (Content::Text(said), Role::User) if self.plain => {
+                text(Some(said), None, None, &mut self.into.turn(false).blocks);
+                return Ok(());
+            }
+            _ => {}
+        }
         match message.role() {
             Role::System | Role::Developer => say(message, at, None, &mut self.into.system),
             Role::User => {

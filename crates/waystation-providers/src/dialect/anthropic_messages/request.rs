@@ -91,9 +91,7 @@ pub(super) fn write(
     let mut out = Vec::with_capacity(conversation.size() + 512);
     let mut object = ObjectWriter::open(&mut out);
     plan.open(place, thinking, &mut object);
-    if let Some(system) = plan.system(&conversation) {
-        object.raw("system", &system);
-    }
+    plan.system(&conversation, &mut object);
     conversation.write(object.key("messages"));
     plan.tools(&mut object, notes);
     plan.think(thinking, &mut object, notes);
@@ -144,29 +142,36 @@ impl Plan<'_> {
 
     /// Instructions: the client's own `system`, the messages', and those that the answer's form
     /// needs.
-    fn system(&self, conversation: &Conversation) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(conversation.system.bytes().len() + 2);
-        let mut list = ArrayWriter::open(&mut out);
+    fn system(&self, conversation: &Conversation, object: &mut ObjectWriter<'_>) {
         let own = self.demand.own("system");
-        for block in own.into_iter().flat_map(Json::elements) {
+        let text = own.filter(|own| own.kind() == Kind::String);
+        let mut blocks = own.map(Json::elements).unwrap_or_default().peekable();
+        let words = match self.form {
+            Form::Words(words) => Some(words),
+            Form::Free | Form::Schema(_) | Form::Tool(..) => None,
+        };
+        let told = &conversation.system;
+        if blocks.peek().is_none() && text.is_none() && told.is_empty() && words.is_none() {
+            return;
+        }
+        let mut list = ArrayWriter::open(object.key("system"));
+        for block in blocks {
             list.next().extend_from_slice(block.bytes());
         }
-        if let Some(text) = own.filter(|own| own.kind() == Kind::String) {
+        if let Some(text) = text {
             let mut block = list.object();
             block.string("type", "text").raw("text", text.bytes());
             block.close();
         }
-        if !conversation.system.is_empty() {
-            list.next().extend_from_slice(conversation.system.bytes());
+        if !told.is_empty() {
+            list.next().extend_from_slice(told.bytes());
         }
-        if let Form::Words(text) = self.form {
+        if let Some(words) = words {
             let mut block = list.object();
-            block.string("type", "text").string("text", text);
+            block.string("type", "text").string("text", words);
             block.close();
         }
-        let none = list.is_empty();
         list.close();
-        (!none).then_some(out)
     }
 
     /// Tools and the choice among them.
@@ -269,7 +274,7 @@ fn betas(demand: &Demand<'_>, conversation: &Conversation) -> Vec<String> {
         let listed = own.elements().filter_map(Json::string);
         betas.extend(listed.map(Cow::into_owned));
     }
-    if conversation.has_files() {
+    if demand.chat.may_have_parts() && conversation.has_files() {
         betas.push(FILES.into());
     }
     betas.retain(|name| !name.is_empty());

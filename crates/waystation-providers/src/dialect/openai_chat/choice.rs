@@ -107,7 +107,7 @@ impl Choice {
     }
 
     /// Texts and values of a delta or a message.
-    fn say(&mut self, said: &Said<'_>, data: &Bytes, out: &mut Delta) {
+    fn say<'a>(&mut self, said: &Said<'a>, data: &Bytes, out: &mut Delta) {
         let list = |list: Option<Json<'_>>| first(list).and(list).map(|list| list.raw(data));
         // Hosts that send both names send the same text twice.
         let reasoning = text(said.reasoning, data);
@@ -117,11 +117,13 @@ impl Choice {
         out.annotations = list(said.annotations).map(Box::new);
         out.images = list(said.images).map(Box::new);
         out.audio = raw(said.audio, data).map(Box::new);
-        let ran = said.executed_tools.into_iter().flat_map(Json::elements);
-        let results = ran.filter_map(|tool| tool.at(&["search_results", "results"]));
-        let found = results.filter(|results| first(Some(*results)).is_some());
-        if let Some(found) = found.last() {
-            self.found = Some(found.raw(data));
+        if let Some(ran) = said.executed_tools {
+            let results = |tool: Json<'a>| tool.at(&["search_results", "results"]);
+            let found = ran.elements().filter_map(results);
+            let found = found.filter(|results| first(Some(*results)).is_some());
+            if let Some(found) = found.last() {
+                self.found = Some(found.raw(data));
+            }
         }
         if let Some(content) = said.content {
             self.content(content, data, out);

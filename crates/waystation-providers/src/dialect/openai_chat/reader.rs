@@ -65,7 +65,7 @@ struct Reply {
     /// The reply's id, for calls that come without one.
     id: JsonText,
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    usage: Option<Box<Usage>>,
     citations: Citations,
     /// Annotations came as such: citations beside them say the same.
     annotated: bool,
@@ -289,7 +289,7 @@ impl Reader for ChatReader {
     }
 
     fn reported(&self) -> Option<Usage> {
-        self.reply.usage.clone()
+        self.reply.usage.as_deref().cloned()
     }
 }
 
@@ -351,7 +351,7 @@ impl Reply {
     ) -> Result<(), Bytes> {
         self.start(chunk, data, out);
         self.citations.take(chunk, data);
-        let choices = chunk.choices.into_iter().flat_map(Json::elements);
+        let choices = chunk.choices.map(Json::elements).unwrap_or_default();
         for (place, element) in choices.enumerate() {
             let json = ChoiceFields::of(element);
             if says(json.error) {
@@ -378,8 +378,8 @@ impl Reply {
 
     /// The latest counts stand.
     fn usage_of(&mut self, json: Option<Json<'_>>) {
-        if let Some(usage) = json.and_then(usage::read) {
-            self.usage = Some(usage);
+        if let Some(json) = json {
+            usage::read(json, &mut self.usage);
         }
     }
 
@@ -417,7 +417,7 @@ impl Reply {
         }
         out.extend(self.choices.iter_mut().filter_map(Choice::finish));
         if let Some(usage) = self.usage.take() {
-            out.push(ChatEvent::Usage(Box::new(usage)));
+            out.push(ChatEvent::Usage(usage));
         }
     }
 }

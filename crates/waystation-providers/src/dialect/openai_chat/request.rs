@@ -27,11 +27,7 @@ pub(super) fn write(
     notes: &mut Vec<Note>,
 ) -> Bytes {
     let plan = Plan::of(chat, to, notes);
-    let size: usize = chat
-        .members()
-        .map(|(key, value)| key.len() + value.bytes().len() + 4)
-        .sum();
-    let mut out = Vec::with_capacity(size + model.len() + 128);
+    let mut out = Vec::with_capacity(chat.size() + model.len() + 128);
     let mut object = ObjectWriter::open(&mut out);
     if chat.get("model").is_none() {
         object.string("model", model);

@@ -11,142 +11,144 @@
 
 use waystation_core::{Json, Kind, Tokens, Usage, Usd};
 
-/// The names of one count that were found, the most trusted first.
-type Names<const N: usize> = [Option<u64>; N];
-
-/// Where in the counts a name stands.
-#[derive(Clone, Copy)]
-enum Group {
-    Top,
-    Prompt,
-    Completion,
-    Creation,
-    ToolDetails,
-    Tools,
-}
-
-/// Everything that is looked for, by name. Found in one walk: a look for each name would cost more than
-/// reading the rest of a reply.
+/// Counts as they are found, in one walk: a look for each name would cost more than reading the rest of a
+/// reply.
 #[derive(Default)]
 struct Found {
-    prompt: Option<u64>,
-    completion: Option<u64>,
-    total: Option<u64>,
-    cached: Names<5>,
-    cache_write: Names<3>,
-    cache_write_1h: Option<u64>,
-    prompt_audio: Option<u64>,
-    prompt_video: Option<u64>,
-    reasoning: Names<2>,
-    completion_audio: Option<u64>,
-    completion_image: Option<u64>,
-    accepted_prediction: Option<u64>,
-    rejected_prediction: Option<u64>,
-    searches: Names<3>,
-    cost: Option<Usd>,
+    usage: Usage,
+    prompt: Option<Tokens>,
+    completion: Option<Tokens>,
+    /// How trusted the names are by which the counts were found that have several: the less, the more.
+    cached: Rank,
+    cache_write: Rank,
+    reasoning: Rank,
+    searches: Rank,
 }
 
-/// Reads a `usage` object; `None` when it counts nothing: an empty object, which some hosts send
-/// with every chunk, must not replace counts that came before.
-pub(super) fn read(json: Json<'_>) -> Option<Usage> {
-    let found = Found::of(json);
-    if found.prompt.is_none() && found.completion.is_none() {
-        return None;
+/// The place of a name among those of one count, the most trusted first.
+struct Rank(u8);
+
+/// Reads a `usage` object into `usage`; changes nothing when it counts nothing: an empty object, which some
+/// hosts send with every chunk, must not replace counts that came before.
+pub(super) fn read(json: Json<'_>, usage: &mut Option<Box<Usage>>) {
+    let mut found = Found::default();
+    for (key, value) in json.members() {
+        match key.escaped() {
+            b"prompt_tokens_details" => found.each(value, Found::of_prompt),
+            b"completion_tokens_details" => found.each(value, Found::of_completion),
+            b"cache_creation" => found.each(value, Found::of_creation),
+            b"server_tool_use_details" => found.each(value, |found, name, value| {
+                found.searched(0, name, value);
+            }),
+            b"server_tool_use" => found.each(value, |found, name, value| {
+                found.searched(1, name, value);
+            }),
+            b"cost" => found.usage.upstream_cost = cost(value),
+            name => found.top(name, value),
+        }
     }
-    let tokens = |count: Option<u64>| count.map(Tokens::new);
-    let mut usage = Usage::default();
-    usage.prompt = tokens(found.prompt).unwrap_or_default();
-    usage.completion = tokens(found.completion).unwrap_or_default();
-    usage.total = tokens(found.total);
-    usage.cached = tokens(first(found.cached));
-    usage.cache_write = tokens(first(found.cache_write));
-    usage.cache_write_1h = tokens(found.cache_write_1h);
-    usage.prompt_audio = tokens(found.prompt_audio);
-    usage.prompt_video = tokens(found.prompt_video);
-    usage.reasoning = tokens(first(found.reasoning));
-    usage.completion_audio = tokens(found.completion_audio);
-    usage.completion_image = tokens(found.completion_image);
-    usage.accepted_prediction = tokens(found.accepted_prediction);
-    usage.rejected_prediction = tokens(found.rejected_prediction);
-    usage.web_searches = first(found.searches);
-    usage.upstream_cost = found.cost;
-    add_what_is_apart(&mut usage);
-    Some(usage)
+    if found.prompt.is_none() && found.completion.is_none() {
+        return;
+    }
+    found.usage.prompt = found.prompt.unwrap_or_default();
+    found.usage.completion = found.completion.unwrap_or_default();
+    add_what_is_apart(&mut found.usage);
+    match usage {
+        Some(before) => **before = found.usage,
+        None => *usage = Some(Box::new(found.usage)),
+    }
 }
 
-fn first<const N: usize>(names: Names<N>) -> Option<u64> {
-    names.into_iter().flatten().next()
-}
+// === impl Rank ===
 
-// === impl Group ===
-
-impl Group {
-    /// The group of that name.
-    fn of(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"prompt_tokens_details" => Self::Prompt,
-            b"completion_tokens_details" => Self::Completion,
-            b"cache_creation" => Self::Creation,
-            b"server_tool_use_details" => Self::ToolDetails,
-            b"server_tool_use" => Self::Tools,
-            _ => return None,
-        })
+impl Default for Rank {
+    fn default() -> Self {
+        Self(u8::MAX)
     }
 }
 
 // === impl Found ===
 
 impl Found {
-    fn of(json: Json<'_>) -> Self {
-        let mut found = Self::default();
-        for (key, value) in json.members() {
-            let name = key.spelled();
-            match Group::of(&name) {
-                None if &*name == b"cost" => found.cost = cost(value),
-                None => found.take(Group::Top, &name, value),
-                Some(group) => {
-                    for (key, value) in value.members() {
-                        found.take(group, &key.spelled(), value);
-                    }
-                }
-            }
+    /// Takes the members of a group.
+    #[inline]
+    fn each(&mut self, group: Json<'_>, take: impl Fn(&mut Self, &[u8], Json<'_>)) {
+        for (key, value) in group.members() {
+            take(self, key.escaped(), value);
         }
-        found
     }
 
-    fn take(&mut self, group: Group, name: &[u8], value: Json<'_>) {
-        let ([cached, hit, together, mistral, read], [write, creation, anthropic]) =
-            (&mut self.cached, &mut self.cache_write);
-        let ([reasoning, apart], [details, tool_use, queries]) =
-            (&mut self.reasoning, &mut self.searches);
-        let place = match (group, name) {
-            (Group::Top, b"prompt_tokens") => &mut self.prompt,
-            (Group::Top, b"completion_tokens") => &mut self.completion,
-            (Group::Top, b"total_tokens") => &mut self.total,
-            (Group::Top, b"prompt_cache_hit_tokens") => hit,
-            (Group::Top, b"cached_tokens") => together,
-            (Group::Top, b"num_cached_tokens") => mistral,
-            (Group::Top, b"cache_read_input_tokens") => read,
-            (Group::Top, b"cache_creation_input_tokens") => anthropic,
-            (Group::Top, b"reasoning_tokens") => apart,
-            (Group::Top, b"num_search_queries") => queries,
-            (Group::Prompt, b"cached_tokens") => cached,
-            (Group::Prompt, b"cache_write_tokens") => write,
-            (Group::Prompt, b"cache_creation_tokens") => creation,
-            (Group::Prompt, b"audio_tokens") => &mut self.prompt_audio,
-            (Group::Prompt, b"video_tokens") => &mut self.prompt_video,
-            (Group::Creation, b"ephemeral_1h_input_tokens") => &mut self.cache_write_1h,
-            (Group::Completion, b"reasoning_tokens") => reasoning,
-            (Group::Completion, b"audio_tokens") => &mut self.completion_audio,
-            (Group::Completion, b"image_tokens") => &mut self.completion_image,
-            (Group::Completion, b"accepted_prediction_tokens") => &mut self.accepted_prediction,
-            (Group::Completion, b"rejected_prediction_tokens") => &mut self.rejected_prediction,
-            (Group::ToolDetails, b"web_search_requests") => details,
-            (Group::Tools, b"web_search_requests") => tool_use,
-            _ => return,
-        };
-        *place = place.or_else(|| value.u64());
+    fn top(&mut self, name: &[u8], value: Json<'_>) {
+        let usage = &mut self.usage;
+        match name {
+            b"prompt_tokens" => once(&mut self.prompt, value),
+            b"completion_tokens" => once(&mut self.completion, value),
+            b"total_tokens" => once(&mut usage.total, value),
+            b"prompt_cache_hit_tokens" => self.cached.take(1, &mut usage.cached, value),
+            b"cached_tokens" => self.cached.take(2, &mut usage.cached, value),
+            b"num_cached_tokens" => self.cached.take(3, &mut usage.cached, value),
+            b"cache_read_input_tokens" => self.cached.take(4, &mut usage.cached, value),
+            b"cache_creation_input_tokens" => {
+                self.cache_write.take(2, &mut usage.cache_write, value);
+            }
+            b"reasoning_tokens" => self.reasoning.take(1, &mut usage.reasoning, value),
+            b"num_search_queries" => self.searched(2, b"web_search_requests", value),
+            _ => {}
+        }
     }
+
+    fn of_prompt(&mut self, name: &[u8], value: Json<'_>) {
+        let usage = &mut self.usage;
+        match name {
+            b"cached_tokens" => self.cached.take(0, &mut usage.cached, value),
+            b"cache_write_tokens" => self.cache_write.take(0, &mut usage.cache_write, value),
+            b"cache_creation_tokens" => self.cache_write.take(1, &mut usage.cache_write, value),
+            b"audio_tokens" => once(&mut usage.prompt_audio, value),
+            b"video_tokens" => once(&mut usage.prompt_video, value),
+            _ => {}
+        }
+    }
+
+    fn of_completion(&mut self, name: &[u8], value: Json<'_>) {
+        let usage = &mut self.usage;
+        match name {
+            b"reasoning_tokens" => self.reasoning.take(0, &mut usage.reasoning, value),
+            b"audio_tokens" => once(&mut usage.completion_audio, value),
+            b"image_tokens" => once(&mut usage.completion_image, value),
+            b"accepted_prediction_tokens" => once(&mut usage.accepted_prediction, value),
+            b"rejected_prediction_tokens" => once(&mut usage.rejected_prediction, value),
+            _ => {}
+        }
+    }
+
+    fn of_creation(&mut self, name: &[u8], value: Json<'_>) {
+        if name == b"ephemeral_1h_input_tokens" {
+            once(&mut self.usage.cache_write_1h, value);
+        }
+    }
+
+    fn searched(&mut self, rank: u8, name: &[u8], value: Json<'_>) {
+        let counts = name == b"web_search_requests" && rank < self.searches.0;
+        if let Some(count) = value.u64().filter(|_| counts) {
+            (self.usage.web_searches, self.searches.0) = (Some(count), rank);
+        }
+    }
+}
+
+// === impl Rank ===
+
+impl Rank {
+    /// Takes the count that `value` is by a name of this `rank` if none more trusted was there.
+    fn take(&mut self, rank: u8, count: &mut Option<Tokens>, value: Json<'_>) {
+        if let Some(found) = value.u64().filter(|_| rank < self.0) {
+            (*count, self.0) = (Some(Tokens::new(found)), rank);
+        }
+    }
+}
+
+/// Takes the count that `value` is, unless there is one.
+fn once(count: &mut Option<Tokens>, value: Json<'_>) {
+    *count = count.or_else(|| value.u64().map(Tokens::new));
 }
 
 /// What the host says it charges: a number, or an object with a total. Read from the number's text,
@@ -180,7 +182,9 @@ mod tests {
     use super::*;
 
     fn usage(text: &str) -> Usage {
-        read(Json::parse(text.as_bytes()).unwrap()).unwrap()
+        let mut usage = None;
+        read(Json::parse(text.as_bytes()).unwrap(), &mut usage);
+        *usage.unwrap()
     }
 
     #[test]
@@ -219,6 +223,8 @@ mod tests {
             "0.005"
         );
         assert_eq!((cost("null"), cost("-1")), (None, None));
-        assert!(read(Json::parse(b"{}").unwrap()).is_none());
+        let mut before = Some(Box::default());
+        read(Json::parse(b"{}").unwrap(), &mut before);
+        assert!(before.is_some_and(|usage| usage.is_empty()));
     }
 }

@@ -18,10 +18,10 @@ pub struct Scored {
     pub model: ModelId,
     /// How well it is likely to do, from 0 to 1, with caution. It orders models; it is no probability.
     pub quality: f32,
-    /// The same, raised to what a mix of other candidates gives for its cost, as far as it may be as good: what to
-    /// hold against a price where somebody weighs quality and cost in their own way. It counts for nothing here, and is the
+    /// What to hold against a price where somebody weighs quality and cost in their own way: a ladder on which every
+    /// candidate is the best for some weight of the cost, whatever is thought of it. It counts for nothing here, and is the
     /// quality itself unless the router was asked for it ([`AutoRouter::reaching`](crate::AutoRouter::reaching)).
-    pub reach: f32,
+    pub reach: f64,
     /// How unsure its ability is, in logits.
     pub deviation: f32,
     /// Where the ability comes from.

@@ -3,6 +3,7 @@
 
 mod able;
 mod band;
+mod expense;
 mod level;
 mod order;
 mod pareto;
@@ -12,8 +13,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
-    Ask, ChatRequest, Endpoint, InvalidRequest, Json, ModelId, Parameter, ProviderSlug, Role,
-    Tokens, Usd,
+    Ask, ChatRequest, InvalidRequest, Json, ModelId, Parameter, ProviderSlug, Role, Usd,
 };
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
 };
 use able::can_take;
 use band::keep_band;
+use expense::{Lengths, expense};
 use level::lay_measures_on_levels;
 use order::{Weighed, kept, steadiest_first};
 use pareto::by_coding;
@@ -42,8 +43,6 @@ const TRADEOFF: u8 = 9;
 const COST_WEIGHT: f32 = 0.5;
 /// The same at a tradeoff of 10, where quality no longer counts.
 const COST_ALONE: f32 = 100.0;
-/// A model that reasons writes so many times the answer.
-const REASONING: u64 = 3;
 /// What a usual prompt needs, in logits of ability, and a hard one; and from where on a prompt is a hard one.
 const USUAL: f32 = 0.0;
 const USUAL_HARD: f32 = 2.5;
@@ -120,6 +119,8 @@ struct Candidate<'a> {
     shift: f32,
     /// What its answer is expected to cost; `None` is unknown.
     cost: Option<Usd>,
+    /// What answers of the usual length cost, to compare candidates by; `None` also where nobody asks.
+    compared: Option<Usd>,
 }
 
 // === impl AutoRouter ===
@@ -175,7 +176,7 @@ impl AutoRouter {
         self
     }
 
-    /// With what qualities reach ([`Scored::reach`]), which takes a sixth of a decision's time and changes no order.
+    /// With what qualities reach ([`Scored::reach`]), which takes time and changes no order.
     #[must_use]
     pub const fn reaching(mut self) -> Self {
         self.reaching = true;
@@ -216,6 +217,11 @@ impl AutoRouter {
         let mut able = self.candidates(ask, settings, (task.0, task.1, features.answer), pool);
         lay_measures_on_levels(&mut able, &place);
         self.learn_of(&mut able, &place);
+        if self.reaching {
+            let lengths = Lengths::usual(ask.prompt_estimate, features.brief);
+            able.iter_mut()
+                .for_each(|one| one.compared = expense(one.model, self.usable.as_ref(), lengths));
+        }
         let ranked = if router == Router::ParetoCode {
             by_coding(&mut able, settings)
         } else {
@@ -284,6 +290,11 @@ impl AutoRouter {
         shifts: Option<&Shifts>,
     ) -> Candidate<'a> {
         let prior = Some(&known.prior);
+        let lengths = Lengths {
+            prompt: ask.prompt_estimate,
+            answer,
+            most: ask.max_output,
+        };
         let words = (&self.operator.abilities, &self.operator.levels);
         let mut ability = Ability::of(model, prior, task, words);
         let shift = shifts.filter(|_| ability.basis != Basis::Operator);
@@ -298,37 +309,14 @@ impl AutoRouter {
         };
         Candidate {
             general,
-            cost: self.cost(model, ask, answer),
+            cost: expense(model, self.usable.as_ref(), lengths),
+            compared: None,
             field: task.2.field(Field::of(task.0)),
             model,
             ability,
             learned: known.learned,
             shift,
         }
-    }
-
-    /// What the answer is expected to cost at the cheapest endpoint of the firmest rank, among those of
-    /// providers that can be asked.
-    fn cost(&self, model: &Model, ask: &Ask, answer: u64) -> Option<Usd> {
-        let asked = |endpoint: &&Endpoint| {
-            let usable = self.usable.as_ref();
-            usable.is_none_or(|usable| usable(&endpoint.provider))
-        };
-        let plain = || model.endpoints.iter().filter(|one| one.variant.is_none());
-        let times = if model.reasoning { REASONING } else { 1 };
-        let usual = Tokens::new(answer * times);
-        let answer = ask.max_output.map_or(usual, |most| most.min(usual));
-        let of = |endpoint: &Endpoint| {
-            let rates = endpoint.price.at(ask.prompt_estimate);
-            let cost = rates.prompt?.of(ask.prompt_estimate) + rates.completion?.of(answer);
-            Some((endpoint.trust, cost))
-        };
-        let costs = plain().filter(asked).filter_map(of).min();
-        let any = || plain().filter_map(of).min();
-        let askable = plain().any(|endpoint| asked(&endpoint));
-        costs
-            .or_else(|| (!askable).then(any).flatten())
-            .map(|(_, cost)| cost)
     }
 
     /// Quality less cost, best first; the conversation's model is kept while it is near the top.
@@ -360,7 +348,7 @@ impl AutoRouter {
         let last = served.and_then(|id| id.split('|').next());
         let need = need(features);
         let usual = if need < HARD { USUAL } else { USUAL_HARD };
-        let reaches = self.reaching.then(|| reaches(able, need));
+        let reaches = self.reaching.then(|| reaches(able, features));
         let reach = |at: usize| reaches.as_ref().and_then(|all| all.get(at).copied());
         let mut ranked: Vec<Weighed> = able
             .iter()
@@ -375,7 +363,7 @@ impl AutoRouter {
                     by_default: is_default(candidate),
                     usual: logistic(candidate.general - usual) - cost,
                     scored: Scored {
-                        reach: reach(at).unwrap_or(quality),
+                        reach: reach(at).unwrap_or(quality.into()),
                         ..scored(candidate, quality, quality - cost)
                     },
                 }
@@ -454,7 +442,7 @@ fn scored(candidate: &Candidate<'_>, quality: f32, score: f32) -> Scored {
     Scored {
         model: candidate.model.id.clone(),
         quality,
-        reach: quality,
+        reach: quality.into(),
         deviation: candidate.ability.deviation,
         basis: candidate.ability.basis.clone(),
         shift: candidate.shift,

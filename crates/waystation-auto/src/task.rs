@@ -153,6 +153,8 @@ pub struct Features {
     pub demands: f32,
     /// A hash of the prompt's figures. Prompts that look alike may share it; no word can be had from it.
     pub fingerprint: u64,
+    /// A letter or a word is asked for, out of those that are given.
+    pub(crate) brief: bool,
 }
 
 // === impl Task ===
@@ -322,6 +324,7 @@ impl Features {
             hardness: judged.hardness,
             demands: figures.demands,
             fingerprint: fingerprint(&figures.values),
+            brief: figures.brief,
         };
         (features, judged.place)
     }

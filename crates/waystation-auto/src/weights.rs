@@ -110,14 +110,14 @@ impl Weights {
     /// Difficulty and hardness.
     fn needs(&self, figures: &[f32; FEATURES], input: &[f32]) -> (f32, f32) {
         let hardness = row(&self.hardness, input);
-        let [length, ..] = *figures;
+        let kind = Kind::of(figures);
         let parts = [
             mean_gap(&self.nets, input),
             mean_gap(&self.wide, input),
-            length,
+            kind.length(figures),
             hardness,
         ];
-        let score = self.blend.of(parts, Kind::of(figures));
+        let score = self.blend.of(parts, kind);
         (logistic(score * NORMAL), hardness)
     }
 
@@ -391,6 +391,17 @@ mod tests {
         for steps in 1..8 {
             assert!(story(steps) < story(steps + 1), "{steps}");
         }
+    }
+
+    /// Of stories of about one length, the one with more quantities has more steps.
+    #[test]
+    fn a_story_with_more_quantities_is_harder_than_one_with_more_words() {
+        let of = |text: &str| Weights::bundled().difficulty(&crate::figures(text));
+        let many = "Mia has 20 marbles in 4 bags. She wins 6 more and gives 9 to Tom and 5 to Ann. \
+                    How many marbles does she have now?";
+        let few = "Mia has 20 marbles in bags of cloth. She wins some more and gives 9 to her friend Tom. \
+                   How many marbles did she win?";
+        assert!(of(many) > of(few), "{} {}", of(many), of(few));
     }
 
     #[test]

@@ -203,10 +203,16 @@ fn auto_scores_prompts_line_by_line_over_a_pool_of_its_own() {
     assert_eq!(lines[0]["id"], 1);
     assert_eq!(lines[0]["ranked"].as_array().unwrap().len(), 2);
     assert!(lines[0]["difficulty"].as_f64().unwrap() <= 1.0);
-    for one in lines[0]["ranked"].as_array().unwrap() {
-        let (quality, estimate) = (one["quality"].as_f64(), one["estimate"].as_f64());
-        assert!(quality >= estimate && estimate > Some(0.0), "{one}");
-    }
+    let figure = |model: &str, name: &str| {
+        let mut ranked = lines[0]["ranked"].as_array().unwrap().iter();
+        let one = ranked.find(|one| one["model"] == model).unwrap();
+        one[name].as_f64().unwrap()
+    };
+    // By quality who costs more stands higher, and the best estimate is at the top.
+    let (small, large) = (figure("a/small", "quality"), figure("b/large", "quality"));
+    let best = figure("a/small", "estimate").max(figure("b/large", "estimate"));
+    assert!(0.0 <= small && small < large && large <= 1.0 && best > 0.0);
+    assert!(large >= best, "{large} {best}");
     assert_eq!(lines[1]["id"], "x");
     assert!(
         lines[1]["error"]

@@ -297,7 +297,8 @@ impl Pool {
                 row.map(f64::from).collect()
             };
             table.estimates.push(of(|one| one.quality));
-            table.reaches.push(of(|one| one.reach));
+            let reaches = names().map(|name| find(name).map_or(0.0, |one| one.reach));
+            table.reaches.push(reaches.collect());
             table.scores.push(
                 names()
                     .map(|name| f64::from(example.scores[name]))

@@ -26,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) has_code: bool,
     /// Answers to choose from stand in the prompt, three or more.
     pub(crate) has_options: bool,
+    /// A letter or a word is asked for, out of those that are given.
+    pub(crate) brief: bool,
 }
 
 /// What the signs of a text come to.
@@ -124,6 +126,7 @@ impl Figures {
             demands: saturated(cues.of_names(&DEMANDING)),
             has_code,
             has_options: options.count > 2,
+            brief: text.brief && (options.count > 1 || signs.blanks > 0),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! the difficulty is a rule of the weights.
 
 use super::features::{FEATURES, MEASURES};
-use crate::arithmetic::saturated;
+use crate::arithmetic::{log2, saturated};
 
 /// Places of figures: measures first.
 const BYTES: usize = 0;
@@ -26,6 +26,9 @@ const CODE: usize = MEASURES + 31;
 /// A prompt with a blank is short below so many bits of its length, and two options are below so many each.
 const SHORT: f32 = 10.0;
 const SHORT_OPTION: f32 = 5.0;
+
+/// A story has so many bits more of length than of quantities, usually.
+const LONGER: f32 = 5.4;
 
 /// Kinds of prompts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,20 @@ impl Kind {
             false if is_story(figure) => Self::Story,
             false if is_mathematics(figure) => Self::Formulas,
             false => Self::Open,
+        }
+    }
+
+    /// How long a prompt of the kind is, in bits: of a story, the middle of that and of how many quantities are in it. Each
+    /// says how many steps there are.
+    pub(crate) fn length(self, figures: &[f32; FEATURES]) -> f32 {
+        let figure = |at: usize| figures.get(at).copied().unwrap_or_default();
+        match self {
+            Self::Story => {
+                // One more than there are, from how the count is saturated.
+                let quantities = 1.0 / (1.0 - figure(NUMBERS)).max(1e-3);
+                (figure(BYTES) + log2(quantities) + LONGER) / 2.0
+            }
+            _ => figure(BYTES),
         }
     }
 }

@@ -10,6 +10,14 @@ const HEAD: usize = 6_144;
 const TAIL: usize = 2_048;
 /// What an example, and a question, may end in, without its colon.
 const ANSWER: &[u8] = b"answer";
+/// What asks for an answer without words around it, where answers are given to choose from.
+const ONLY: [&str; 5] = [
+    "without explanation",
+    "without explaining",
+    "no explanation",
+    "only the letter",
+    "single letter",
+];
 /// A question is at least so long, in bytes.
 const QUESTION: usize = 12;
 
@@ -22,6 +30,8 @@ pub(crate) struct Text {
     pub(crate) bytes: usize,
     /// Three backquotes in a row.
     pub(crate) fences: u16,
+    /// It ends where an answer is to be filled in, or asks for nothing else.
+    pub(crate) brief: bool,
 }
 
 // === impl Text ===
@@ -49,6 +59,7 @@ impl Text {
         let bare = without_openings(asked);
         let bytes = bare.len() + skipped;
         Self {
+            brief: is_brief(whole, asked),
             plain: bare.replace('\n', " "),
             bytes,
             fences,
@@ -102,6 +113,13 @@ fn question(text: &str) -> &str {
     } else {
         before.trim_end()
     }
+}
+
+/// Whether the last `answer:` is left open, or words say that nothing but the answer is wanted.
+fn is_brief(whole: &str, asked: &str) -> bool {
+    let rest = marks(whole).last().and_then(|(_, to)| whole.get(to..));
+    let open = rest.is_some_and(|rest| rest.trim().len() < QUESTION);
+    open || ONLY.iter().any(|words| asked.contains(words))
 }
 
 /// What follows an example's own answer, which is one word.

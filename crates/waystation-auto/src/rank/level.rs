@@ -52,6 +52,7 @@ mod tests {
             general: level,
             shift: 0.0,
             cost: None,
+            compared: None,
         }
     }
 

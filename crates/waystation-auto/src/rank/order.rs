@@ -89,7 +89,7 @@ mod tests {
             scored: Scored {
                 model: format!("acme/{name}").parse().unwrap(),
                 quality: score,
-                reach: score,
+                reach: score.into(),
                 deviation: 0.3,
                 basis: Basis::Guessed,
                 shift: 0.0,

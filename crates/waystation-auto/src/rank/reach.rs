@@ -1,203 +1,255 @@
-//! As how good candidates may pass: what is known of them is not sure, and a candidate that may be worth its price
-//! must not look as if nobody would ever want it. It changes no order of the router's own.
+//! Where candidates stand for somebody who weighs quality against cost in their own way: a ladder by cost, on which every
+//! candidate is the best for some weight. It changes no order of the router's own, and says nothing of who is better.
+//!
+//! Whoever sweeps a weight over estimates, in plain money, jumps over every candidate that is thought to be no better
+//! than a mix of others, and sends the prompts of one set to as many candidates as it has kinds of prompts. Where the
+//! estimates are of other prompts, both lose to simply mixing two models. On the ladder, the steps are the same
+//! for all prompts, so that at some weights all go to one candidate; in between, the harder ones go first.
 
-use super::{Candidate, is_default, logistic, magnitude};
-/// A dearer candidate that may be as good as the best is as good as that and so much more for each doubling of the
-/// cost: nobody asks for more money for the same.
-const RISE: f32 = 0.001;
-/// Nobody is raised to more than this below the mix of others, so that who is known to be as good goes before.
-const BELOW: f32 = 0.000_2;
+use waystation_core::Usd;
+
+use super::{Candidate, is_default, need};
+use crate::{
+    Basis, Features,
+    arithmetic::{exp, log2, logistic, number},
+};
+
+/// Two weights of cost between which a sweep is taken to look, as qualities for the way from the cheapest cost to the dearest:
+/// so much lower and higher than what the dearest is worth, where it is between 0.03 and 0.8 better than the worst.
+const LOWEST: f64 = 0.003;
+const HIGHEST: f64 = 30.0;
+/// The weights at which somebody changes from one candidate to the next, and from that to the one after, are at most so
+/// many octaves apart, and in a ladder of many rungs by fewer.
+const STEP: f32 = 5.0;
+const FEWER: f32 = 0.25;
+/// Of each step so much is kept for the weights at which all prompts are one candidate's, and of the rest this share is
+/// spread over prompts by their difficulty.
+const PURE: f32 = 0.5;
+const SWAY: f32 = 0.8;
+/// The most that there is from the bottom of the ladder to its top.
+const SPAN: f64 = 0.8;
+/// A candidate that is thought abler by a logit is taken to be dearer by such a share, so that of two at nearly the same
+/// cost the abler stands above; not beyond so many logits from the mean. Where the answer is a word, costs are known
+/// better than abilities.
+const DEARER: f64 = 0.25;
+const DEARER_BRIEF: f64 = 0.000_1;
+const APART: f32 = 2.0;
+/// No step is narrower than this share of the dearest cost.
+const NARROWEST: f64 = 0.000_001;
+/// More candidates than this are thinned to the ablest of each of so many ranges of cost.
+const MANY: usize = 24;
+const RANGES: usize = 16;
+/// Who is left out stands so much below the ladder at least.
+const BELOW: f64 = 0.000_2;
 
 /// A candidate among others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Standing {
-    /// The logarithm to base 2 of its cost; `None` where it takes no part: unknown, or somebody's grace.
-    cost: Option<f32>,
-    /// Its quality, as estimated.
-    quality: f32,
-    /// The most that it may be, as far as is known.
-    most: f32,
+    /// Its cost, in nano-dollars; `None` where it takes no part.
+    cost: Option<f64>,
+    /// What it can do at any prompt, in logits.
+    able: f32,
+    /// Its quality at this prompt, as estimated.
+    quality: f64,
 }
 
-/// A corner of the curve of the best mixes.
+/// A candidate that is on the ladder, or beside it.
 #[derive(Clone, Copy, Debug)]
-struct Corner {
-    cost: f32,
-    quality: f32,
+struct Rung {
+    /// Its place among the candidates.
+    at: usize,
+    /// Its cost, moved by what it is thought to be able to.
+    cost: f64,
+    /// What it can do.
+    able: f32,
 }
 
-/// The most that a candidate's quality may be at a prompt of this need; nothing where its ability is not raised.
-fn most(candidate: &Candidate<'_>, need: f32) -> f32 {
-    let ability = &candidate.ability;
-    if ability.between <= 0.0 {
-        return 0.0;
-    }
-    let unsure = ability.deviation * ability.deviation + ability.between * ability.between;
-    logistic(ability.counted() + unsure.sqrt() - need)
+/// How far apart the rungs of a ladder are.
+#[derive(Clone, Debug)]
+struct Steps {
+    /// From the bottom to the top, for the hardest prompt.
+    span: f64,
+    /// For the easiest it is so many octaves less.
+    sway: f32,
+    /// How far below the top each rung is, from 0 to 1.
+    downs: Vec<f64>,
+    /// Whether every step is within the weights that a sweep tries.
+    fit: bool,
 }
 
-/// For each candidate its quality, raised to what the best mix of others gives for the same cost, but to no more than
-/// it may be.
+/// For each candidate its quality on the ladder.
 ///
-/// Cost counts by its logarithm, as in the choice itself. So the router's own tradeoff finds the same candidate best, with and
-/// without: who is raised lies on the way from one of the best to the next. But who sends some prompts to one candidate and some to
-/// another by a tradeoff of their own, in plain money, comes past everybody who may be worth it.
-pub(super) fn reaches(able: &[Candidate<'_>], need: f32) -> Vec<f32> {
+/// An operator's word of a quality stands as it is, and so does the estimate of whoever has no price or costs nothing by
+/// somebody's grace.
+pub(super) fn reaches(able: &[Candidate<'_>], features: &Features) -> Vec<f64> {
+    let need = need(features);
     let standing = |candidate: &Candidate<'_>| {
-        let cost = candidate.cost.map(magnitude);
+        let ability = &candidate.ability;
+        let told = ability.basis == Basis::Operator && ability.between <= 0.0;
         Standing {
-            cost: cost.filter(|_| is_default(candidate)),
-            quality: logistic(candidate.ability.counted() - need),
-            most: most(candidate, need),
+            cost: candidate
+                .compared
+                .filter(|_| is_default(candidate) && !told)
+                .map(nanos),
+            able: candidate.general,
+            quality: logistic(ability.counted() - need).into(),
         }
     };
-    raised(&able.iter().map(standing).collect::<Vec<_>>())
+    let all: Vec<Standing> = able.iter().map(standing).collect();
+    let dearer = if features.brief { DEARER_BRIEF } else { DEARER };
+    ladder(&all, dearer, features.difficulty)
+}
+
+/// An amount in nano-dollars; four dollars are the most that matters.
+fn nanos(cost: Usd) -> f64 {
+    u32::try_from(cost.femtos() / 1_000_000)
+        .unwrap_or(u32::MAX)
+        .into()
 }
 
 /// The same of what counts there.
-fn raised(all: &[Standing]) -> Vec<f32> {
-    let corners = corners(all);
-    let reach = |one: &Standing| {
-        let mix = one.cost.and_then(|cost| mix(&corners, cost));
-        mix.map_or(one.quality, |mix| {
-            one.quality.max(one.most.min(mix - BELOW))
+fn ladder(all: &[Standing], dearer: f64, difficulty: f32) -> Vec<f64> {
+    let places = placed(all, dearer);
+    let rungs = if places.len() > MANY {
+        thinned(&places)
+    } else {
+        places.clone()
+    };
+    let steps = Steps::of(&rungs);
+    let span = steps.span * f64::from(power(steps.sway * (difficulty - 1.0)));
+    let of = |rung: &Rung| all.get(rung.at).map_or(0.0, |one| one.quality);
+    let top = rungs.iter().map(of).fold(span, f64::max);
+    let mut found: Vec<f64> = all.iter().map(|one| one.quality).collect();
+    // Where nothing costs anything, nothing tells them apart.
+    if steps.downs.iter().all(|down| *down <= 0.0) {
+        return found;
+    }
+    let mut set = |at: usize, quality: f64| {
+        found
+            .iter_mut()
+            .skip(at)
+            .take(1)
+            .for_each(|one| *one = quality);
+    };
+    for place in places.iter().filter(|_| places.len() > MANY) {
+        let most = top - span * beside(&rungs, &steps.downs, place.cost) - BELOW;
+        set(place.at, of(place).min(most));
+    }
+    for (rung, down) in rungs.iter().zip(&steps.downs) {
+        set(rung.at, top - span * down);
+    }
+    found
+}
+
+/// Who takes part, by cost.
+fn placed(all: &[Standing], dearer: f64) -> Vec<Rung> {
+    let part = || all.iter().enumerate().filter(|(_, one)| one.cost.is_some());
+    let mean = part().map(|(_, one)| one.able).sum::<f32>() / number(part().count().max(1));
+    let rung = |(at, one): (usize, &Standing)| {
+        let apart = (one.able - mean).clamp(-APART, APART);
+        Some(Rung {
+            at,
+            cost: one.cost? * (1.0 + dearer * f64::from(apart)),
+            able: one.able,
         })
     };
-    all.iter().map(reach).collect()
+    let mut places: Vec<Rung> = part().filter_map(rung).collect();
+    places.sort_by(|a, b| {
+        let order = a.cost.total_cmp(&b.cost).then(a.able.total_cmp(&b.able));
+        order.then(a.at.cmp(&b.at))
+    });
+    places
 }
 
-/// The curve of the best mixes, from the cheapest to the best: each corner dearer than the last and better by less
-/// for each doubling of the cost. Qualities are less what the rise gives.
-fn corners(all: &[Standing]) -> Vec<Corner> {
-    let mut points: Vec<Corner> = all
-        .iter()
-        .filter_map(|one| {
-            let cost = one.cost?;
-            let quality = one.quality - RISE * cost;
-            Some(Corner { cost, quality })
-        })
-        .collect();
-    points.sort_by(|a, b| {
-        let order = a.cost.total_cmp(&b.cost);
-        order.then(b.quality.total_cmp(&a.quality))
-    });
-    let mut corners: Vec<Corner> = Vec::with_capacity(points.len());
-    for point in points {
-        if corners
-            .last()
-            .is_some_and(|last| point.quality <= last.quality)
-        {
-            continue;
-        }
-        while let [.., before, last] = corners.as_slice() {
-            let rise = |to: &Corner| (to.quality - before.quality, to.cost - before.cost);
-            let ((up, along), (far_up, far_along)) = (rise(last), rise(&point));
-            if up * far_along > far_up * along {
-                break;
+/// The ablest of each range of the logarithm of cost.
+fn thinned(places: &[Rung]) -> Vec<Rung> {
+    #[expect(clippy::cast_possible_truncation, reason = "a logarithm needs no more")]
+    let size = |rung: &Rung| log2(1.0 + rung.cost as f32);
+    let low = places.first().map_or(0.0, size);
+    let high = places.last().map_or(0.0, size);
+    let range = |rung: &Rung| {
+        let share = (size(rung) - low) / (high - low).max(f32::MIN_POSITIVE);
+        (1..RANGES)
+            .filter(|range| share >= number(*range) / number(RANGES))
+            .count()
+    };
+    let mut rungs: Vec<Rung> = Vec::with_capacity(RANGES);
+    for place in places {
+        match rungs.last_mut() {
+            Some(last) if range(last) == range(place) => {
+                if place.able > last.able {
+                    *last = *place;
+                }
             }
-            corners.pop();
+            _ => rungs.push(*place),
         }
-        corners.push(point);
     }
-    corners
+    rungs
 }
 
-/// What the curve gives for a cost; beyond its end what the best of all gives, and the rise. `None` before its beginning.
-fn mix(corners: &[Corner], cost: f32) -> Option<f32> {
-    let dearer = corners.partition_point(|corner| corner.cost <= cost);
-    let from = corners.get(dearer.checked_sub(1)?)?;
-    let quality = corners.get(dearer).map_or(from.quality, |to| {
-        let part = (cost - from.cost) / (to.cost - from.cost);
-        from.quality + (to.quality - from.quality) * part
-    });
-    Some(quality + RISE * cost)
+// === impl Steps ===
+
+impl Steps {
+    /// The widest steps with which the sweep comes past every rung.
+    fn of(rungs: &[Rung]) -> Self {
+        let mut octaves = STEP;
+        loop {
+            let steps = Self::wide(octaves, rungs);
+            if steps.fit || octaves <= PURE {
+                return steps;
+            }
+            octaves -= FEWER;
+        }
+    }
+
+    /// Steps of so many octaves: each from one rung to the next is worth its price at a weight that is so much less
+    /// than that of the step before.
+    fn wide(octaves: f32, rungs: &[Rung]) -> Self {
+        let sway = SWAY * (octaves - PURE).max(0.0);
+        let less = f64::from(power(-octaves));
+        let costs = |of: &Rung| of.cost;
+        let range = rungs.last().map_or(0.0, costs) - rungs.first().map_or(0.0, costs);
+        let narrowest = rungs.last().map_or(0.0, costs) * NARROWEST;
+        let (mut up, mut worth) = (0.0, 1.0);
+        let mut ups = vec![0.0; rungs.len().min(1)];
+        for pair in rungs.windows(2) {
+            if let [cheaper, dearer] = pair {
+                up += worth * (dearer.cost - cheaper.cost).max(narrowest);
+                worth *= less;
+            }
+            ups.push(up);
+        }
+        // The weights of the steps are 1, less, less² and so on, by what all steps together come to: of the second, above
+        // which somebody goes to the second rung, and of the last but one, below which to the last but one.
+        let unit = range / up.max(f64::MIN_POSITIVE);
+        let half = f64::from(power(PURE));
+        let span = SPAN.min(HIGHEST / (unit * less * half));
+        let last = unit * worth / (less * less) * f64::from(power(-sway)) / half;
+        Self {
+            span,
+            sway,
+            fit: rungs.len() < 3 || span * last >= LOWEST,
+            downs: ups
+                .iter()
+                .map(|one| (up - one) / up.max(f64::MIN_POSITIVE))
+                .collect(),
+        }
+    }
+}
+
+/// 2 to the power of `octaves`.
+fn power(octaves: f32) -> f32 {
+    exp(octaves * std::f32::consts::LN_2)
+}
+
+/// How far down the ladder somebody of this cost is who is not on it: by the next cheaper rung.
+fn beside(rungs: &[Rung], downs: &[f64], cost: f64) -> f64 {
+    let dearer = rungs.partition_point(|rung| rung.cost <= cost);
+    downs
+        .get(dearer.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn standing(cost: f32, quality: f32, most: f32) -> Standing {
-        Standing {
-            cost: Some(cost),
-            quality,
-            most,
-        }
-    }
-
-    #[test]
-    fn who_may_be_as_good_as_a_mix_reaches_it_and_who_may_not_stays_below() {
-        let all = [
-            standing(0.0, 0.4, 0.5),
-            standing(4.0, 0.8, 0.9),
-            standing(2.0, 0.5, 0.7),
-            standing(2.0, 0.3, 0.5),
-        ];
-        let found = raised(&all);
-        assert!((found[2] - 0.6).abs() < 1e-3, "{found:?}");
-        assert!((found[3] - 0.5).abs() < 1e-6, "{found:?}");
-        // The best of their cost are what they are.
-        assert!((found[0] - 0.4).abs() + (found[1] - 0.8).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_dearer_candidate_that_may_be_as_good_as_the_best_is_a_little_better() {
-        let all = [standing(0.0, 0.8, 0.9), standing(3.0, 0.7, 0.9)];
-        let found = raised(&all);
-        assert!(found[1] > 0.8 && found[1] < 0.805, "{found:?}");
-    }
-
-    #[test]
-    fn of_two_for_the_same_cost_the_better_goes_before() {
-        let all = [standing(2.0, 0.6, 0.9), standing(2.0, 0.7, 0.9)];
-        let found = raised(&all);
-        assert!(
-            found[0] < found[1] && (found[1] - 0.7).abs() < 1e-6,
-            "{found:?}"
-        );
-    }
-
-    #[test]
-    fn without_a_cost_nobody_takes_part() {
-        let mut all = [
-            standing(1.0, 0.9, 0.9),
-            standing(0.0, 0.1, 0.9),
-            standing(2.0, 0.2, 0.8),
-        ];
-        all[0].cost = None;
-        let found = raised(&all);
-        assert!(
-            (found[0] - 0.9).abs() < 1e-6 && found[2] < 0.21,
-            "{found:?}"
-        );
-        assert!(raised(&[]).is_empty());
-    }
-
-    /// The law that lets the router's own choice be what it was, and another's tradeoff come past everybody.
-    #[test]
-    fn no_weight_of_the_logarithm_of_cost_finds_anybody_better_than_before() {
-        let mut state = 7_u64;
-        let mut draw = || {
-            state = crate::arithmetic::mixed(state.wrapping_add(0x9e37_79b9_7f4a_7c15));
-            f32::from(u16::try_from(state >> 48).unwrap()) / 65_536.0
-        };
-        for _ in 0..200 {
-            let all: Vec<Standing> = (0..9)
-                .map(|_| standing(draw() * 8.0, draw(), draw()))
-                .collect();
-            let found = raised(&all);
-            for step in 1..40_u8 {
-                let weight = RISE + f32::from(step) * 0.01;
-                let best =
-                    |of: &dyn Fn(usize) -> f32| (0..all.len()).map(of).fold(f32::MIN, f32::max);
-                let cost = |at: usize| weight * all[at].cost.unwrap();
-                let before = best(&|at| all[at].quality - cost(at));
-                let now = best(&|at| found[at] - cost(at));
-                assert!((now - before).abs() < 1e-5, "{now} {before} {all:?}");
-            }
-            for (one, found) in all.iter().zip(&found) {
-                assert!(*found >= one.quality && *found <= one.quality.max(one.most));
-            }
-        }
-    }
-}
+mod tests;

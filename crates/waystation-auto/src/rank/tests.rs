@@ -1,7 +1,7 @@
 //! Which model the rules pick, on a small catalogue of our own.
 
 use waystation_catalog::source::Rows;
-use waystation_core::{Modality, Parameter, Ranking, RawJson, UnixMs};
+use waystation_core::{Modality, Parameter, Ranking, RawJson, Tokens, UnixMs};
 
 use super::*;
 
@@ -294,13 +294,13 @@ fn what_qualities_reach_is_said_where_it_is_asked_for_and_changes_no_order() {
     operator.levels = Overrides::new(lines.into_iter().map(line).collect());
     let plain = by(&AutoRouter::new(catalog(), operator.clone()), HARD).ranked;
     let told = by(&AutoRouter::new(catalog(), operator).reaching(), HARD).ranked;
-    let raised = |one: &Scored| one.reach > one.quality;
+    let raised = |one: &Scored| one.reach > f64::from(one.quality);
     assert!(
         !plain.iter().any(raised) && told.iter().any(raised),
         "{told:?}"
     );
     let without = |mut one: Scored| {
-        one.reach = one.quality;
+        one.reach = one.quality.into();
         one
     };
     let told: Vec<Scored> = told.into_iter().map(without).collect();

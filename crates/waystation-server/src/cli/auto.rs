@@ -66,8 +66,8 @@ struct Judged<'a> {
 #[derive(Debug, Serialize)]
 struct Ranked {
     model: ModelId,
-    /// To weigh against a cost in one's own way: the estimate, raised as far as it is unsure to what a mix of others
-    /// gives for that cost.
+    /// To weigh against a cost in one's own way: a place on a ladder by cost, on which every model is the best for some
+    /// weight. It says nothing of who is better; the estimate does.
     quality: f64,
     /// What the router itself weighs.
     estimate: f64,
@@ -211,7 +211,7 @@ impl Judge {
 fn ranked(scored: Scored) -> Ranked {
     let cost = scored.cost.map(|cost| cost.to_string());
     Ranked {
-        quality: scored.reach.into(),
+        quality: scored.reach,
         estimate: scored.quality.into(),
         // Amounts of money are written digit by digit.
         cost_usd: cost.and_then(|text| RawValue::from_string(text).ok()),

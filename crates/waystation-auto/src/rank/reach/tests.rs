@@ -1,3 +1,5 @@
+//! What a ladder of made-up candidates gives to who sweeps over it. Nothing about prompts.
+
 use super::*;
 
 fn standing(cost: f64, able: f32) -> Standing {

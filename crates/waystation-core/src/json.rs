@@ -217,6 +217,13 @@ impl<'a> Json<'a> {
         self.escaped().map(text::decode)
     }
 
+    /// The same in bytes: to be compared with words, which is all that many strings are for.
+    #[must_use]
+    #[inline]
+    pub fn spelled(self) -> Option<Cow<'a, [u8]>> {
+        self.escaped().map(text::decode_bytes)
+    }
+
     /// Whether the value is a string that holds more than white space. Most begin with more.
     #[must_use]
     pub fn has_words(self) -> bool {
@@ -261,7 +268,7 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        std::str::from_utf8(self.text).ok()?.parse().ok()
+        short_decimal(self.text).or_else(|| std::str::from_utf8(self.text).ok()?.parse().ok())
     }
 
     /// A boolean.
@@ -411,6 +418,27 @@ fn digits(text: &[u8]) -> Option<u64> {
         let digit = Some(digit(byte)).filter(|_| byte.is_ascii_digit())?;
         number.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// The number that a short text of digits spells, with a point or without. Exact: mantissa and power of ten
+/// are floats themselves, and a quotient of two floats is the float that is nearest.
+/// Source: W. Clinger, How to Read Floating Point Numbers Accurately (1990).
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    const TENS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    if text.len() >= TENS.len() {
+        return None;
+    }
+    let (mut mantissa, mut point) = (0_u64, text.len());
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
+            b'.' => point = at + 1,
+            _ => return None,
+        }
+    }
+    Some(mantissa as f64 / TENS.get(text.len() - point)?)
 }
 
 /// Whether the escaped inside of a checked string spells `text`.

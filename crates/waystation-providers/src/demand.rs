@@ -293,7 +293,9 @@ impl<'a> Demand<'a> {
     pub(crate) fn own(&self, name: &str) -> Option<Json<'a>> {
         let option = self.options.and_then(|options| options.get(name));
         let option = option.filter(|_| !self.reserved.contains(&name));
-        option.or_else(|| self.chat.get(name).filter(|_| !VOCABULARY.contains(&name)))
+        // What the gateway knows is in the vocabulary; more is.
+        let unknown = || self.chat.get_unknown(name);
+        option.or_else(|| unknown().filter(|_| !VOCABULARY.contains(&name)))
     }
 
     /// Members for the provider as they came, key and value: those of the request that no vocabulary

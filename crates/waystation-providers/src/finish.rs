@@ -4,7 +4,7 @@
 //! Words are compared without regard to case. One that nobody has seen yet means that the model was
 //! done; a stop beside calls means that it calls.
 
-use waystation_core::FinishReason;
+use waystation_core::{FinishReason, JsonText};
 
 /// What a host's word comes to. `called` says whether the choice made tool calls: several hosts say
 /// "stop" all the same.
@@ -39,18 +39,23 @@ pub(crate) fn reason(word: &str, called: bool) -> FinishReason {
         ("malformed_tool_use", FinishReason::Error),
         ("insufficient_system_resource", FinishReason::Error),
     ];
-    // What most hosts say is not looked for among all that any says.
-    let known = match word {
-        "stop" | "end_turn" => Some(FinishReason::Stop),
-        _ => WORDS
-            .iter()
-            .find(|(known, _)| word.eq_ignore_ascii_case(known))
-            .map(|(_, reason)| *reason),
-    };
+    let known = WORDS
+        .iter()
+        .find(|(known, _)| word.eq_ignore_ascii_case(known))
+        .map(|(_, reason)| *reason);
     // `eos`, `end_turn`, `stop_sequence` and words that nobody has seen yet: the model was done.
     match known.unwrap_or(FinishReason::Stop) {
         FinishReason::Stop if called => FinishReason::ToolCalls,
         reason => reason,
+    }
+}
+
+/// The same for a word as it stands between its quotes. What most hosts say is not looked for among all that
+/// any says.
+pub(crate) fn reason_of(word: &JsonText, called: bool) -> FinishReason {
+    match word.escaped() {
+        b"stop" | b"end_turn" if !called => FinishReason::Stop,
+        _ => reason(&word.decode(), called),
     }
 }
 
@@ -62,6 +67,8 @@ mod tests {
     fn words_come_to_reasons() {
         for (word, expected) in [
             ("eos", FinishReason::Stop),
+            ("stop", FinishReason::Stop),
+            ("end_turn", FinishReason::Stop),
             ("STOP", FinishReason::Stop),
             ("MAX_TOKENS", FinishReason::Length),
             ("model_length", FinishReason::Length),
@@ -70,6 +77,10 @@ mod tests {
             ("MALFORMED_FUNCTION_CALL", FinishReason::Error),
         ] {
             assert_eq!(reason(word, false), expected, "{word}");
+            for called in [false, true] {
+                let told = [reason(word, called), reason_of(&JsonText::of(word), called)];
+                assert_eq!(told[0], told[1], "{word}");
+            }
         }
         assert_eq!(reason("stop", true), FinishReason::ToolCalls);
         assert_eq!(reason("length", true), FinishReason::Length);

@@ -287,12 +287,15 @@ impl<L: Listener> Reader for Intake<L> {
         }
         let kind = head.headers.get(CONTENT_TYPE);
         if let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) {
-            let kind = kind.trim_start().to_ascii_lowercase();
-            if kind.starts_with("text/event-stream") {
+            let is = |known: &str| {
+                let begin = kind.trim_start().get(..known.len());
+                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(known))
+            };
+            if is("text/event-stream") {
                 self.wire = Wire::Waiting { stream: true };
-            } else if kind.starts_with("application/vnd.amazon.eventstream") {
+            } else if is("application/vnd.amazon.eventstream") {
                 self.wire = Wire::Frames(FrameParser::default());
-            } else if kind.starts_with("application/json") {
+            } else if is("application/json") {
                 self.wire = Wire::Waiting { stream: false };
             }
         }

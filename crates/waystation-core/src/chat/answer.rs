@@ -108,6 +108,7 @@ impl Answer {
     }
 
     /// Takes one event in.
+    #[inline]
     pub fn absorb(&mut self, event: ChatEvent) {
         match event {
             ChatEvent::Start(start) => self.start = start,

@@ -95,12 +95,15 @@ impl<'a> Message<'a> {
     pub fn of(json: Json<'a>) -> Option<Self> {
         let (mut role, mut content) = (None, None);
         for (key, value) in json.members() {
+            let slot = match key.escaped() {
+                b"role" => &mut role,
+                b"content" => &mut content,
+                _ if key.is("role") => &mut role,
+                _ if key.is("content") => &mut content,
+                _ => continue,
+            };
             // The first of a name counts, as everywhere.
-            if key.is("role") {
-                role = role.or(Some(value));
-            } else if key.is("content") {
-                content = content.or(Some(value));
-            }
+            *slot = slot.or(Some(value));
         }
         let role = Role::read(role?)?;
         Some(Self {

@@ -317,10 +317,11 @@ impl ChatRequest {
 
     /// The tool calls of all messages.
     pub fn tool_calls(&self) -> impl Iterator<Item = ToolCall<'_>> {
-        let mut messages = self.each_message();
-        if self.talk.plain {
-            messages = Elements::default();
-        }
+        let messages = if self.talk.plain {
+            Elements::default()
+        } else {
+            self.each_message()
+        };
         messages.flat_map(ToolCall::all)
     }
 
@@ -329,6 +330,17 @@ impl ChatRequest {
         let sent = &*self.sent;
         let unknown = self.list().iter().filter(|member| member.field.is_none());
         unknown.map(|member| (sent.name(member), sent.value(member)))
+    }
+
+    /// The first member called `key` that the gateway does not know.
+    #[must_use]
+    pub fn get_unknown(&self, key: &str) -> Option<Json<'_>> {
+        if self.names & bit(key.as_bytes()) == 0 {
+            return None;
+        }
+        let mut unknown = self.list().iter().filter(|member| member.field.is_none());
+        let member = unknown.find(|member| self.sent.is(member, key))?;
+        Some(self.sent.value(member))
     }
 
     /// The tools, each as it came.

@@ -153,6 +153,20 @@ proptest! {
     }
 
     #[test]
+    fn decimals_are_the_nearest_floats(text in "(0|[1-9][0-9]{0,17})([.][0-9]{1,17})?") {
+        let ours = Json::parse(text.as_bytes()).unwrap().f64().unwrap();
+        prop_assert_eq!(ours.to_bits(), text.parse::<f64>().unwrap().to_bits());
+    }
+
+    #[test]
+    fn whole_numbers_are_read_as_far_as_they_fit(text in "(0|[1-9][0-9]{0,21})") {
+        let read = |text: &str| Json::parse(text.as_bytes()).unwrap().u64();
+        prop_assert_eq!(read(&text), text.parse().ok());
+        prop_assert_eq!(read(&format!("{text}.0")), text.parse().ok());
+        prop_assert_eq!(read(&format!("\"{text}\"")), None);
+    }
+
+    #[test]
     fn no_input_panics_and_acceptance_agrees_with_serde(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let ours = Json::parse(&bytes).is_ok();
         let theirs = serde_json::from_slice::<Box<serde_json::value::RawValue>>(&bytes).is_ok();

@@ -185,8 +185,8 @@ impl Codec for AnthropicMessages {
     fn encode(&self, chat: &ChatRequest, to: &Target<'_>) -> Result<Call, EncodeError> {
         let mut notes = Vec::new();
         let place = Place::of(to)?;
-        let sent = request::write(chat, to, &place, &mut notes)?;
-        let request = post(chat, to, &place, &sent)?;
+        let mut sent = request::write(chat, to, &place, &mut notes)?;
+        let request = post(chat, to, &place, &mut sent)?;
         Ok(Call {
             request,
             reader: Box::new(reader::expecting(chat, to, sent)),
@@ -279,10 +279,11 @@ fn post(
     chat: &ChatRequest,
     to: &Target<'_>,
     place: &Place<'_>,
-    sent: &Sent,
+    sent: &mut Sent,
 ) -> Result<HttpRequest, EncodeError> {
     let url = place.url(&to.upstream.base_url, chat.stream())?;
-    let mut request = HttpRequest::post_json_to(url, sent.body.clone());
+    let body = std::mem::take(&mut sent.body);
+    let mut request = HttpRequest::post_json_to(url, body);
     request.headers.insert(ACCEPT, accept(chat.stream()));
     if let Place::Host { .. } = place {
         let name = const { HeaderName::from_static("anthropic-version") };

@@ -72,7 +72,8 @@ impl Talk {
             ));
         }
         for (at, message) in value.elements().enumerate() {
-            let said = Said::of(message);
+            let mut said = Said::default();
+            said.read(message);
             // Nearly always nothing is wrong: where it stands is written when something is.
             let role = match check_message("", message, &said) {
                 Ok(role) => role,
@@ -101,7 +102,7 @@ impl Talk {
 /// Holds one message, of which `said` was found, against its rules. Who speaks.
 fn check_message(path: &str, message: Json<'_>, said: &Said<'_>) -> Result<Role, InvalidRequest> {
     rules::check(path, message, Rule::Object)?;
-    if !said.distinct {
+    if said.odd {
         rules::unique_keys(path, message, MESSAGE_NAMES.all())?;
     }
     let roles = || Role::ALL.map(|(name, _)| name).join(", ");
@@ -156,37 +157,35 @@ struct Said<'a> {
     tool_calls: Option<Json<'a>>,
     /// A bit for each of [`MESSAGE_NAMES`] that is there.
     seen: u32,
-    /// No key is unknown or there twice.
-    distinct: bool,
+    /// A key is unknown or there twice.
+    odd: bool,
 }
 
 impl<'a> Said<'a> {
-    fn of(message: Json<'a>) -> Self {
-        let mut said = Self {
-            distinct: true,
-            ..Self::default()
-        };
+    /// Reads a message into what was nothing.
+    fn read(&mut self, message: Json<'a>) {
         for (key, value) in message.members() {
-            let (number, slot) = match key.escaped() {
-                b"role" => (Self::ROLE, &mut said.role),
-                b"content" => (Self::CONTENT, &mut said.content),
+            let number = match key.escaped() {
+                b"role" => Self::ROLE,
+                b"content" => Self::CONTENT,
                 _ => match MESSAGE_NAMES.find(key) {
-                    Some(Self::ROLE) => (Self::ROLE, &mut said.role),
-                    Some(Self::CONTENT) => (Self::CONTENT, &mut said.content),
-                    Some(Self::CALLS) => (Self::CALLS, &mut said.tool_calls),
-                    Some(Self::CALL_ID) => (Self::CALL_ID, &mut said.tool_call_id),
-                    Some(number) => (number, &mut None),
+                    Some(number) => number,
                     None => {
-                        said.distinct = false;
+                        self.odd = true;
                         continue;
                     }
                 },
             };
-            said.distinct &= said.seen >> number & 1 == 0;
-            said.seen |= 1 << number;
-            *slot = Some(value);
+            self.odd |= self.seen >> number & 1 == 1;
+            self.seen |= 1 << number;
+            match number {
+                Self::ROLE => self.role = Some(value),
+                Self::CONTENT => self.content = Some(value),
+                Self::CALLS => self.tool_calls = Some(value),
+                Self::CALL_ID => self.tool_call_id = Some(value),
+                _ => {}
+            }
         }
-        said
     }
 
     /// Their numbers among [`MESSAGE_NAMES`].
@@ -201,7 +200,7 @@ impl<'a> Said<'a> {
         let text = self
             .content
             .is_some_and(|content| content.kind() == Kind::String);
-        self.distinct && self.seen == BOTH && text && role != Role::Developer
+        !self.odd && self.seen == BOTH && text && role != Role::Developer
     }
 
     /// Whether tools are called.

@@ -137,6 +137,7 @@ impl Cut {
                 continue;
             }
             cut.names |= match field {
+                Some(_) if called.is_some() => bit(key.escaped()),
                 Some(field) => bit(field.name().as_bytes()),
                 None if matches!(key.spelled(), Cow::Owned(_)) => u64::MAX,
                 None => bit(key.escaped()),

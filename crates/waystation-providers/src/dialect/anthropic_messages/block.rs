@@ -136,9 +136,12 @@ impl Blocks {
     /// beyond the limit is read and not given out.
     pub(super) fn start(&mut self, block: Json<'_>, data: &Bytes, out: &mut Delta) -> Block {
         let text = |key: &str| block.get(key).and_then(|text| text.json_text(data));
-        let kind = block.get("type").and_then(Json::string).unwrap_or_default();
+        let kind = block
+            .get("type")
+            .and_then(Json::spelled)
+            .unwrap_or_default();
         match &*kind {
-            "text" => {
+            b"text" => {
                 let said = TextFields::of(block);
                 let mut cited = Citations::default();
                 for citation in said.citations.map(Json::elements).unwrap_or_default() {
@@ -149,7 +152,7 @@ impl Blocks {
                 self.say(words.unwrap_or_default(), out);
                 Block::Text { from, cited }
             }
-            "thinking" => {
+            b"thinking" => {
                 let index = self.thoughts;
                 self.thoughts += 1;
                 let (said, signature) = (text("thinking"), text("signature"));
@@ -160,7 +163,7 @@ impl Blocks {
                 }
                 Block::Thought(index)
             }
-            "redacted_thinking" => {
+            b"redacted_thinking" => {
                 let index = self.thoughts;
                 self.thoughts += 1;
                 if let Some(sealed) = text("data").filter(|_| !self.hides) {
@@ -177,8 +180,8 @@ impl Blocks {
                 }
                 Block::Silent
             }
-            "tool_use" => self.call(block, data, out),
-            "server_tool_use" | "mcp_tool_use" => {
+            b"tool_use" => self.call(block, data, out),
+            b"server_tool_use" | b"mcp_tool_use" => {
                 let index = self.thoughts;
                 self.thoughts += 1;
                 Block::Ran {
@@ -187,7 +190,7 @@ impl Blocks {
                     told: Pieces::default(),
                 }
             }
-            kind if kind.ends_with("_tool_result") => {
+            kind if kind.ends_with(b"_tool_result") => {
                 self.result(block, out);
                 Block::Silent
             }

@@ -20,6 +20,7 @@ use waystation_core::{Effort, Endpoint};
 pub(in crate::dialect) struct Generation {
     /// Major and minor version; `None` for models that are not Claude.
     version: Option<(u64, u64)>,
+    /// It is Opus 4.5.
     opus: bool,
 }
 
@@ -63,7 +64,8 @@ impl Generation {
         };
         Self {
             version: Some(version),
-            opus: words().any(|word| word.eq_ignore_ascii_case(b"opus")),
+            // Asked of one version alone.
+            opus: version == (4, 5) && words().any(|word| word.eq_ignore_ascii_case(b"opus")),
         }
     }
 

@@ -157,10 +157,10 @@ impl Listener for Reply {
         };
         self.start(&message, body, out);
         for block in content.elements() {
-            self.start_block(0, block, body, out);
-            if let Some((_, block)) = self.open.pop() {
-                self.stop_block(block, out);
-            }
+            let mut piece = Delta::of(0);
+            let block = self.blocks.start(block, body, &mut piece);
+            give(piece, out);
+            self.stop_block(block, out);
         }
         self.take_stop(&message, body);
         self.close(out)
@@ -188,7 +188,7 @@ impl Listener for Reply {
 impl Reply {
     /// Says what the reply is.
     fn start(&mut self, message: &MessageFields<'_>, data: &Bytes, out: &mut Vec<ChatEvent>) {
-        self.count(message.usage);
+        let tier = message.usage.and_then(|usage| self.counts.take(usage));
         if std::mem::replace(&mut self.started, true) {
             return;
         }
@@ -196,7 +196,6 @@ impl Reply {
             let text = value.and_then(|text| text.json_text(data));
             text.filter(|text| !text.is_empty())
         };
-        let tier = message.usage.and_then(|usage| usage.get("service_tier"));
         out.push(ChatEvent::Start(Start {
             id: text(message.id),
             model: text(message.model),
@@ -258,14 +257,14 @@ impl Reply {
         for (_, block) in std::mem::take(&mut self.open) {
             self.stop_block(block, out);
         }
-        let mut last = Delta::of(0);
-        last.refusal = self.refusal.take().map(Box::new);
-        if !self.blocks.shown {
-            last.content = Some(JsonText::default());
+        if self.refusal.is_some() || !self.blocks.shown {
+            let mut last = Delta::of(0);
+            last.refusal = self.refusal.take().map(Box::new);
+            last.content = (!self.blocks.shown).then(JsonText::default);
+            give(last, out);
         }
-        give(last, out);
         let called = self.blocks.called();
-        let reason = match finish::reason(&native.decode(), called) {
+        let reason = match finish::reason_of(&native, called) {
             // The tool was the answer.
             FinishReason::ToolCalls if !called && self.blocks.emulates() => FinishReason::Stop,
             reason => reason,

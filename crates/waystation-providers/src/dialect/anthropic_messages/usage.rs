@@ -44,28 +44,35 @@ pub(super) struct Counts {
 // === impl Counts ===
 
 impl Counts {
-    /// Takes in a `usage` object.
-    pub(super) fn take(&mut self, usage: Json<'_>) {
+    /// Takes in a `usage` object. The tier that served stands in it too.
+    pub(super) fn take<'a>(&mut self, usage: Json<'a>) -> Option<Json<'a>> {
+        let mut tier = None;
         for (key, value) in usage.members() {
-            let name = key.spelled();
-            match &*name {
-                b"cache_creation" | b"output_tokens_details" | b"server_tool_use" => {
-                    for (key, value) in value.members() {
-                        self.told(&name, &key.spelled(), value);
-                    }
+            let count = match key.escaped() {
+                b"input_tokens" => &mut self.input,
+                b"cache_read_input_tokens" => &mut self.read,
+                b"cache_creation_input_tokens" => &mut self.written,
+                b"output_tokens" => &mut self.output,
+                b"service_tier" => {
+                    tier = tier.or(Some(value));
+                    continue;
                 }
-                name => self.told(b"", name, value),
-            }
+                group @ (b"cache_creation" | b"output_tokens_details" | b"server_tool_use") => {
+                    for (key, value) in value.members() {
+                        self.told(group, key.escaped(), value);
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            *count = value.u64().or(*count);
         }
+        tier
     }
 
-    /// One count, and in which group it stands.
+    /// One count of a group.
     fn told(&mut self, group: &[u8], name: &[u8], value: Json<'_>) {
         let count = match (group, name) {
-            (b"", b"input_tokens") => &mut self.input,
-            (b"", b"cache_read_input_tokens") => &mut self.read,
-            (b"", b"cache_creation_input_tokens") => &mut self.written,
-            (b"", b"output_tokens") => &mut self.output,
             (b"cache_creation", b"ephemeral_5m_input_tokens") => &mut self.written_5m,
             (b"cache_creation", b"ephemeral_1h_input_tokens") => &mut self.written_1h,
             (b"output_tokens_details", b"thinking_tokens") => &mut self.thinking,

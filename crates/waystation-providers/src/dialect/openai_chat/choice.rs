@@ -227,7 +227,7 @@ impl Choice {
         let (reason, native) = self.finish.take()?;
         Some(ChatEvent::Finish(Finish {
             choice: self.index,
-            reason: finish::reason(&reason.decode(), self.calls.any()),
+            reason: finish::reason_of(&reason, self.calls.any()),
             native: Some(native),
         }))
     }

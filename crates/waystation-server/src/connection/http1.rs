@@ -20,7 +20,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -75,6 +75,8 @@ struct Connection<Io> {
     /// Since when it is coming, if it did not come at once.
     since: Option<Instant>,
     stopped: watch::Receiver<bool>,
+    /// Whoever is woken when it changes.
+    waits: Option<Waker>,
 }
 
 /// What comes next.
@@ -166,12 +168,32 @@ impl<Io> Connection<Io> {
             seen: 0,
             since: None,
             stopped,
+            waits: None,
         }
     }
 
     /// Whether no more requests are to be taken.
     fn is_stopped(&self) -> bool {
         self.stopped.has_changed().unwrap_or(true)
+    }
+
+    /// The same, waited for. `stop` is asked once for each waker that would be told: where nothing has
+    /// changed it would say the same again.
+    fn poll_stop(
+        &mut self,
+        cx: &mut Context<'_>,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Poll<()> {
+        if self.is_stopped() {
+            return Poll::Ready(());
+        }
+        if let Some(waits) = &self.waits
+            && waits.will_wake(cx.waker())
+        {
+            return Poll::Pending;
+        }
+        self.waits = Some(cx.waker().clone());
+        stop.poll(cx)
     }
 }
 
@@ -203,7 +225,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending if self.input.is_empty() => {
-                    if stop.poll(cx).is_ready() {
+                    if self.poll_stop(cx, stop).is_ready() {
                         return Poll::Ready(Next::End);
                     }
                     let wait = if self.begun {

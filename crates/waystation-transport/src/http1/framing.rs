@@ -174,11 +174,17 @@ impl Announced {
     /// # Errors
     /// [`FramingError::Length`] when it is no number, or another one than before.
     pub fn length(&mut self, digits: &[u8]) -> Result<(), FramingError> {
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        if digits.is_empty() {
             return Err(FramingError::Length);
         }
-        let text = std::str::from_utf8(digits).map_err(|_| FramingError::Length)?;
-        let length: u64 = text.parse().map_err(|_| FramingError::Length)?;
+        let mut length = 0_u64;
+        for digit in digits {
+            let digit = char::from(*digit)
+                .to_digit(10)
+                .ok_or(FramingError::Length)?;
+            let more = length.checked_mul(10).ok_or(FramingError::Length)?;
+            length = more.checked_add(digit.into()).ok_or(FramingError::Length)?;
+        }
         if self.length.is_some_and(|found| found != length) {
             return Err(FramingError::Length);
         }

@@ -279,6 +279,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         if self.framing.is_done() {
             flow.end(Ok(()));
         }
+        if self.input.is_empty() {
+            // What it was a part of is not kept for it.
+            self.input = BytesMut::new();
+        }
         flow.fed(cx);
         Poll::Ready(Heard::More)
     }

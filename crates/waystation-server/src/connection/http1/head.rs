@@ -4,7 +4,10 @@
 //! Names and values are checked once, and values stay in the memory that they came in. Source: RFC 9112,
 //! sections 2 to 6 and 9; RFC 9110, sections 7.2 and 10.1.1.
 
-use std::mem::{self, MaybeUninit};
+use std::{
+    cell::RefCell,
+    mem::{self, MaybeUninit},
+};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
@@ -63,6 +66,15 @@ pub(super) enum HeadError {
 
 /// The most headers.
 const MAX_HEADERS: usize = 100;
+
+/// A longer target is not remembered.
+const LONG: usize = 256;
+
+thread_local! {
+    /// The target that was read last: those of a gateway are few, and reading one costs ten times as much
+    /// as comparing it.
+    static LAST: RefCell<Uri> = RefCell::default();
+}
 
 /// What the headers say to the connection.
 #[derive(Default)]
@@ -158,20 +170,15 @@ impl Head {
             {
                 return Err(HeadError::BareLineFeed);
             }
-            let name = HeaderName::from_bytes(header.name.as_bytes())
-                .map_err(|_| httparse::Error::HeaderName)?;
+            let name = said.header(header.name.as_bytes(), header.value)?;
             let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value))
                 .map_err(|_| httparse::Error::HeaderValue)?;
-            said.header(&name, header.value)?;
             map.append(name, value);
         }
         let old = found.version == Some(0);
         let method = found.method.unwrap_or_default();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| httparse::Error::Token)?;
-        let uri = target(
-            &method,
-            bytes.slice_ref(found.path.unwrap_or_default().as_bytes()),
-        )?;
+        let uri = target(&method, found.path.unwrap_or_default())?;
         if said.hosts > 1 || (said.hosts == 0 && !old) {
             return Err(HeadError::Host);
         }
@@ -200,27 +207,35 @@ impl Head {
 // === impl Said ===
 
 impl Said {
-    /// Takes one header down.
-    fn header(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), HeadError> {
-        if *name == header::HOST {
-            self.hosts += 1;
-            if !value.iter().all(|byte| is_of_a_host(*byte)) {
-                return Err(HeadError::Host);
+    /// Takes one header down, and gives its name. By its length first: most say nothing to a connection.
+    fn header(&mut self, name: &[u8], value: &[u8]) -> Result<HeaderName, HeadError> {
+        let is = |known: &HeaderName| name.eq_ignore_ascii_case(known.as_str().as_bytes());
+        match name.len() {
+            4 if is(&header::HOST) => {
+                self.hosts += 1;
+                if !value.iter().all(|byte| is_of_a_host(*byte)) {
+                    return Err(HeadError::Host);
+                }
+                return Ok(header::HOST);
             }
-        } else if *name == header::CONTENT_LENGTH {
-            self.announced.length(value)?;
-        } else if *name == header::TRANSFER_ENCODING {
-            self.announced.coding(value);
-        } else if *name == header::CONNECTION {
-            for option in value.split(|byte| *byte == b',') {
-                let option = option.trim_ascii();
-                self.close |= option.eq_ignore_ascii_case(b"close");
-                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            6 if is(&header::EXPECT) => self.expects = value.eq_ignore_ascii_case(b"100-continue"),
+            10 if is(&header::CONNECTION) => {
+                for option in value.split(|byte| *byte == b',') {
+                    let option = option.trim_ascii();
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
             }
-        } else if *name == header::EXPECT {
-            self.expects = value.eq_ignore_ascii_case(b"100-continue");
+            12 if is(&header::CONTENT_TYPE) => return Ok(header::CONTENT_TYPE),
+            13 if is(&header::AUTHORIZATION) => return Ok(header::AUTHORIZATION),
+            14 if is(&header::CONTENT_LENGTH) => {
+                self.announced.length(value)?;
+                return Ok(header::CONTENT_LENGTH);
+            }
+            17 if is(&header::TRANSFER_ENCODING) => self.announced.coding(value),
+            _ => {}
         }
-        Ok(())
+        HeaderName::from_bytes(name).map_err(|_| httparse::Error::HeaderName.into())
     }
 }
 
@@ -246,18 +261,32 @@ fn is_of_another_version(bytes: &[u8]) -> bool {
 }
 
 /// What is asked for: a path, `*` of a server as a whole, a whole address, or where CONNECT would go.
-fn target(method: &Method, bytes: Bytes) -> Result<Uri, HeadError> {
-    let uri = Uri::from_maybe_shared(bytes).map_err(|_| HeadError::Target)?;
-    let fits = match (uri.scheme(), uri.authority()) {
-        (None, None) => uri.path().starts_with('/') || *method == Method::OPTIONS,
-        (None, Some(_)) => *method == Method::CONNECT,
-        (Some(_), _) => true,
-    };
-    if fits {
-        Ok(uri)
-    } else {
-        Err(HeadError::Target)
-    }
+fn target(method: &Method, text: &str) -> Result<Uri, HeadError> {
+    LAST.with_borrow_mut(|last| {
+        // Only a path is kept, and it has one form for every method.
+        if last.path() == text && last.query().is_none() {
+            return Ok(last.clone());
+        }
+        // Of its own memory: what is kept does not keep a request.
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let uri = Uri::from_maybe_shared(bytes).map_err(|_| HeadError::Target)?;
+        let fits = match (uri.scheme(), uri.authority()) {
+            (None, None) if uri.path().starts_with('/') => {
+                if text.len() <= LONG && uri.query().is_none() {
+                    *last = uri.clone();
+                }
+                true
+            }
+            (None, None) => *method == Method::OPTIONS,
+            (None, Some(_)) => *method == Method::CONNECT,
+            (Some(_), _) => true,
+        };
+        if fits {
+            Ok(uri)
+        } else {
+            Err(HeadError::Target)
+        }
+    })
 }
 
 /// What a name, an address and a port are written with. Source: RFC 3986, section 3.2.2.
@@ -265,23 +294,6 @@ const fn is_of_a_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b':'
-                | b'['
-                | b']'
-                | b'%'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
+            b'!' | b'$'..=b'.' | b':' | b';' | b'=' | b'[' | b']' | b'_' | b'~'
         )
 }

@@ -1,6 +1,13 @@
 //! Bodies of requests: how they come, what becomes of those that nobody wants, and what is no body.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use tokio::{
@@ -9,6 +16,10 @@ use tokio::{
 };
 
 use super::scene::{Scene, get};
+use crate::{
+    body::{self, Bounds, Room},
+    connection::http1::body::{Arriving, Inlet},
+};
 
 fn post(path: &str, more: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: a\r\n{more}\r\n")
@@ -274,6 +285,45 @@ async fn a_body_that_breaks_off_is_an_error() {
             "{seen}"
         );
     }
+}
+
+/// As the chat route reads: into one piece, at the place where it stays.
+#[tokio::test(start_paused = true)]
+async fn a_body_is_read_into_the_room_that_its_reader_has_made() {
+    let (size, inlet) = (1_000_000, Arc::new(Inlet::default()));
+    let body = Arriving::coming(Arc::clone(&inlet), Some(size as u64));
+    let bounds = Bounds {
+        bytes: 8 << 20,
+        wait: Duration::from_secs(30),
+    };
+    let room = Room::of(1 << 30);
+    let mut reading = pin!(body::read(body, bounds, &room));
+    let (mut sent, mut places) = (Vec::new(), HashSet::new());
+    let read = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(read) = reading.as_mut().poll(cx) {
+                return Poll::Ready(read);
+            }
+            let mut flow = inlet.lock();
+            assert!(flow.is_wanted(cx));
+            if sent.len() == size {
+                flow.end(Ok(()));
+            } else {
+                let piece = vec![b'a' + u8::try_from(sent.len() % 23).unwrap(); 50_000];
+                flow.give(&piece[..25_000]);
+                assert!(flow.room().capacity() - flow.room().len() >= 25_000);
+                flow.room().extend_from_slice(&piece[25_000..]);
+                flow.came(25_000);
+                places.insert(flow.room().as_ptr().addr());
+                sent.extend(piece);
+            }
+            flow.fed(cx);
+        }
+    });
+    let (bytes, _) = read.await.unwrap();
+    assert_eq!(bytes, sent);
+    places.insert(bytes.as_ptr().addr());
+    assert_eq!(places.len(), 1, "it was moved");
 }
 
 /// How a body comes: its pieces, and whether in chunks.

@@ -170,7 +170,8 @@ impl Head {
             {
                 return Err(HeadError::BareLineFeed);
             }
-            let name = said.header(header.name.as_bytes(), header.value)?;
+            let name = name(header.name.as_bytes())?;
+            said.header(&name, header.value)?;
             let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value))
                 .map_err(|_| httparse::Error::HeaderValue)?;
             map.append(name, value);
@@ -207,36 +208,44 @@ impl Head {
 // === impl Said ===
 
 impl Said {
-    /// Takes one header down, and gives its name. By its length first: most say nothing to a connection.
-    fn header(&mut self, name: &[u8], value: &[u8]) -> Result<HeaderName, HeadError> {
-        let is = |known: &HeaderName| name.eq_ignore_ascii_case(known.as_str().as_bytes());
-        match name.len() {
-            4 if is(&header::HOST) => {
-                self.hosts += 1;
-                if !value.iter().all(|byte| is_of_a_host(*byte)) {
-                    return Err(HeadError::Host);
-                }
-                return Ok(header::HOST);
+    /// Takes one header down.
+    fn header(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), HeadError> {
+        if *name == header::HOST {
+            self.hosts += 1;
+            if !value.iter().all(|byte| is_of_a_host(*byte)) {
+                return Err(HeadError::Host);
             }
-            6 if is(&header::EXPECT) => self.expects = value.eq_ignore_ascii_case(b"100-continue"),
-            10 if is(&header::CONNECTION) => {
-                for option in value.split(|byte| *byte == b',') {
-                    let option = option.trim_ascii();
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                }
+        } else if *name == header::CONTENT_LENGTH {
+            self.announced.length(value)?;
+        } else if *name == header::TRANSFER_ENCODING {
+            self.announced.coding(value);
+        } else if *name == header::CONNECTION {
+            for option in value.split(|byte| *byte == b',') {
+                let option = option.trim_ascii();
+                self.close |= option.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
-            12 if is(&header::CONTENT_TYPE) => return Ok(header::CONTENT_TYPE),
-            13 if is(&header::AUTHORIZATION) => return Ok(header::AUTHORIZATION),
-            14 if is(&header::CONTENT_LENGTH) => {
-                self.announced.length(value)?;
-                return Ok(header::CONTENT_LENGTH);
-            }
-            17 if is(&header::TRANSFER_ENCODING) => self.announced.coding(value),
-            _ => {}
+        } else if *name == header::EXPECT {
+            self.expects = value.eq_ignore_ascii_case(b"100-continue");
         }
-        HeaderName::from_bytes(name).map_err(|_| httparse::Error::HeaderName.into())
+        Ok(())
     }
+}
+
+/// A header's name. Those that every request has, in the two spellings that clients have for them, cost a
+/// comparison; the others are looked up letter by letter.
+fn name(bytes: &[u8]) -> Result<HeaderName, httparse::Error> {
+    Ok(match bytes {
+        b"Host" | b"host" => header::HOST,
+        b"Accept" | b"accept" => header::ACCEPT,
+        b"User-Agent" | b"user-agent" => header::USER_AGENT,
+        b"Connection" | b"connection" => header::CONNECTION,
+        b"Content-Type" | b"content-type" => header::CONTENT_TYPE,
+        b"Authorization" | b"authorization" => header::AUTHORIZATION,
+        b"Content-Length" | b"content-length" => header::CONTENT_LENGTH,
+        b"Accept-Encoding" | b"accept-encoding" => header::ACCEPT_ENCODING,
+        _ => HeaderName::from_bytes(bytes).map_err(|_| httparse::Error::HeaderName)?,
+    })
 }
 
 /// Whether a head may end in these bytes.

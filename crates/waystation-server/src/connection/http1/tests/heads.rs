@@ -53,6 +53,71 @@ fn a_head_is_what_was_sent() {
     assert_eq!((head.framing.expected(), &*behind), (3, &b"abcGET"[..]));
 }
 
+/// In whatever letters it is written, and whether it is one of those that are known at sight.
+#[test]
+fn names_have_one_spelling() {
+    for name in [
+        "host",
+        "accept",
+        "user-agent",
+        "content-type",
+        "authorization",
+        "accept-encoding",
+        "x-stainless-lang",
+    ] {
+        for spelt in [
+            name.to_owned(),
+            name.to_uppercase(),
+            name.split('-')
+                .map(|word| word[..1].to_uppercase() + &word[1..])
+                .collect::<Vec<_>>()
+                .join("-"),
+        ] {
+            let host = if name == "host" { "" } else { "host: a\r\n" };
+            let head = format!("GET / HTTP/1.1\r\n{host}{spelt}: b\r\n\r\n");
+            let (head, _) = first(head.as_bytes()).unwrap().unwrap();
+            assert_eq!(head.request.headers()[name], "b", "{spelt}");
+        }
+    }
+    // Those that speak to the connection do in every spelling.
+    for head in [
+        "CONTENT-length: 3\r\ncontent-LENGTH: 4\r\n",
+        "Transfer-ENCODING: gzip\r\n",
+        "HoSt: b\r\n",
+    ] {
+        assert!(
+            refused(&format!("GET / HTTP/1.1\r\nhost: a\r\n{head}\r\n")) >= 400,
+            "{head}"
+        );
+    }
+}
+
+/// The target that was read last is not taken for another one.
+#[test]
+fn targets_are_read_each_for_itself() {
+    for target in [
+        "/a",
+        "/a",
+        "/a?b",
+        "/a",
+        "/a#b",
+        "/a",
+        "/ab",
+        "/",
+        "http://x/a",
+        "/a",
+        "*",
+        "/a",
+    ] {
+        let method = if target == "*" { "OPTIONS" } else { "GET" };
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: a\r\n\r\n");
+        let (head, _) = first(head.as_bytes()).unwrap().unwrap();
+        let expected: http::Uri = target.parse().unwrap();
+        assert_eq!(head.request.uri(), &expected, "{target}");
+    }
+    assert_eq!(refused("GET /a b HTTP/1.1\r\nhost: a\r\n\r\n"), 400);
+}
+
 #[test]
 fn targets_have_four_forms() {
     for (head, path) in [

@@ -145,6 +145,7 @@ enum Wire {
 impl<L: Listener> Intake<L> {
     /// Reads a reply that was asked for as a stream, or whole; what comes is read either way.
     /// `secret` is struck out of failures.
+    #[inline]
     pub(crate) fn new(listener: L, stream: bool, secret: Option<Secret>) -> Self {
         Self {
             wire: Wire::Waiting { stream },

@@ -91,7 +91,7 @@ pub(super) struct Pieces {
 }
 
 /// What the blocks of a reply have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Blocks {
     /// The client does not want to see reasoning.
     hides: bool,
@@ -118,7 +118,10 @@ impl Blocks {
             hides,
             names: sent.names,
             answer: sent.answer,
-            ..Self::default()
+            calls: 0,
+            thoughts: 0,
+            length: 0,
+            shown: false,
         }
     }
 

@@ -45,7 +45,7 @@ fields! {
 }
 
 /// What the reply has said so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reply {
     /// What was given out, and how blocks are read.
     blocks: Blocks,
@@ -68,7 +68,12 @@ pub(super) fn expecting(chat: &ChatRequest, to: &Target<'_>, sent: Sent) -> Inta
     let hides = chat.reasoning().is_some_and(|wish| wish.exclude);
     let reply = Reply {
         blocks: Blocks::of(sent, hides),
-        ..Reply::default()
+        open: Vec::new(),
+        started: false,
+        stop: None,
+        refusal: None,
+        counts: Counts::default(),
+        texted: false,
     };
     Intake::new(reply, chat.stream(), to.lease.secret.clone())
 }

@@ -34,6 +34,9 @@ pub(super) struct Names {
 impl Names {
     /// Finds the names in the tools and in the calls of earlier turns.
     pub(super) fn of(demand: &Demand<'_>) -> Self {
+        if speaks_of_none(demand) {
+            return Self::default();
+        }
         let tools = demand.tools().filter_map(|tool| {
             let named = tool.at(&["function", "name"]).or_else(|| tool.get("name"));
             Some(named?.string()?.into_owned())
@@ -130,6 +133,9 @@ pub(super) fn write(
     only: Option<&[String]>,
     notes: &mut Vec<Note>,
 ) -> Option<(Vec<u8>, bool)> {
+    if speaks_of_none(demand) {
+        return None;
+    }
     let mut out = Vec::new();
     let mut list = ArrayWriter::open(&mut out);
     for tool in demand.tools() {
@@ -166,6 +172,11 @@ pub(super) fn write(
     let none = list.is_empty();
     list.close();
     (!none).then_some((out, remembered && searches.is_none()))
+}
+
+/// Whether neither the request nor its messages speak of tools, as most do not.
+fn speaks_of_none(demand: &Demand<'_>) -> bool {
+    demand.search.is_none() && demand.chat.is_plain_talk() && demand.tools().next().is_none()
 }
 
 /// Whether the client asks for the host's own search in the wire's words.

@@ -359,6 +359,10 @@ fn write_femtos(femtos: u64, out: &mut Vec<u8>) {
     let mut text = *b".000000000000000";
     let digits = text.get_mut(1..=places).unwrap_or_default();
     for place in digits.iter_mut().rev() {
+        // What stands before the first digit is zeros already.
+        if rest == 0 {
+            break;
+        }
         let [digit, ..] = (rest % 10).to_le_bytes();
         (*place, rest) = (b'0' + digit, rest / 10);
     }

@@ -36,7 +36,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) lease: &'a Lease,
     /// Keeps what is sent, where the client asks to see it.
     pub(crate) echo: &'a Echo,
-    /// The model can reason before it answers.
+    /// The model can reason before it answers, and the reply is streamed.
     pub(crate) thinks: bool,
     /// Wall time goes to codecs that sign.
     pub(crate) now: Now,

@@ -24,11 +24,12 @@ pub(crate) struct Echo {
 impl Echo {
     /// For one request. Whole replies have no place for an echo, so that they get none.
     pub(crate) fn of(chat: &ChatRequest) -> Self {
-        let asked = chat
-            .get("debug")
-            .and_then(|debug| debug.get("echo_upstream_body"));
+        let asked = || {
+            let debug = chat.get("debug")?;
+            debug.get("echo_upstream_body").and_then(Json::bool)
+        };
         Self {
-            wanted: chat.stream() && asked.and_then(Json::bool) == Some(true),
+            wanted: chat.stream() && asked() == Some(true),
             bodies: Mutex::default(),
         }
     }

@@ -81,16 +81,14 @@ fn of_transforms(chat: &ChatRequest) -> Result<Option<Wish<'_>>, InvalidRequest>
 
 /// `author/model:online` is the same as listing `web`. Source: API contract, section 4.2.
 fn of_suffix(chat: &ChatRequest) -> Option<Wish<'_>> {
-    let online = |text: Json<'_>| {
-        // Most have no suffix at all, not even an escaped one.
-        let suffixed = text.bytes().iter().any(|b| matches!(b, b':' | b'\\'));
-        let reference = || text.string()?.parse::<ModelRef>().ok();
-        suffixed && reference().is_some_and(|reference| reference.online)
+    let online = |text: Cow<'_, str>| {
+        // Most have no suffix at all.
+        let reference = || text.parse::<ModelRef>().ok();
+        text.contains(':') && reference().is_some_and(|reference| reference.online)
     };
-    let models = || chat.get("models").into_iter().flat_map(Json::elements);
-    let field = if chat.get("model").is_some_and(online) {
+    let field = if chat.model().is_some_and(online) {
         "model"
-    } else if models().any(online) {
+    } else if chat.models().any(online) {
         "models"
     } else {
         return None;

@@ -1,6 +1,7 @@
 //! The wanted models, looked up: each entry of the question becomes the models that it stands for.
 //! It filters no endpoint.
 
+use smallvec::{SmallVec, smallvec};
 use waystation_catalog::Model;
 use waystation_core::{Ask, Endpoint, Modalities, Modality, ModelId, ModelRef, SortShortcut};
 
@@ -33,8 +34,11 @@ pub(crate) struct Entry<'a> {
     /// Its suffix, which holds for its own endpoints alone.
     pub(crate) shortcut: Option<SortShortcut>,
     /// Its models, most wanted first. Empty when a router has nobody to offer.
-    pub(crate) targets: Vec<Target<'a>>,
+    pub(crate) targets: Targets<'a>,
 }
+
+/// The models of an entry: nearly always one, which is held without an allocation.
+pub(crate) type Targets<'a> = SmallVec<[Target<'a>; 1]>;
 
 /// One model that an entry stands for.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +110,7 @@ pub(crate) fn resolve<'a>(
     };
     if reference.latest {
         return match world.catalog.latest(name.as_str()) {
-            Some(model) => entry(Strategy::Latest, vec![Target::plain(model)]),
+            Some(model) => entry(Strategy::Latest, smallvec![Target::plain(model)]),
             None => Err(unknown(reference, world)),
         };
     }
@@ -114,7 +118,7 @@ pub(crate) fn resolve<'a>(
         id if AUTO.contains(&id) => entry(Strategy::Auto, auto(name, ask, world)),
         id if PARETO.contains(&id) => entry(Strategy::Pareto, auto(name, ask, world)),
         id if FREE.contains(&id) => entry(Strategy::Free, free(name, world, rng)),
-        _ => entry(Strategy::Direct, vec![direct(reference, name, world)?]),
+        _ => entry(Strategy::Direct, smallvec![direct(reference, name, world)?]),
     }
 }
 
@@ -205,7 +209,7 @@ fn bare<'a>(
 
 /// The ranked models, then the row of the id itself, where somebody serves it. A ranking without
 /// models says that none may answer: then that row may not either.
-fn auto<'a>(name: &ModelId, ask: &Ask, world: &World<'a>) -> Vec<Target<'a>> {
+fn auto<'a>(name: &ModelId, ask: &Ask, world: &World<'a>) -> Targets<'a> {
     let ranking = ask.ranking.as_ref();
     let nobody = ranking.is_some_and(|ranking| ranking.models.is_empty());
     let ranked = ranking.into_iter().flat_map(|ranking| &ranking.models);
@@ -219,9 +223,9 @@ fn auto<'a>(name: &ModelId, ask: &Ask, world: &World<'a>) -> Vec<Target<'a>> {
 
 /// Every model that somebody usable serves for nothing, in an order that the seed decides, then the
 /// row of the id itself.
-fn free<'a>(name: &ModelId, world: &World<'a>, rng: &mut Dice) -> Vec<Target<'a>> {
+fn free<'a>(name: &ModelId, world: &World<'a>, rng: &mut Dice) -> Targets<'a> {
     let serves = |endpoint: &Endpoint| is_free(endpoint) && (world.usable)(&endpoint.provider);
-    let mut targets: Vec<Target<'_>> = world
+    let mut targets: Targets<'_> = world
         .catalog
         .models()
         .filter(|model| !model.router && model.endpoints.iter().any(serves))

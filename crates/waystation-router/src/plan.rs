@@ -5,6 +5,7 @@ use std::fmt;
 
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use waystation_catalog::{Model, SharedEndpoint};
 use waystation_core::{Ask, Endpoint, ModelId, ModelRef, Seed, ServiceTier, Tag};
 
@@ -110,7 +111,7 @@ mod shared {
 #[derive(Debug, Default)]
 pub(crate) struct Wanted<'a> {
     /// With their place in the question.
-    pub(crate) entries: Vec<(usize, Entry<'a>)>,
+    pub(crate) entries: SmallVec<[(usize, Entry<'a>); 1]>,
     /// Those that stand for nothing.
     pub(crate) missing: Vec<Missing>,
 }

@@ -40,11 +40,10 @@ where
     ) -> fmt::Result {
         let mut line = Vec::with_capacity(768);
         let metadata = event.metadata();
-        fill(
-            &mut line,
-            (*metadata.level(), metadata.target()),
-            |object| event.record(&mut Fields(object)),
-        );
+        fill(&mut line, *metadata.level(), |object| {
+            event.record(&mut Fields(object));
+            object.string("target", metadata.target());
+        });
         // Everything in it was text, and finding that so is quick.
         match std::str::from_utf8(&line) {
             Ok(line) => writer.write_str(line),
@@ -60,17 +59,14 @@ pub(crate) fn is_the_log() -> bool {
 }
 
 /// Writes a line as an event with these fields would be, without one: an event's fields are a call
-/// each, through four layers. The caller asks before whether the log wants it.
-pub(crate) fn write(level: Level, target: &str, fields: impl Fn(&mut ObjectWriter<'_>)) {
-    log_writer::write(|line| fill(line, (level, target), &fields));
+/// each, through four layers. The caller asks before whether the log wants it, and writes its own
+/// target behind the fields.
+pub(crate) fn write(level: Level, fields: impl Fn(&mut ObjectWriter<'_>)) {
+    log_writer::write(|line| fill(line, level, &fields));
 }
 
-/// Appends a line.
-pub(crate) fn fill(
-    line: &mut Vec<u8>,
-    (level, target): (Level, &str),
-    fields: impl FnOnce(&mut ObjectWriter<'_>),
-) {
+/// Appends a line of a time, a level and what `fields` writes.
+pub(crate) fn fill(line: &mut Vec<u8>, level: Level, fields: impl FnOnce(&mut ObjectWriter<'_>)) {
     let mut object = ObjectWriter::open(line);
     let time = object.key("timestamp");
     time.push(b'"');
@@ -78,7 +74,6 @@ pub(crate) fn fill(
     time.push(b'"');
     object.plain("level", level.as_str());
     fields(&mut object);
-    object.string("target", target);
     object.close();
     line.push(b'\n');
 }

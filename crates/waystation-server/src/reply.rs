@@ -1,6 +1,7 @@
 //! Replies as JSON and as server-sent events: the client's side of the wire. What upstreams say is
 //! read elsewhere; here it is only written, text still escaped as it came.
 
+mod buffer;
 mod metadata;
 mod sse;
 mod whole;

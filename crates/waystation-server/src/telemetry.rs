@@ -82,7 +82,7 @@ fn log(entry: &Entry) {
             generation_ms
         );
         if wanted {
-            log_line::write(Level::INFO, module_path!(), |line| write(entry, line));
+            log_line::write(Level::INFO, |line| write(entry, line));
         }
     } else {
         tell(entry);
@@ -182,6 +182,7 @@ fn write(entry: &Entry, line: &mut ObjectWriter<'_>) {
     if let Some(took) = entry.generation_time {
         number(out, r#","generation_ms":"#, ms(took));
     }
+    plain(out, r#","target":""#, Some(module_path!()));
 }
 
 /// A name that holds nothing to escape: the grammars of ids let no quote and no backslash in.

@@ -138,9 +138,10 @@ impl Fallback<'_> {
         }
         // What plugins and a credential took is time of the request, and not of the endpoint.
         let now = read.unwrap_or_else(|| self.parts.clock.now());
-        let model = self.snapshot.catalog.model(endpoint.model.as_str());
+        let model = || self.snapshot.catalog.model(endpoint.model.as_str());
         let attempt = Attempt {
-            thinks: model.is_some_and(|model| model.reasoning),
+            // Whole replies are waited for alike.
+            thinks: chat.stream() && model().is_some_and(|model| model.reasoning),
             transport: &*self.parts.transport,
             hop: self.parts.hop.as_ref(),
             codec,

@@ -1,9 +1,10 @@
 //! A whole reply as one `chat.completion`. Source: API contract, sections 1.7 and 13.
 
+use bytes::Bytes;
 use waystation_core::{Answer, AnswerChoice, JsonText, ObjectWriter, write_number};
 use waystation_gateway::{Reply, Settled};
 
-use super::{METADATA, Metadata};
+use super::{METADATA, Metadata, buffer};
 
 /// Writes the completion, with metadata where the client wishes it.
 #[must_use]
@@ -12,9 +13,19 @@ pub fn completion(
     answer: &Answer,
     settled: &Settled,
     metadata: Option<&Metadata>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(room(settled));
-    let mut object = ObjectWriter::open(&mut out);
+) -> Bytes {
+    buffer::written(room(settled), |out| {
+        write(out, (reply, answer), settled, metadata);
+    })
+}
+
+fn write(
+    out: &mut Vec<u8>,
+    (reply, answer): (&Reply, &Answer),
+    settled: &Settled,
+    metadata: Option<&Metadata>,
+) {
+    let mut object = ObjectWriter::open(out);
     object
         .plain("id", reply.id.as_str())
         .string("provider", &reply.provider)
@@ -41,11 +52,9 @@ pub fn completion(
         object.raw(METADATA, &metadata.served(reply, settled));
     }
     object.close();
-    out
 }
 
-/// What is allocated for a reply: its frame, and its text at the length that tokens usually have. Most
-/// are small, and what is small costs an allocator less.
+/// What is allocated for a reply: its frame, and its text at the length that tokens usually have.
 fn room(settled: &Settled) -> usize {
     let tokens = settled.usage.completion.get().min(MOST_EXPECTED);
     let text = usize::try_from(tokens).unwrap_or_default();

@@ -68,17 +68,10 @@ fn a_line_that_is_written_is_the_line_of_the_event() {
         });
         let told = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let mut line = Vec::new();
-        log_line::fill(&mut line, (Level::INFO, module_path_of_log()), |line| {
-            write(&entry, line);
-        });
+        log_line::fill(&mut line, Level::INFO, |line| write(&entry, line));
         let line = String::from_utf8(line).unwrap();
         assert_eq!(timeless(&line), timeless(&told));
     }
-}
-
-/// The module that the line names.
-fn module_path_of_log() -> &'static str {
-    module_path!().trim_end_matches("::tests")
 }
 
 #[test]

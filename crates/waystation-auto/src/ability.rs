@@ -22,9 +22,6 @@ use crate::{
 const CAUTION: f32 = 0.5;
 /// The deviation of a guess from price and age, in logits.
 const GUESSED: f32 = 1.0;
-/// How far abilities differ between one set of prompts and another of the same field, in logits. That is what
-/// outcomes show of models with two sets of one field: 0.3 to 0.55.
-const BETWEEN: f32 = 0.4;
 /// No guess is better than this: nobody is taken for one of the best for its price.
 const BEST_GUESS: f32 = 4.0;
 /// A model of unknown price is taken for this much, in thousandths of a dollar per million tokens.
@@ -62,10 +59,8 @@ pub struct Ability {
     pub basis: Basis,
     /// What was measured for the task, where the operator gives a level as well.
     pub(crate) measured: Option<f32>,
-    /// How far it may differ between sets of prompts of one field, in logits, beside how unsure it is itself. Nothing
-    /// where it is never taken for better than it says: the operator's word of a quality, or a guess, which is
-    /// pessimistic on purpose.
-    pub(crate) between: f32,
+    /// The operator says that it is this, and not only how well the model usually does.
+    pub(crate) told: bool,
 }
 
 /// Where an ability comes from.
@@ -235,7 +230,7 @@ impl Ability {
                 deviation: 0.0,
                 basis: Basis::Operator,
                 measured: None,
-                between: 0.0,
+                told: true,
             };
         }
         let mut known = match prior {
@@ -250,7 +245,6 @@ impl Ability {
             known.mean = crate::arithmetic::logit(level);
             known.deviation = 0.0;
             known.measured = measured;
-            known.between = BETWEEN;
             known.basis = Basis::Operator;
         }
         known
@@ -280,7 +274,7 @@ impl Ability {
             deviation: GUESSED,
             basis: Basis::Guessed,
             measured: None,
-            between: 0.0,
+            told: false,
         }
     }
 }

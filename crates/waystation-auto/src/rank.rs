@@ -30,7 +30,7 @@ use expense::{Lengths, expense};
 use level::lay_measures_on_levels;
 use order::{Weighed, kept, steadiest_first};
 use pareto::by_coding;
-use reach::reaches;
+use reach::{MANY, reaches};
 
 /// How far difficulty moves the need, in logits, from the easiest prompt to the hardest.
 const REACH: f32 = 4.0;
@@ -219,8 +219,13 @@ impl AutoRouter {
         self.learn_of(&mut able, &place);
         if self.reaching {
             let lengths = Lengths::usual(ask.prompt_estimate, features.brief);
-            able.iter_mut()
-                .for_each(|one| one.compared = expense(one.model, self.usable.as_ref(), lengths));
+            let usable = self.usable.as_ref();
+            let many = able.len() > MANY;
+            for one in &mut able {
+                // Among many, nobody is looked at so closely.
+                let compared = || expense(one.model, usable, lengths);
+                one.compared = if many { one.cost } else { compared() };
+            }
         }
         let ranked = if router == Router::ParetoCode {
             by_coding(&mut able, settings)

@@ -7,7 +7,7 @@ use waystation_core::{Ask, ChatRequest, Json, Modality, Parameter, Role, Tokens}
 
 use crate::{
     Field, Weights,
-    prompt::{Figures, Text},
+    prompt::{Figures, Kind, Text},
     weights::Place,
 };
 
@@ -324,7 +324,8 @@ impl Features {
             hardness: judged.hardness,
             demands: figures.demands,
             fingerprint: fingerprint(&figures.values),
-            brief: figures.brief,
+            // What fills a blank is a word, also where nobody says so.
+            brief: figures.brief || Kind::of(&figures.values) == Kind::Cloze,
         };
         (features, judged.place)
     }
@@ -411,5 +412,26 @@ mod tests {
             assert_eq!(Task::named(task.as_str()), Some(*task));
         }
         assert_eq!(Task::named("nonsense"), None);
+    }
+
+    #[test]
+    fn an_answer_is_brief_where_it_is_chosen_and_nothing_else_is_asked_for() {
+        let question = "Which metal is liquid at room temperature?\nA) iron\nB) mercury\nC) tin";
+        let ends = [
+            "\nAnswer:",
+            "\nPrint only a single choice from \"A\" or \"B\" without explanation.\nAnswer:",
+            "\nGive the letter only.",
+        ];
+        for end in ends {
+            assert!(
+                Features::of_text(&format!("{question}{end}")).brief,
+                "{end}"
+            );
+        }
+        assert!(!Features::of_text(question).brief);
+        assert!(
+            !Features::of_text("Mia has 3 bags of 12 marbles. How many is that?\nAnswer:").brief
+        );
+        assert!(Features::of_text("The box fits the bag because the _ is small.").brief);
     }
 }

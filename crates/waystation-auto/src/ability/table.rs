@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use super::{Ability, BETWEEN, Basis, Field};
+use super::{Ability, Basis, Field};
 use crate::arithmetic::logit;
 
 /// The rows of this build.
@@ -183,7 +183,7 @@ impl Row {
             deviation: self.deviation + if own.is_some() { 0.0 } else { ELSEWHERE },
             basis: Basis::Measured(self.source),
             measured: None,
-            between: BETWEEN,
+            told: false,
         }
     }
 }

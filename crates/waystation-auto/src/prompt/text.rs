@@ -11,13 +11,17 @@ const TAIL: usize = 2_048;
 /// What an example, and a question, may end in, without its colon.
 const ANSWER: &[u8] = b"answer";
 /// What asks for an answer without words around it, where answers are given to choose from.
-const ONLY: [&str; 5] = [
+const ONLY: [&str; 7] = [
     "without explanation",
     "without explaining",
     "no explanation",
     "only the letter",
+    "just the letter",
+    "letter only",
     "single letter",
 ];
+/// It stands among so many bytes at the end.
+const TOLD: usize = 160;
 /// A question is at least so long, in bytes.
 const QUESTION: usize = 12;
 
@@ -119,7 +123,8 @@ fn question(text: &str) -> &str {
 fn is_brief(whole: &str, asked: &str) -> bool {
     let rest = marks(whole).last().and_then(|(_, to)| whole.get(to..));
     let open = rest.is_some_and(|rest| rest.trim().len() < QUESTION);
-    open || ONLY.iter().any(|words| asked.contains(words))
+    let told = asked.get(asked.ceil_char_boundary(asked.len().saturating_sub(TOLD))..);
+    open || told.is_some_and(|told| ONLY.iter().any(|words| told.contains(words)))
 }
 
 /// What follows an example's own answer, which is one word.

@@ -22,8 +22,6 @@ pub(super) fn lay_measures_on_levels(able: &mut [Candidate<'_>], place: &Place) 
         let known = if one.field == Field::Code { 1.0 } else { known };
         if let Some(beyond) = beyond(one) {
             one.ability.mean += MEASURED * known * (beyond - common);
-            // What was measured of these prompts does not differ between them and others.
-            one.ability.between *= 1.0 - MEASURED * known;
         }
     }
 }
@@ -45,7 +43,7 @@ mod tests {
                 deviation: 0.0,
                 basis: Basis::Operator,
                 measured,
-                between: 0.4,
+                told: false,
             },
             field,
             learned: None,
@@ -84,8 +82,6 @@ mod tests {
             candidate(model, Field::Code, 0.0, Some(1.0)),
         ];
         lay_measures_on_levels(&mut able, &Place::default());
-        // The other's measure says how far it is sure.
-        assert!(able[1].ability.between < able[0].ability.between);
         let [one, other] = able.map(|one| one.ability.mean);
         assert!((one - 0.4).abs() + other.abs() < 1e-6, "{one} {other}");
     }

@@ -10,7 +10,7 @@ use waystation_core::Usd;
 
 use super::{Candidate, is_default, need};
 use crate::{
-    Basis, Features,
+    Features,
     arithmetic::{exp, log2, logistic, number},
 };
 
@@ -30,14 +30,14 @@ const SWAY: f32 = 0.8;
 const SPAN: f64 = 0.8;
 /// A candidate that is thought abler by a logit is taken to be dearer by such a share, so that of two at nearly the same
 /// cost the abler stands above; not beyond so many logits from the mean. Where the answer is a word, costs are known
-/// better than abilities.
+/// better than abilities, and only those are the same that differ by no more than the last share.
 const DEARER: f64 = 0.25;
-const DEARER_BRIEF: f64 = 0.000_1;
+const SAME: f64 = 1.005;
 const APART: f32 = 2.0;
 /// No step is narrower than this share of the dearest cost.
 const NARROWEST: f64 = 0.000_001;
 /// More candidates than this are thinned to the ablest of each of so many ranges of cost.
-const MANY: usize = 24;
+pub(super) const MANY: usize = 24;
 const RANGES: usize = 16;
 /// Who is left out stands so much below the ladder at least.
 const BELOW: f64 = 0.000_2;
@@ -85,18 +85,17 @@ pub(super) fn reaches(able: &[Candidate<'_>], features: &Features) -> Vec<f64> {
     let need = need(features);
     let standing = |candidate: &Candidate<'_>| {
         let ability = &candidate.ability;
-        let told = ability.basis == Basis::Operator && ability.between <= 0.0;
         Standing {
             cost: candidate
                 .compared
-                .filter(|_| is_default(candidate) && !told)
+                .filter(|_| is_default(candidate) && !ability.told)
                 .map(nanos),
             able: candidate.general,
             quality: logistic(ability.counted() - need).into(),
         }
     };
     let all: Vec<Standing> = able.iter().map(standing).collect();
-    let dearer = if features.brief { DEARER_BRIEF } else { DEARER };
+    let dearer = if features.brief { 0.0 } else { DEARER };
     ladder(&all, dearer, features.difficulty)
 }
 
@@ -158,7 +157,23 @@ fn placed(all: &[Standing], dearer: f64) -> Vec<Rung> {
         let order = a.cost.total_cmp(&b.cost).then(a.able.total_cmp(&b.able));
         order.then(a.at.cmp(&b.at))
     });
-    places
+    abler_above(places)
+}
+
+/// Of two neighbours at the same cost, the abler above.
+fn abler_above(places: Vec<Rung>) -> Vec<Rung> {
+    let mut sorted: Vec<Rung> = Vec::with_capacity(places.len());
+    for mut place in places {
+        let last = sorted.last_mut();
+        if let Some(last) =
+            last.filter(|last| place.cost <= last.cost * SAME && last.able > place.able)
+        {
+            std::mem::swap(&mut last.at, &mut place.at);
+            std::mem::swap(&mut last.able, &mut place.able);
+        }
+        sorted.push(place);
+    }
+    sorted
 }
 
 /// The ablest of each range of the logarithm of cost.

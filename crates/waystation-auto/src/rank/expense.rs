@@ -8,11 +8,14 @@ use super::Usable;
 /// A model that reasons writes so many times the answer.
 const REASONING: u64 = 3;
 
-/// Tokens of a prompt, of its answer, and the most that the answer may have.
+/// How many tokens a cost is worked out for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lengths {
+    /// Of the prompt.
     pub(super) prompt: Tokens,
+    /// Of the answer of a model that does not reason.
     pub(super) answer: u64,
+    /// What no answer is longer than.
     pub(super) most: Option<Tokens>,
 }
 

@@ -160,7 +160,8 @@ fn placed(all: &[Standing], dearer: f64) -> Vec<Rung> {
     abler_above(places)
 }
 
-/// Of two neighbours at the same cost, the abler above.
+/// Of two neighbours at the same cost, the abler above: costs stay where they are, and models change places. Whoever
+/// turns out to be a little cheaper than the other is then at least passed by where it is the abler.
 fn abler_above(places: Vec<Rung>) -> Vec<Rung> {
     let mut sorted: Vec<Rung> = Vec::with_capacity(places.len());
     for mut place in places {

@@ -166,6 +166,26 @@ async fn a_connection_of_http_2_without_requests_is_let_go_without_a_word_of_htt
     assert!(!String::from_utf8_lossy(&seen).contains("HTTP/1.1"));
 }
 
+/// It is told from HTTP/1.1 by what it begins with, in whatever pieces that comes.
+#[tokio::test(start_paused = true)]
+async fn a_request_of_http_2_is_answered() {
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS, none; HEADERS of stream 1, its last frame: GET / of http, at `a`.
+    sent.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    sent.extend([0, 0, 6, 1, 5, 0, 0, 0, 1]);
+    sent.extend([0x82, 0x86, 0x84, 0x41, 1, b'a']);
+    for size in [1, 3, 30, sent.len()] {
+        let mut tasks = JoinSet::new();
+        let mut client = client(&mut tasks);
+        for piece in sent.chunks(size) {
+            client.write_all(piece).await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+        }
+        let seen = reply(&mut client, "quick").await;
+        assert!(!seen.contains("HTTP/1.1"), "{seen}");
+    }
+}
+
 /// What has come already is not taken for small: a client may send all of a head at once.
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_too_large_is_a_431_however_it_comes() {

@@ -7,7 +7,7 @@ use waystation_core::{Ask, ChatRequest, Json, Modality, Parameter, Role, Tokens}
 
 use crate::{
     Field, Weights,
-    prompt::{Figures, Kind, Text},
+    prompt::{FEATURES, Figures, Kind, Text},
     weights::Place,
 };
 
@@ -17,6 +17,8 @@ const LONG: Tokens = Tokens::new(32_000);
 /// part of it: "and in French?" says little alone.
 const SHORT: usize = 40;
 
+/// A sentence, with two words to choose from, is shorter than so many bits.
+const SENTENCE: f32 = 8.3;
 /// Below this confidence the output format says more than the words.
 const DOUBTFUL: f32 = 0.7;
 
@@ -324,8 +326,7 @@ impl Features {
             hardness: judged.hardness,
             demands: figures.demands,
             fingerprint: fingerprint(&figures.values),
-            // What fills a blank is a word, also where nobody says so.
-            brief: figures.brief || Kind::of(&figures.values) == Kind::Cloze,
+            brief: figures.brief || is_sentence_with_blank(&figures.values),
         };
         (features, judged.place)
     }
@@ -400,6 +401,13 @@ fn thinks(chat: &ChatRequest) -> bool {
     });
     let effort = effort.and_then(Json::string);
     matches!(effort.as_deref(), Some("high" | "xhigh" | "max"))
+}
+
+/// Whether a sentence has a blank, or two words to choose from. What fills it is a word, also where nobody says so; of a longer
+/// text with a blank that is not certain.
+fn is_sentence_with_blank(figures: &[f32; FEATURES]) -> bool {
+    let [length, ..] = *figures;
+    length < SENTENCE && Kind::of(figures) == Kind::Cloze
 }
 
 #[cfg(test)]

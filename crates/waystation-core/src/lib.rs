@@ -11,6 +11,7 @@ mod error_type;
 mod failure;
 mod headers;
 mod json;
+pub mod lent;
 mod model;
 mod money;
 mod names;

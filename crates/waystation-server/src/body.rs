@@ -15,6 +15,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep_until},
 };
+use waystation_core::lent;
 
 /// Why a body could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,7 +205,12 @@ async fn coming<S: Source>(
         if seen < announced && seen <= limit && read.len() == read.capacity() {
             // At once what it says it is, so that nothing is moved while it grows.
             let left = announced.min(limit).saturating_sub(seen);
-            read.reserve(left.min(GREAT.max(seen)));
+            let more = left.min(GREAT.max(seen));
+            if read.is_empty() {
+                read = lent::room_to_read(more);
+            } else {
+                read.reserve(more);
+            }
         }
         let came = loop {
             tokio::select! {
@@ -236,7 +242,7 @@ async fn coming<S: Source>(
     if seen > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok((read.freeze(), taken))
+    Ok((lent::bytes_read(read), taken))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::{
     },
     task::{Context, Poll},
     thread::{Builder, JoinHandle},
+    time::Duration,
 };
 
 use axum::serve::Listener;
@@ -19,13 +20,17 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
+    time::interval,
 };
+use waystation_core::lent;
 
 use crate::{connection::Patience, log_writer, routes::Site, serve};
 
 /// Connections that wait for a worker to take them. When so many do, accepting waits, and the system
 /// keeps those that come then.
 const WAITING: usize = 1_024;
+/// How often memory of large bodies is looked for that nobody has needed since.
+const RELEASE_EVERY: Duration = Duration::from_secs(1);
 
 /// The threads that serve.
 #[derive(Debug)]
@@ -93,6 +98,7 @@ impl Workers {
                     tokio::select! {
                         () = serve::serve_on(handed, site, patience, stopped) => {}
                         _ = cutting.wait_for(|cut| *cut) => {}
+                        () = releases() => {}
                     }
                 });
                 log_writer::end();
@@ -143,6 +149,15 @@ impl Workers {
                 tracing::error!("a worker panicked");
             }
         }
+    }
+}
+
+/// Gives memory of large bodies back to the system when it lies about. Ends never.
+async fn releases() {
+    let mut release = interval(RELEASE_EVERY);
+    loop {
+        release.tick().await;
+        lent::release();
     }
 }
 

@@ -297,6 +297,57 @@ async fn a_step_falls_back_like_any_request() {
     assert_eq!(station.asked(), ["a", "search", "a", "b"]);
 }
 
+/// Model and provider are those who gave the answer, also where that was not who called the tool.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_another_model_takes_names_that_one() {
+    let down = || fixtures::error(503, "down");
+    let gateway = |first: Reply, last: Reply| {
+        let upstream = ReplayTransport::hosts()
+            .at("search.mock", [pages(1)])
+            .at("a.mock", [first, down()])
+            .at("b.mock", [down(), down()])
+            .at("c.mock", [last]);
+        Setup::mocks().config(SEARXNG).start(upstream)
+    };
+    let models = || with(search(), json!({"model": "acme/x", "models": ["acme/y"]}));
+    let called = calling(&[("web_search", r#"{"query": "q"}"#)]);
+    let whole = gateway(
+        completion(called.clone(), "tool_calls", usage(1, 1)),
+        says("Hi"),
+    );
+    let got = whole.chat(models()).await.ok();
+    assert_eq!(whole.asked(), ["a", "search", "a", "b", "b", "c"]);
+    assert_eq!(
+        (&got["model"], &got["provider"]),
+        (&json!("acme/y"), &json!("C"))
+    );
+    let streamed = |delta: Value, finish: &str| {
+        Reply::sse([
+            event(delta, None),
+            event(json!({}), Some(finish)),
+            "[DONE]".into(),
+        ])
+    };
+    let mut call = called;
+    call["content"] = json!("I look. ");
+    call["tool_calls"][0]["index"] = json!(0);
+    let stream = gateway(
+        streamed(call, "tool_calls"),
+        streamed(json!({"content": "Hi"}), "stop"),
+    );
+    let got = stream.stream(models()).await;
+    let said = |text: &str| {
+        let chunks = got.chunks();
+        let mut found = chunks
+            .iter()
+            .filter(|chunk| chunk["choices"][0]["delta"]["content"] == text);
+        let chunk = found.next().unwrap().clone();
+        (chunk["model"].clone(), chunk["provider"].clone())
+    };
+    assert_eq!(said("I look. "), (json!("acme/x"), json!("A")));
+    assert_eq!(said("Hi"), (json!("acme/y"), json!("C")));
+}
+
 /// When nobody goes on, the failure is told as any other.
 #[tokio::test(start_paused = true)]
 async fn a_step_that_nobody_takes_fails_the_answer() {

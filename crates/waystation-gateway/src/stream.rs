@@ -51,8 +51,11 @@ pub struct Reply {
     /// The attempts that failed before.
     pub earlier: Vec<AttemptRecord>,
     /// The endpoints that began the answer and broke off, before the one that serves now. Grows while
-    /// the reply is read; `provider` and `endpoint` then change.
+    /// the reply is read.
     pub continued_from: Vec<Continued>,
+    /// How often another endpoint has taken the answer over, behind a break or for a step: then what names
+    /// who serves has changed.
+    pub takeovers: usize,
     /// What was sent upstream, a body for each attempt, where the client asked to see it.
     pub echoes: Vec<Bytes>,
     events: Vec<ChatEvent>,
@@ -125,6 +128,7 @@ impl Reply {
             record: None,
             continuation: None,
             continued_from: Vec::new(),
+            takeovers: 0,
             going: None,
             seam: String::new(),
             steps: None,
@@ -299,11 +303,12 @@ impl Reply {
         let served = served.map_err(|error| UpstreamError::new(error.kind(), error.to_string()))?;
         let Served {
             committed,
+            model,
             provider,
             endpoint,
-            ..
         } = *served;
-        (self.provider, self.endpoint) = (provider, endpoint);
+        self.takeovers += usize::from(endpoint != self.endpoint);
+        (self.model, self.provider, self.endpoint) = (model, provider, endpoint);
         // What is done for every step is told once.
         let known: Vec<PluginId> = self.stages.iter().map(|s| s.plugin.clone()).collect();
         let new = stepped
@@ -340,7 +345,7 @@ impl Reply {
 
     /// Takes over what became of that; `false` when nobody went on.
     ///
-    /// What the reply says of itself changes here and nowhere else: provider, endpoint and those before.
+    /// Provider and endpoint change here, and with a step.
     fn gone_on(&mut self, gone: Gone, error: &UpstreamError) -> bool {
         self.earlier = gone.record.attempts();
         self.record = Some(gone.record);
@@ -353,6 +358,7 @@ impl Reply {
             error: error.kind,
         });
         let served = *served;
+        self.takeovers += 1;
         (self.provider, self.endpoint) = (served.provider, served.endpoint);
         (self.seam, self.continuation) = (gone.seam, Some(gone.continuation));
         self.stages.extend(gone.stages);

@@ -7,14 +7,14 @@
     reason = "what fails in a test's own server or client fails the test"
 )]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future as _, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinSet, coop},
     time::timeout,
 };
 use waystation_core::{
@@ -120,6 +120,26 @@ async fn a_body_is_read_however_it_is_framed() {
             let shown = String::from_utf8_lossy(reply);
             assert_eq!((status, body.unwrap()), (200, b"hello".to_vec()), "{name} {shown}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_one() {
+    const REPLY: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 2\r\n\r\n{}";
+    for (name, by) in transports() {
+        let (listener, address) = listen().await;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            assert!(request(&mut stream).await);
+            for byte in REPLY {
+                stream.write_all(&[*byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let (status, body) = get(&*by, to(address, "{}")).await;
+        assert_eq!((status, body.unwrap()), (200, b"{}".to_vec()), "{name}");
     }
 }
 
@@ -263,6 +283,36 @@ async fn a_kept_connection_that_its_server_has_closed_is_replaced() {
         settle().await;
         assert_eq!(get(&*by, to(address, "{}")).await.0, 200, "{name}");
     }
+}
+
+/// A task that has done much in its turn is told by tokio that nothing has come; what is kept is looked
+/// at all the same. reqwest asks a task of its own.
+#[tokio::test]
+async fn a_task_that_had_much_to_do_takes_no_connection_that_is_closed() {
+    const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    let by = Http1Transport::new().unwrap();
+    let (listener, address) = listen().await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(request(&mut stream).await);
+            stream.write_all(REPLY).await.unwrap();
+        }
+    });
+    assert_eq!(get(&by, to(address, "{}")).await.0, 200);
+    settle().await;
+    // Too large to wait for others: it is sent in the turn that is spent.
+    let large = to(address, vec![b'x'; 32 << 10]);
+    let spent = std::future::poll_fn(|cx| {
+        while coop::has_budget_remaining() {
+            let _ = pin!(coop::consume_budget()).poll(cx);
+        }
+        std::task::Poll::Ready(())
+    });
+    spent.await;
+    let reply = by.send(large, limits()).await;
+    assert_eq!(reply.unwrap().head.status, 200);
 }
 
 /// Lets the reactor see what has arrived.

@@ -285,17 +285,7 @@ impl Words {
         }
         self.long += usize::from(word.len() >= 8);
         self.longest += usize::from(word.len() >= 11);
-        // Distinct words, roughly: each sets one bit of 1,024.
-        let hash = word.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        let bit = (hash ^ (hash >> 15)) % 1_024;
-        if let Some(bits) = usize::try_from(bit / 64)
-            .ok()
-            .and_then(|at| seen.get_mut(at))
-        {
-            *bits |= 1 << (bit % 64);
-        }
+        note(word, seen);
     }
 
     /// Takes one number in.

@@ -29,6 +29,7 @@ use http::{Response, StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
+    task::coop::unconstrained,
     time::Instant,
 };
 use waystation_core::ErrorType;
@@ -116,7 +117,8 @@ pub(super) async fn serve<Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut stop = pin!(stop(stopped.clone()));
+    // It is asked once for each waker, and has to listen then, however much its turn has done already.
+    let mut stop = pin!(unconstrained(stop(stopped.clone())));
     let mut connection = Connection::new(io, patience, stopped);
     loop {
         let behind = match poll_fn(|cx| connection.poll_next(cx, stop.as_mut())).await {

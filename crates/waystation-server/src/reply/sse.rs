@@ -37,8 +37,8 @@ struct Open {
     reply: Box<Reply>,
     writer: ChunkWriter,
     metadata: Option<Metadata>,
-    /// How many providers the writer has gone on from.
-    seams: usize,
+    /// How many takeovers the writer knows of.
+    takeovers: usize,
 }
 
 /// What goes with a stream to its end.
@@ -104,7 +104,7 @@ impl State {
             reply,
             writer,
             metadata,
-            seams: 0,
+            takeovers: 0,
         }))
     }
 
@@ -159,9 +159,9 @@ impl Open {
         for body in std::mem::take(&mut self.reply.echoes) {
             self.writer.echo(&body, &mut out);
         }
-        let seams = self.reply.continued_from.len();
-        if self.seams != seams {
-            self.seams = seams;
+        let takeovers = self.reply.takeovers;
+        if self.takeovers != takeovers {
+            self.takeovers = takeovers;
             self.writer.goes_on(&head(&self.reply));
         }
         match batch {

@@ -11,7 +11,12 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, header};
 use waystation_core::{HttpRequest, Phase, ReplyHead, Sent, TransportError};
 
-use super::{desk::ROOM, framing::Framing, head::Head, socket::Socket};
+use super::{
+    desk::ROOM,
+    framing::{self, Framing},
+    head::{Head, MAX_HEAD},
+    socket::Socket,
+};
 
 /// A request on its way, and the beginning of its reply.
 pub(super) struct Exchange<'a> {
@@ -24,6 +29,10 @@ pub(super) struct Exchange<'a> {
     /// Writing failed; what the server may have said before it closed is still read.
     broken: Option<std::io::Error>,
     input: BytesMut,
+    /// How much of the input was gone through for the end of a head.
+    seen: usize,
+    /// How much of it there was when it was read as a head.
+    tried: usize,
 }
 
 /// How an exchange went so far.
@@ -106,6 +115,8 @@ impl<'a> Exchange<'a> {
             flushed: false,
             broken: None,
             input: BytesMut::new(),
+            seen: 0,
+            tried: 0,
         }
     }
 
@@ -150,9 +161,13 @@ impl<'a> Exchange<'a> {
             };
             let end = match read {
                 Ok(0) => "the connection was closed before the response came".to_owned(),
+                Ok(_) if !self.may_be_a_head() => continue,
                 Ok(_) => match Head::take(&mut self.input) {
                     Ok(Some(head)) => return Poll::Ready(Ok(head)),
-                    Ok(None) => continue,
+                    Ok(None) => {
+                        (self.seen, self.tried) = (self.input.len(), self.input.len());
+                        continue;
+                    }
                     Err(error) => error.to_string(),
                 },
                 Err(error) => error.to_string(),
@@ -165,6 +180,17 @@ impl<'a> Exchange<'a> {
                 message: end,
             }));
         }
+    }
+
+    /// Whether the input is worth being read from its beginning: where a head may end in what is new, and
+    /// where it is twice as long as before, so that nonsense is known soon, and one that comes byte by byte
+    /// costs no more than twice what it would in one piece.
+    fn may_be_a_head(&mut self) -> bool {
+        let size = self.input.len();
+        let worth =
+            size >= 2 * self.tried || size > MAX_HEAD || framing::may_end(&self.input, self.seen);
+        self.seen = size;
+        worth
     }
 
     /// Writes what is left of the request.

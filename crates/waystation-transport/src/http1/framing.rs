@@ -75,6 +75,14 @@ pub enum FramingError {
 /// The longest line between chunks, and the most trailers, in bytes.
 pub const MAX_LINE: usize = 8 * 1024;
 
+/// Whether a head may end in `input`, of which `seen` bytes were gone through before. Quick, so that a head
+/// which comes in small pieces is not read from its beginning with each.
+#[must_use]
+pub fn may_end(input: &[u8], seen: usize) -> bool {
+    let fresh = input.get(seen.saturating_sub(3)..).unwrap_or(input);
+    fresh.windows(2).any(|two| two == b"\n\n") || fresh.windows(3).any(|three| three == b"\n\r\n")
+}
+
 // === impl Framing ===
 
 impl Framing {

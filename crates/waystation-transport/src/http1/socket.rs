@@ -1,13 +1,14 @@
 //! A connection, with or without TLS, as bytes in and out. It knows nothing of HTTP.
 
 use std::{
+    future::{Future as _, poll_fn},
     io::{self, IoSlice},
-    pin::Pin,
-    task::{Context, Poll},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::BytesMut;
-use tokio::{io::AsyncWrite as _, net::TcpStream};
+use tokio::{io::AsyncWrite as _, net::TcpStream, task::coop::unconstrained};
 use tokio_rustls::client::TlsStream;
 
 use super::desk::{ROOM, poll_read};
@@ -62,10 +63,11 @@ impl Socket {
     }
 
     /// Whether an idle connection may be used again: it is open, and nothing came that nobody asked
-    /// for.
+    /// for. It is really looked at, however much the task's turn has done already.
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut unasked = BytesMut::new();
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.poll_read(&mut cx, &mut unasked, ROOM).is_pending()
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = unconstrained(poll_fn(|cx| self.poll_read(cx, &mut unasked, ROOM)));
+        pin!(read).poll(&mut cx).is_pending()
     }
 }

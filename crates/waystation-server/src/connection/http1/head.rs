@@ -12,7 +12,7 @@ use std::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 
-use super::framing::{Announced, Framing, FramingError};
+use super::framing::{self, Announced, Framing, FramingError};
 
 /// A request's head, and how to read what follows.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Head {
             return Err(HeadError::BareLineFeed);
         }
         // What has come is gone through once, however small the pieces are in which it comes.
-        if seen == 0 || may_end(input.get(seen.saturating_sub(3)..).unwrap_or(input)) {
+        if seen == 0 || framing::may_end(input, seen) {
             let bytes = mem::take(input).freeze();
             match Self::first(&bytes)? {
                 Some((_, size)) if size > largest => return Err(HeadError::TooLarge(largest)),
@@ -246,11 +246,6 @@ fn name(bytes: &[u8]) -> Result<HeaderName, httparse::Error> {
         b"Accept-Encoding" | b"accept-encoding" => header::ACCEPT_ENCODING,
         _ => HeaderName::from_bytes(bytes).map_err(|_| httparse::Error::HeaderName)?,
     })
-}
-
-/// Whether a head may end in these bytes.
-fn may_end(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// Whether the first line names a version that is well formed, and another one.

@@ -68,9 +68,9 @@ impl Unsent {
         self.sheet.len() == self.at && self.large.is_empty() && self.behind.is_empty()
     }
 
-    /// Gives the sheet back.
+    /// Gives the sheet back, where there is one.
     pub(super) fn done(mut self) {
-        if self.sheet.capacity() <= KEPT {
+        if (1..=KEPT).contains(&self.sheet.capacity()) {
             self.sheet.clear();
             SHEET.set(self.sheet);
         }

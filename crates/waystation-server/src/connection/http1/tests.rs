@@ -6,13 +6,23 @@ mod heads;
 mod scene;
 mod writes;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::atomic::Ordering,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{
+        AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex,
+    },
+    task::coop,
     time::{Instant, sleep, timeout},
 };
 
+use crate::connection::Patience;
 use scene::{Scene, get};
 
 #[tokio::test(start_paused = true)]
@@ -222,6 +232,53 @@ async fn a_connection_that_is_told_to_stop_answers_what_is_under_way_and_ends() 
             "{seen}"
         );
     }
+}
+
+/// A connection whose first read has used up what its task may do in one turn.
+struct Busy(DuplexStream, bool);
+
+impl AsyncRead for Busy {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.0).poll_read(cx, buffer);
+        while self.1 && coop::has_budget_remaining() {
+            let _ = pin!(coop::consume_budget()).poll(cx);
+        }
+        self.1 = false;
+        read
+    }
+}
+
+impl AsyncWrite for Busy {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_had_much_to_do_hears_all_the_same_that_it_is_to_stop() {
+    let (_client, server) = duplex(4_096);
+    let mut scene = Scene::over(Busy(server, true), Patience::USUAL);
+    sleep(Duration::from_secs(1)).await;
+    let begin = Instant::now();
+    scene.stop();
+    scene.leave().await;
+    assert!(begin.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ fn tokens(prompt: u64, completion: u64) -> Value {
 async fn cost_is_tokens_times_price_to_the_last_digit() {
     for (price, usage, expected) in [
         (PRICED, tokens(1000, 100), "0.0014"),
-        (PRICED, tokens(1, 0), "0.000001"),
+        (PRICED, tokens(1, 1), "0.000005"),
         // Sums that binary floating point gets wrong.
         (
             "price = { prompt = '0.1', completion = '0.2' }",
@@ -465,6 +465,41 @@ async fn without_a_count_usage_is_estimated() {
     assert!(usage["completion_tokens"].as_u64().unwrap() > 2, "{usage}");
     assert!(usage["cost"].as_f64().unwrap() > 0.0, "{usage}");
     assert_eq!(usage["estimated"], true);
+}
+
+/// A zero is no count of a prompt that was sent, nor of words that came: it would make them free.
+#[tokio::test(start_paused = true)]
+async fn a_zero_that_cannot_be_is_estimated() {
+    for (counts, prompt, completion) in [
+        (tokens(0, 0), None, None),
+        (tokens(0, 70), None, Some(70)),
+        (tokens(900, 0), Some(900), None),
+        (json!({"completion_tokens": 70}), None, Some(70)),
+        (
+            json!({"prompt_tokens": "900", "completion_tokens": 70}),
+            None,
+            Some(70),
+        ),
+    ] {
+        let station = one(PRICED, &counts);
+        let got = station.chat(asking("acme/one", json!({}))).await;
+        let usage = got.ok()["usage"].clone();
+        for (name, told) in [("prompt_tokens", prompt), ("completion_tokens", completion)] {
+            let count = usage[name].as_u64().unwrap();
+            assert!(
+                told.map_or(count > 0, |told| count == told),
+                "{counts}: {usage}"
+            );
+        }
+        let sum = ["prompt_tokens", "completion_tokens"].map(|name| usage[name].as_u64().unwrap());
+        assert_eq!(usage["total_tokens"], sum[0] + sum[1]);
+        assert_eq!(usage["estimated"], true, "{counts}: {usage}");
+        assert!(usage["cost"].as_f64().unwrap() > 0.0, "{counts}: {usage}");
+    }
+    // Nothing but a tool's call, and counted: as it is told.
+    let station = one(PRICED, &tokens(900, 70));
+    let usage = station.chat(asking("acme/one", json!({}))).await.ok()["usage"].clone();
+    assert!(usage.get("estimated").is_none(), "{usage}");
 }
 
 /// Decisions, "Usage on cancel": what is not reported is estimated as this model counted before.

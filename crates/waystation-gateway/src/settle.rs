@@ -426,7 +426,7 @@ impl Record {
                 ..Settled::default()
             };
         };
-        let usage = self.usage.clone().unwrap_or_else(|| self.estimate());
+        let usage = self.counted();
         if self.simulated {
             return Settled {
                 usage,

@@ -80,6 +80,28 @@ impl Record {
         learned.max(prompt.at_least).max(Tokens::new(1))
     }
 
+    /// What was consumed, as the upstream counted it. A zero for the prompt, which was sent, or for words
+    /// that came, is no count, whatever else is told: it would make a request free.
+    pub(super) fn counted(&self) -> Usage {
+        let Some(told) = &self.usage else {
+            return self.estimate();
+        };
+        let mut usage = told.clone();
+        let unsent = usage.prompt == Tokens::ZERO;
+        let silent = usage.completion == Tokens::ZERO && self.text_bytes > 0;
+        if unsent || silent {
+            let estimate = self.estimate();
+            if unsent {
+                usage.prompt = estimate.prompt;
+            }
+            if silent {
+                usage.completion = estimate.completion;
+            }
+            (usage.total, usage.estimated) = (None, true);
+        }
+        usage
+    }
+
     /// Tells what the attempt under way used of its credential, and how its model counts.
     pub(super) fn spent(&self, usage: &Usage) {
         let Some(serving) = &self.serving else { return };

@@ -3,8 +3,8 @@
 //!
 //! Rounding happens in two named places only, half to even at one femto-dollar:
 //! [`UsdPerMTok::scaled`] (a price multiplier, applied when rows are loaded) and
-//! [`Usd::from_decimal_rounded`] (an amount that an upstream reports). Everything else is exact or
-//! refused.
+//! [`Usd::from_decimal_rounded`] (an amount that an upstream reports). Caps are cut off, which changes
+//! nothing of what is below them. Everything else is exact or refused.
 
 use std::{fmt, iter::Sum, ops::Add, str::FromStr};
 
@@ -99,6 +99,27 @@ impl UsdPerMTok {
     }
 }
 
+impl UsdPerMTok {
+    /// Reads a cap on a price: finer decimal places are cut off, and a cap above every price is the
+    /// highest. A price is at most the cap exactly when it is at most what this gives, since prices
+    /// are whole nano-dollars; programs that multiply floats send `0.15000000000000002`.
+    ///
+    /// # Errors
+    /// [`ParseMoneyError`] when the text is no decimal number, or a negative one.
+    ///
+    /// ```
+    /// use waystation_core::UsdPerMTok;
+    ///
+    /// let cap = UsdPerMTok::cap("0.15000000000000002")?;
+    /// assert_eq!(cap, "0.15".parse()?);
+    /// # Ok::<(), waystation_core::ParseMoneyError>(())
+    /// ```
+    pub fn cap(text: &str) -> Result<Self, ParseMoneyError> {
+        let nanos = floor(text, 9)?;
+        Ok(Self(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+}
+
 impl FromStr for UsdPerMTok {
     type Err = ParseMoneyError;
 
@@ -165,6 +186,14 @@ impl Usd {
                 out.extend_from_slice(part.as_bytes());
             }),
         }
+    }
+
+    /// Reads a cap on an amount, as [`UsdPerMTok::cap`] does: cut off at one femto-dollar.
+    ///
+    /// # Errors
+    /// [`ParseMoneyError`] when the text is no decimal number, or a negative one.
+    pub fn cap(text: &str) -> Result<Self, ParseMoneyError> {
+        floor(text, 15).map(Self)
     }
 
     /// Reads an amount that somebody else computed, exponents included, rounding half to even at
@@ -284,6 +313,21 @@ fn decimal(text: &str, places: usize) -> Result<u128, ParseMoneyError> {
         .checked_pow(u32::try_from(missing).unwrap_or(u32::MAX))
         .and_then(|power| digits.checked_mul(power))
         .ok_or_else(|| ParseMoneyError::TooLarge(text.into()))
+}
+
+/// Reads a decimal, cut off at `places` places, as a count of the smallest unit; the largest count where
+/// there are more.
+fn floor(text: &str, places: usize) -> Result<u128, ParseMoneyError> {
+    let (digits, scale) = split_decimal(text)?;
+    let missing = i64::try_from(places).unwrap_or(i64::MAX) - i64::from(scale);
+    let power = 10_u128.checked_pow(u32::try_from(missing.unsigned_abs()).unwrap_or(u32::MAX));
+    Ok(match power {
+        _ if digits == 0 => 0,
+        Some(power) if missing < 0 => digits / power,
+        Some(power) => digits.saturating_mul(power),
+        None if missing < 0 => 0,
+        None => u128::MAX,
+    })
 }
 
 /// Splits `12.5e-3` into the digits `125` and the scale 4, so that it is 125 x 10^-4.
@@ -436,6 +480,23 @@ mod tests {
     }
 
     #[test]
+    fn caps_are_cut_off_and_never_too_large() {
+        let cap = |text: &str| UsdPerMTok::cap(text).unwrap().nanos();
+        assert_eq!(cap("0.30000000000000004"), 300_000_000);
+        assert_eq!(cap("0.2999999999999999"), 299_999_999);
+        assert_eq!(cap("1e-30"), 0);
+        assert_eq!(cap("1e-2147483000"), 0);
+        assert_eq!(cap("0e99"), 0);
+        for vast in ["1e30", "1.7976931348623157e+308", "99999999999999999999999"] {
+            assert_eq!(cap(vast), u64::MAX, "{vast}");
+        }
+        assert_eq!(Usd::cap("1e300").unwrap().femtos(), u128::MAX);
+        for bad in ["", "abc", "-1", "NaN", "1,5"] {
+            assert!(UsdPerMTok::cap(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn reported_amounts_round_half_to_even() {
         let amount = |text: &str| Usd::from_decimal_rounded(text).unwrap().femtos();
         assert_eq!(amount("0.0000000000000005"), 0);
@@ -479,9 +540,21 @@ mod tests {
             }
         }
 
+        /// A price that may be is the same on both sides of the cut.
+        #[test]
+        fn a_price_is_a_cap_of_its_own(nanos: u64, more in "[0-9]{1,8}") {
+            let text = UsdPerMTok::from_nanos(nanos).to_string();
+            prop_assert_eq!(UsdPerMTok::cap(&text).unwrap().nanos(), nanos);
+            let zeros = 9 - text.split_once('.').map_or(0, |(_, places)| places.len());
+            let dot = if text.contains('.') { "" } else { "." };
+            let finer = format!("{text}{dot}{}{more}", "0".repeat(zeros));
+            prop_assert_eq!(UsdPerMTok::cap(&finer).unwrap().nanos(), nanos);
+        }
+
         #[test]
         fn no_text_panics(text in "[0-9eE.+-]{0,30}") {
             let _ = text.parse::<Usd>();
+            let _ = Usd::cap(&text);
             let _ = Usd::from_decimal_rounded(&text);
         }
     }

@@ -230,7 +230,8 @@ impl MaxPrice {
         "audio",
     ];
 
-    /// Reads caps as numbers or strings, from the number's own text, never through a float.
+    /// Reads caps as numbers or strings, from the number's own text, never through a float. What is finer
+    /// than prices are is cut off, and no cap is too high.
     ///
     /// # Errors
     /// [`InvalidRequest`] for an unknown key (a cap that is not understood must not fail open), a
@@ -243,11 +244,13 @@ impl MaxPrice {
             let name = key.name();
             let path = format!("{path}.{name}");
             match &*name {
-                "prompt" | "input" => put(&mut caps.prompt, &path, value)?,
-                "completion" | "output" => put(&mut caps.completion, &path, value)?,
-                "audio" => put(&mut caps.audio, &path, value)?,
-                "request" => put(&mut caps.request, &path, value)?,
-                "image" => put(&mut caps.image, &path, value)?,
+                "prompt" | "input" => put(&mut caps.prompt, &path, value, UsdPerMTok::cap)?,
+                "completion" | "output" => {
+                    put(&mut caps.completion, &path, value, UsdPerMTok::cap)?
+                }
+                "audio" => put(&mut caps.audio, &path, value, UsdPerMTok::cap)?,
+                "request" => put(&mut caps.request, &path, value, Usd::cap)?,
+                "image" => put(&mut caps.image, &path, value, Usd::cap)?,
                 _ => {
                     return Err(InvalidRequest::unknown_key(
                         "provider.max_price",
@@ -261,18 +264,18 @@ impl MaxPrice {
     }
 }
 
-fn put<T>(slot: &mut Option<T>, path: &str, value: Json<'_>) -> Result<(), InvalidRequest>
-where
-    T: std::str::FromStr<Err = crate::ParseMoneyError> + PartialEq + Copy,
-{
+fn put<T: PartialEq + Copy>(
+    slot: &mut Option<T>,
+    path: &str,
+    value: Json<'_>,
+    read: fn(&str) -> Result<T, crate::ParseMoneyError>,
+) -> Result<(), InvalidRequest> {
     let text = match value.kind() {
         Kind::Number => value.text(),
         Kind::String => value.string().unwrap_or_default(),
         _ => return Err(InvalidRequest::expected(path, "a number of dollars", value)),
     };
-    let cap: T = text
-        .parse()
-        .map_err(|error| InvalidRequest::new(path, format!("{error}")))?;
+    let cap = read(&text).map_err(|error| InvalidRequest::new(path, format!("{error}")))?;
     if slot.is_some_and(|other| other != cap) {
         return Err(InvalidRequest::new(
             path,

@@ -56,11 +56,15 @@ pub struct ChatRequest {
 impl ChatRequest {
     /// Cuts and checks a body.
     ///
-    /// `null` in a member that the gateway knows is absence: the member is left out.
+    /// `null` in a member that the gateway knows is absence: the member is left out. A byte order mark
+    /// before the text is passed over, as RFC 8259 (section 8.1) lets readers do: some clients write one.
     ///
     /// # Errors
     /// [`InvalidRequest`] naming the offending member and what it should be.
     pub fn parse(body: &Bytes) -> Result<Self, InvalidRequest> {
+        let marked = body.strip_prefix(BYTE_ORDER_MARK);
+        let unmarked = marked.map(|text| body.slice_ref(text));
+        let body = unmarked.as_ref().unwrap_or(body);
         let mut outline = Outline::default();
         let json = Json::outlined(body, &mut outline).map_err(not_json)?;
         if json.kind() != Kind::Object {
@@ -460,6 +464,9 @@ impl ChatRequest {
         self.talk.prefill
     }
 }
+
+/// What some clients write before a text. Source: RFC 3629, section 6.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The member that names the model.
 const MODEL: &str = "model";

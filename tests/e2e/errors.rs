@@ -1,5 +1,6 @@
 //! What failures say: the provider and its reason, and never a secret.
 
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use waystation_core::Phase;
 use waystation_sim::{ReplayTransport, Reply, fixtures};
@@ -270,4 +271,107 @@ async fn explain_fails_as_the_request_would() {
         assert_eq!(explained.json()["error"], asked.json()["error"]);
     }
     assert_eq!(station.upstream().calls(), 0);
+}
+
+/// Paths that a base address with too much or too little leads to, and those of other interfaces.
+#[tokio::test(start_paused = true)]
+async fn a_path_that_is_not_there_names_the_one_that_was_meant() {
+    let station = one(fixtures::answer("Hi", 3, 1));
+    for (method, path, status, told) in [
+        (
+            Method::POST,
+            "/chat/completions",
+            404,
+            "did you mean /v1/chat/completions?",
+        ),
+        (
+            Method::POST,
+            "/v1/v1/chat/completions",
+            404,
+            "did you mean /v1/chat/completions?",
+        ),
+        (
+            Method::POST,
+            "/v1/chat/completions/",
+            404,
+            "did you mean /v1/chat/completions?",
+        ),
+        (
+            Method::GET,
+            "/v1/models/acme/one",
+            404,
+            "did you mean /v1/model/acme/one?",
+        ),
+        (
+            Method::POST,
+            "/v1/responses",
+            404,
+            "asked at /v1/chat/completions",
+        ),
+        (Method::GET, "/metrics", 404, "admin_listen"),
+        (
+            Method::GET,
+            "/v1/chat/completions",
+            405,
+            "takes POST, not GET",
+        ),
+        (Method::POST, "/api/v1/models", 405, "takes GET, not POST"),
+    ] {
+        let request = Station::request(method, path, "{}");
+        let error = station.whole(request).await.error(status);
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains(told) && message.contains(path),
+            "{message}"
+        );
+    }
+}
+
+/// A compressed body is no broken JSON, and is said to be one, with the fix.
+#[tokio::test(start_paused = true)]
+async fn a_compressed_body_is_a_415() {
+    let station = one(fixtures::answer("Hi", 3, 1));
+    for (coding, status) in [("gzip", 415), ("br", 415), ("Identity", 200)] {
+        let body = ask(json!({"model": "acme/one"})).to_string();
+        let mut request = Station::request(Method::POST, "/v1/chat/completions", body);
+        let coding = HeaderValue::from_static(coding);
+        request.headers_mut().insert("content-encoding", coding);
+        let got = station.whole(request).await;
+        if status == 200 {
+            got.ok();
+            continue;
+        }
+        let error = got.error(status);
+        assert!(
+            error["message"].as_str().unwrap().contains("uncompressed"),
+            "{error}"
+        );
+        assert_eq!(got.header("accept-encoding"), Some("identity"));
+    }
+    assert_eq!(station.sent().len(), 1);
+}
+
+/// `param` is the member at fault: a body that has none is not told to have an empty one.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_no_request_has_no_member_at_fault() {
+    let station = one(fixtures::answer("Hi", 3, 1));
+    for body in ["", "null", "[]", "{", "{}x"] {
+        let error = station.post(body).await.error(400);
+        assert!(error.get("param").is_none(), "{error}");
+        assert!(error["metadata"].get("field").is_none(), "{error}");
+    }
+    let error = station.post(r#"{"model":"acme/one"}"#).await.error(400);
+    assert_eq!(error["param"], "messages");
+}
+
+/// RFC 8259, section 8.1: some clients write one.
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_is_passed_over() {
+    let station = one(fixtures::answer("Hi", 3, 1));
+    let body = format!("\u{feff}{}", ask(json!({"model": "acme/one"})));
+    station.post(body).await.ok();
+    assert_eq!(station.bodies()[0]["messages"][0]["role"], "user");
+    // One, and not in the middle.
+    let body = format!("\u{feff}\u{feff}{}", ask(json!({"model": "acme/one"})));
+    station.post(body).await.error(400);
 }

@@ -3,10 +3,16 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::get,
+};
 use http::{HeaderValue, StatusCode, header};
+use waystation_core::ErrorType;
 
-use crate::{app::App, metrics, routes::health};
+use crate::{app::App, error, metrics, routes::health};
 
 /// Every route of the admin listener.
 pub fn router(app: &Arc<App>) -> Router {
@@ -14,8 +20,17 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/metrics", get(prometheus))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .fallback(super::routes::not_found)
+        .fallback(not_found)
         .with_state(Arc::clone(app))
+}
+
+async fn not_found(request: Request) -> Response {
+    let message = format!(
+        "there is no {} {}; the admin listener has /metrics, /health and /ready",
+        request.method(),
+        request.uri().path()
+    );
+    error::plain(ErrorType::NotFound, &message)
 }
 
 /// Prometheus text format 0.0.4.

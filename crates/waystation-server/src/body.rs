@@ -65,6 +65,11 @@ pub(crate) trait Source {
     /// As many bytes it says that it has, at least.
     fn announced(&self) -> u64;
 
+    /// Whether nothing of it is sent before somebody wants it.
+    fn is_held_back(&self) -> bool {
+        false
+    }
+
     /// Appends what has come to `to`, into the room that is there where that is possible, and says how
     /// much it was. 0 is the end.
     ///
@@ -201,6 +206,10 @@ async fn coming<S: Source>(
     let mut read = BytesMut::new();
     let mut seen = 0_usize;
     let announced = usize::try_from(body.announced()).unwrap_or(usize::MAX);
+    let patience = if body.is_held_back() { 1 } else { PATIENCE };
+    if announced > limit.saturating_mul(patience) {
+        return Err(BodyError::TooLarge { limit });
+    }
     loop {
         if seen < announced && seen <= limit && read.len() == read.capacity() {
             // At once what it says it is, so that nothing is moved while it grows.

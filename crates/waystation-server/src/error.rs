@@ -165,12 +165,17 @@ pub(crate) fn write(error: &GatewayError, out: &mut Vec<u8>) {
         GatewayError::Attempts(failed) => write_attempts(failed, out),
         GatewayError::Invalid(invalid) => {
             let mut object = open(kind.status(), kind, &message, out);
-            // `param` is where OpenAI's clients look for the field.
-            object.string("param", &invalid.field);
+            // A body that is no request has no member at fault.
+            let field = Some(&invalid.field).filter(|field| !field.is_empty());
+            // `param` is where OpenAI's clients look for it.
+            if let Some(field) = field {
+                object.string("param", field);
+            }
             let mut metadata = object.object("metadata");
-            metadata
-                .string("error_type", kind.as_str())
-                .string("field", &invalid.field);
+            metadata.string("error_type", kind.as_str());
+            if let Some(field) = field {
+                metadata.string("field", field);
+            }
             metadata.close();
             object.close();
         }

@@ -69,14 +69,22 @@ impl Entrance {
         request: &http::Request<B>,
     ) -> (Self, Result<Caller, Box<Response>>) {
         let live = app.live();
-        let wanted = [&header::ORIGIN, &REQUEST_ID, &HOP];
-        let [origin, id, hop] = firsts(request.headers(), wanted);
+        let wanted = [
+            &header::ORIGIN,
+            &REQUEST_ID,
+            &HOP,
+            &header::CONTENT_ENCODING,
+        ];
+        let [origin, id, hop, coding] = firsts(request.headers(), wanted);
         let entrance = Self {
             id: request_id(id, app),
             allowed: origin.filter(|origin| is_listed(&live, origin)).cloned(),
         };
         let listed = entrance.allowed.is_some();
-        let admitted = match refuse(&live, (app, hop), request, listed) {
+        let refusal = coding
+            .and_then(refuse_coding)
+            .or_else(|| refuse(&live, (app, hop), request, listed));
+        let admitted = match refusal {
             Some(refusal) => Err(Box::new(refusal)),
             None if listed && request.method() == Method::OPTIONS => {
                 Err(Box::new(preflight(request)))
@@ -134,6 +142,23 @@ fn is_listed(live: &Live, origin: &HeaderValue) -> bool {
     listed
         .iter()
         .any(|known| known == "*" || known.as_bytes() == origin.as_bytes())
+}
+
+/// A body that is compressed: it would be taken for broken JSON. Source: RFC 9110, section 15.5.16.
+fn refuse_coding(coding: &HeaderValue) -> Option<Response> {
+    if coding.as_bytes().eq_ignore_ascii_case(b"identity") {
+        return None;
+    }
+    let mut refusal = error::plain_status(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorType::InvalidRequest,
+        "the body has a content-encoding: send it uncompressed",
+    );
+    let identity = HeaderValue::from_static("identity");
+    refusal
+        .headers_mut()
+        .insert(header::ACCEPT_ENCODING, identity);
+    Some(refusal)
 }
 
 /// The reasons to refuse a request whoever sends it.

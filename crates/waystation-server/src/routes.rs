@@ -6,6 +6,7 @@ pub mod explain;
 pub mod feedback;
 pub mod health;
 pub mod models;
+mod paths;
 pub mod records;
 
 use std::{pin::Pin, sync::Arc};
@@ -130,13 +131,16 @@ fn api() -> Router<Arc<App>> {
         .route("/auth/key", get(records::key))
 }
 
-pub(crate) async fn not_found(request: Request) -> Response {
-    let message = format!("there is no {} {}", request.method(), request.uri().path());
+async fn not_found(request: Request) -> Response {
+    let path = request.uri().path();
+    let meant = paths::meant(path).unwrap_or_default();
+    let message = format!("there is no {} {path}{meant}", request.method());
     error::plain(ErrorType::NotFound, &message)
 }
 
 async fn wrong_method(method: Method, request: Request) -> Response {
-    let message = format!("{method} is not what {} takes", request.uri().path());
+    let path = request.uri().path();
+    let message = format!("{path} takes {}, not {method}", paths::takes(path));
     error::plain_status(
         http::StatusCode::METHOD_NOT_ALLOWED,
         ErrorType::InvalidRequest,

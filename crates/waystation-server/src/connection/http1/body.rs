@@ -28,6 +28,8 @@ struct Coming {
     inlet: Arc<Inlet>,
     /// How many bytes are still to come, where the head told it.
     left: Option<u64>,
+    /// The client waits for a word before it sends them.
+    held_back: bool,
 }
 
 /// Where the connection puts what comes. The lock is never waited for: both sides run in one task, unless
@@ -61,8 +63,20 @@ impl Arriving {
     pub(super) const fn coming(inlet: Arc<Inlet>, left: Option<u64>) -> Self {
         Self {
             here: Bytes::new(),
-            coming: Some(Coming { inlet, left }),
+            coming: Some(Coming {
+                inlet,
+                left,
+                held_back: false,
+            }),
         }
+    }
+
+    /// The same, of a client that sends it when it is told to.
+    pub(super) const fn held_back(mut self, held_back: bool) -> Self {
+        if let Some(coming) = &mut self.coming {
+            coming.held_back = held_back;
+        }
+        self
     }
 }
 
@@ -76,6 +90,10 @@ impl Source for Arriving {
 
     fn announced(&self) -> u64 {
         self.size_hint().lower()
+    }
+
+    fn is_held_back(&self) -> bool {
+        self.coming.as_ref().is_some_and(|coming| coming.held_back)
     }
 
     fn poll_more(

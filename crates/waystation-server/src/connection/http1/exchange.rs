@@ -129,7 +129,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         (self.framing, self.input) = (framing, BytesMut::from(behind));
         let inlet = Arc::new(Inlet::default());
         self.inlet = Some(Arc::clone(&inlet));
-        Arriving::coming(inlet, length)
+        Arriving::coming(inlet, length).held_back(self.expects)
     }
 
     /// Whether another request may follow, as far as the gateway and the rest of this one's body go.

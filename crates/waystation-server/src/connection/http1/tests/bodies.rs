@@ -378,3 +378,32 @@ proptest! {
         prop_assert!(seen.ends_with(b"\r\n\r\nclosed"));
     }
 }
+
+/// One of twice as much as may be is refused before it comes; where the client waits for a word, any
+/// that is too large.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_announced_too_large_is_not_waited_for() {
+    let limit = 8_usize << 20;
+    let mut scene = Scene::new();
+    let begin = Instant::now();
+    let length = format!("content-length: {}\r\n", 2 * limit + 1);
+    scene.send(&post("/read", &length)).await;
+    let seen = scene.until("max_body_bytes").await;
+    assert!(seen.starts_with("HTTP/1.1 400 "), "{seen}");
+    assert!(begin.elapsed() < Duration::from_secs(1));
+
+    let bounds = Bounds {
+        bytes: limit,
+        wait: Duration::from_secs(30),
+    };
+    let room = Room::of(1 << 30);
+    for (more, held_back, refused) in [(1, true, true), (0, true, false), (1, false, false)] {
+        let length = (limit + more) as u64;
+        let body = Arriving::coming(Arc::default(), Some(length)).held_back(held_back);
+        let begin = Instant::now();
+        let read = body::read(body, bounds, &room).await;
+        let at_once = begin.elapsed() < Duration::from_secs(1);
+        assert!(read.is_err());
+        assert_eq!(at_once, refused, "{more} {held_back}");
+    }
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""The rim, as bytes: bodies, heads and connections that are unusual, and those that are too many. Each is told what is
+wrong and what to do, and nobody else notices. Usage: edges.py PATH_TO_WAYSTATION"""
+import gzip
+import json
+import re
+import socket
+import sys
+import time
+
+from station import Checks, Station, events
+
+CHAT = json.dumps({"model": "acme/m", "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+
+def configuration(more=""):
+    """Nobody is at the provider's address: what is asked of it is told as a failure."""
+    return ("[server]\nhead_ms = 1500\nidle_ms = 1500\nmax_body_bytes = 1000000\n" + more + "[catalog]\nbundled = false\n"
+            "[providers.a]\nname = 'A'\ndialect = 'openai-chat'\nbase_url = 'http://127.0.0.1:9/v1'\napi_key = 'sk-nobody'\n"
+            "[[models]]\nid = 'acme/m'\n[[models.endpoints]]\nprovider = 'a'\nmodel = 'm'\nprice = { prompt = '0.15', completion = '0.6' }\n")
+
+
+def head(line="POST /v1/chat/completions", *more, length=None):
+    lines = [f"{line} HTTP/1.1", "host: 127.0.0.1", *more]
+    lines += ["content-type: application/json"] if line.startswith("POST") else []
+    lines += [f"content-length: {length}"] if length is not None else []
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def raw(station, sent, wait=3.0):
+    """What comes until the connection ends, or nothing comes for so long."""
+    with socket.create_connection(("127.0.0.1", station.port)) as sock:
+        sock.settimeout(wait)
+        sock.sendall(sent)
+        seen = b""
+        try:
+            while piece := sock.recv(65536):
+                seen += piece
+        except (TimeoutError, ConnectionError):
+            pass
+        return seen
+
+
+def told(seen):
+    """Status and message of the first answer."""
+    status = int(seen.split(b" ", 2)[1])
+    length = int(re.search(rb"content-length: (\d+)", seen).group(1))
+    body = seen.partition(b"\r\n\r\n")[2][:length]
+    return status, json.loads(body)["error"]
+
+
+def bodies(station, check):
+    def answer(sent, *more):
+        return told(raw(station, head("POST /v1/route/explain", "connection: close", *more, length=len(sent)) + sent))
+    status, error = answer(gzip.compress(CHAT), "content-encoding: gzip")
+    check.that("a compressed body: 415 with the fix", status == 415 and "uncompressed" in error["message"], error)
+    seen = raw(station, head("POST /v1/route/explain", "connection: close", length=len(CHAT) + 3) + b"\xef\xbb\xbf" + CHAT)
+    check.that("a byte order mark is passed over", seen.startswith(b"HTTP/1.1 200 "), seen)
+    status, error = answer(b"{")
+    check.that("a body that is no JSON has no member at fault", status == 400 and "param" not in error, error)
+    begin = time.monotonic()
+    for size, more in ((1_000_001, ["expect: 100-continue"]), (2_000_001, [])):
+        status, error = told(raw(station, head("POST /v1/chat/completions", *more, length=size), 2))
+        check.that("a body announced too large: 413 at once", status == 413 and "max_body_bytes" in error["message"], error)
+    check.that("… without a wait for it", time.monotonic() - begin < 6, time.monotonic() - begin)
+    for cap in ("0.15000000000000002", 0.1 + 0.05, 1e30, "99999999999999999999999"):
+        body = json.loads(CHAT) | {"provider": {"max_price": {"prompt": cap}}}
+        status, _, text = station.request("POST", "/v1/route/explain", body)
+        check.that(f"a cap of {cap!r} is one", status == 200, text[:300])
+    body = json.loads(CHAT) | {"provider": {"max_price": {"prompt": 0.14999999999999999}}}
+    status, _, text = station.request("POST", "/v1/route/explain", body)
+    check.that("a cap just below the price is below", status == 404 or b"0.15" in text, text[:300])
+
+
+def paths(station, check):
+    for method, path, status, words in [
+            ("POST", "/chat/completions", 404, "/v1/chat/completions"), ("POST", "/v1/chat/completions/", 404, "/v1/chat/completions?"),
+            ("POST", "/v1/messages", 404, "/v1/chat/completions"), ("GET", "/v1/models/acme/m", 404, "/v1/model/acme/m"),
+            ("GET", "/metrics", 404, "admin_listen"), ("GET", "/v1/chat/completions", 405, "takes POST")]:
+        code, head_, text = station.request(method, path, {} if method == "POST" else None)
+        error = json.loads(text)["error"]
+        check.that(f"{method} {path}: {words}", code == status and words in error["message"], text)
+
+
+PARTS = (bodies, paths)
+
+
+def main():
+    check = Checks()
+    with Station(sys.argv[1], config=configuration()) as station:
+        for part in PARTS:
+            try:
+                part(station, check)
+            except Exception as error:  # a broken reply is a failed check, whatever is broken
+                check.that(part.__name__, False, repr(error))
+        check.that("nothing panicked", "panic" not in station.printed(), station.printed()[-2000:])
+    check.close()
+
+
+if __name__ == "__main__":
+    main()

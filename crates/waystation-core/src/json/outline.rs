@@ -6,7 +6,7 @@
 
 use super::scan::Notes;
 
-/// How many values are noted at most, keys among them: below a megabyte of notes.
+/// Beyond so many values, keys among them, no more room for notes is made: they take about a megabyte then.
 const MOST: usize = 1 << 16;
 
 /// One value or key.

@@ -7,8 +7,11 @@ use rustc_hash::FxHashMap;
 use waystation_core::{EndpointId, ModelId, ProviderSlug};
 
 use crate::{
-    CatalogError, Changes, Model, Provider, RowError, Speed, Warning, load, name::ProviderNames,
-    overlay, source::Rows, suggest,
+    CatalogError, Changes, Model, Provider, RowError, Speed, Warning, load,
+    name::ProviderNames,
+    overlay::{self, alias_path},
+    source::Rows,
+    suggest,
 };
 
 /// The embedded form. `cargo xtask catalog build` makes it; `cargo xtask catalog check` holds it to
@@ -350,7 +353,7 @@ impl Catalog {
         };
         for (name, target) in &self.aliases {
             if self.model(target.as_str()).is_none() && self.find(target).is_none() {
-                return Err(no_model(target).at(format!("aliases.{:?}", name.as_str())));
+                return Err(no_model(target).at(alias_path(name)));
             }
         }
         for (name, target) in &self.latest {

@@ -6,8 +6,8 @@ mod provider;
 use std::collections::HashMap;
 
 use waystation_core::{
-    DialectId, Endpoint, EndpointId, Modalities, Modality, NativeSearch, Parameter, ParameterSet,
-    ServiceTier, Tokens, Trust,
+    DialectId, Endpoint, EndpointId, Modalities, Modality, ModelId, NativeSearch, Parameter,
+    ParameterSet, ServiceTier, Tokens, Trust,
 };
 
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) fn apply(
     for (name, target) in changes.aliases {
         if parts.models.iter().any(|model| model.id == name) {
             warnings.push(Warning {
-                at: format!("aliases.{:?}", name.as_str()),
+                at: alias_path(&name),
                 message: "hides the model of that id".into(),
             });
         }
@@ -66,6 +66,17 @@ pub(crate) fn apply(
         Catalog::assemble(version, models, providers, aliases, latest)?,
         warnings,
     ))
+}
+
+/// Where a configuration has the alias `name`, as TOML spells keys.
+pub(crate) fn alias_path(name: &ModelId) -> String {
+    let name = name.as_str();
+    let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if name.bytes().all(bare) {
+        format!("aliases.{name}")
+    } else {
+        format!("aliases.{name:?}")
+    }
 }
 
 fn change_model(

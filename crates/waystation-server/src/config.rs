@@ -24,6 +24,7 @@ mod document;
 mod environment;
 mod failure;
 mod listen;
+mod mentions;
 mod models;
 mod plugins;
 mod providers;

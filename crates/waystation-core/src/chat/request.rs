@@ -107,6 +107,12 @@ impl ChatRequest {
         Ok(chat)
     }
 
+    /// Whether the gateway knows a top-level member of this name. Others go to providers as they are.
+    #[must_use]
+    pub fn knows(name: &str) -> bool {
+        rules::NAMES.all().contains(&name)
+    }
+
     /// A text-completion style `prompt` becomes one user message.
     fn adopt_prompt(&mut self) -> Result<(), InvalidRequest> {
         if self.get("messages").is_some() {

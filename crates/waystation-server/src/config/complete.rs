@@ -50,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) flags: &'a Flags,
     pub(super) problems: Problems,
     pub(super) warnings: Vec<String>,
+    /// Models of the file, by their place in it, that it gives no endpoint.
+    pub(super) models_without_endpoints: Vec<(usize, ModelId)>,
 }
 
 // === impl Context ===
@@ -218,13 +220,13 @@ fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {
         let message = "expected an address other than that of `listen`; \"off\" turns it off";
         cx.wrong("server.admin_listen", message);
     }
-    let cors_origins = raw.cors_origins.unwrap_or_default();
-    for (place, origin) in cors_origins.iter().enumerate() {
-        if let Some(message) = origin_fault(origin, keyed) {
-            cx.wrong(&element("server.cors_origins", place), message);
-        }
-    }
+    let cors_origins = cors_origins(raw.cors_origins, keyed, cx);
     let keepalive = ("server.keepalive_first_ms", "server.keepalive_ms");
+    let connections = (
+        "server.max_connections",
+        "server.max_connections_per_address",
+    );
+    let any = 0..=u64::from(u32::MAX);
     Server {
         // An address that is wrong has been noted; the default only takes its place.
         listen: listen.unwrap_or_else(Listen::default_data_plane),
@@ -254,6 +256,13 @@ fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {
             20_000,
             1..=u64::from(u32::MAX),
         ),
+        max_connections: cx.number(connections.0, raw.max_connections, 0, any.clone()),
+        max_connections_per_address: cx.number(
+            connections.1,
+            raw.max_connections_per_address,
+            0,
+            any,
+        ),
         max_buffered_bytes: cx.number(
             "server.max_buffered_bytes",
             raw.max_buffered_bytes,
@@ -262,6 +271,16 @@ fn server(raw: RawServer, keyed: bool, cx: &mut Context<'_>) -> Server {
         ),
         cors_origins,
     }
+}
+
+fn cors_origins(raw: Option<Vec<String>>, keyed: bool, cx: &mut Context<'_>) -> Vec<String> {
+    let origins = raw.unwrap_or_default();
+    for (place, origin) in origins.iter().enumerate() {
+        if let Some(message) = origin_fault(origin, keyed) {
+            cx.wrong(&element("server.cors_origins", place), message);
+        }
+    }
+    origins
 }
 
 fn origin_fault(origin: &str, keyed: bool) -> Option<&'static str> {

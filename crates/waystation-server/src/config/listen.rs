@@ -133,6 +133,14 @@ impl Serialize for Listen {
     }
 }
 
+/// What wires put behind an address. In an address it would be there twice.
+const LEAVES: [&str; 4] = [
+    "/chat/completions",
+    "/v1/messages",
+    "/v1/responses",
+    "/v1/embeddings",
+];
+
 /// Why `url` is not an `http` or `https` address of a service, in words; `None` when it is one.
 pub(super) fn url_fault(url: &str) -> Option<&'static str> {
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -149,6 +157,13 @@ pub(super) fn url_fault(url: &str) -> Option<&'static str> {
     }
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some("expected an address without spaces");
+    }
+    let path = rest.trim_end_matches('/').to_ascii_lowercase();
+    if LEAVES.iter().any(|leaf| path.ends_with(leaf)) {
+        return Some(
+            "expected the address that requests go below, such as https://host/v1: leave out what \
+             follows it, such as /chat/completions",
+        );
     }
     match host_and_port(url) {
         Some((host, _)) if !host.is_empty() => None,

@@ -18,7 +18,14 @@ use super::{
 pub(super) fn models(raw: Vec<RawModel>, cx: &mut Context<'_>) -> Vec<ModelChange> {
     raw.into_iter()
         .enumerate()
-        .filter_map(|(place, model)| change(model, &element("models", place), cx))
+        .filter_map(|(place, model)| {
+            let change = change(model, &element("models", place), cx)?;
+            if change.endpoints.is_empty() {
+                let id = change.id.clone();
+                cx.models_without_endpoints.push((place, id));
+            }
+            Some(change)
+        })
         .collect()
 }
 

@@ -90,6 +90,10 @@ pub(in crate::config) struct RawServer {
     pub(in crate::config) max_head_bytes: Option<u64>,
     /// The most chat requests at once, streamed or whole; beyond, 503 with `Retry-After`.
     pub(in crate::config) max_streams: Option<u64>,
+    /// The most connections of clients at once; beyond, they wait. 0 is half of the open files.
+    pub(in crate::config) max_connections: Option<u64>,
+    /// The most of them from one address; beyond, they are closed. 0 is any number.
+    pub(in crate::config) max_connections_per_address: Option<u64>,
     /// The most bytes of request bodies at once; beyond, 503 with `Retry-After`.
     pub(in crate::config) max_buffered_bytes: Option<u64>,
     /// Origins whose pages may call the gateway.

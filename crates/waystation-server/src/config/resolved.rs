@@ -18,7 +18,7 @@ use super::{
     document::{Document, element},
     environment::Environment,
     failure::{ConfigErrors, Place, Problems},
-    models,
+    mentions, models,
     providers::{self, Enabled, Origin, Providers},
     raw::RawConfig,
     settings::{Config, Timeouts},
@@ -118,6 +118,7 @@ pub fn from_text(
         flags,
         problems: Problems::default(),
         warnings: Vec::new(),
+        models_without_endpoints: Vec::new(),
     };
     let config = complete::config(&mut raw, &mut cx);
     let bundled = Catalog::bundled().map_err(|error| row_error(&error, &cx))?;
@@ -149,6 +150,7 @@ pub fn from_text(
     });
     cx.warnings.extend(odd);
     check_names(&config, &catalog, &mut cx);
+    mentions::check(&config, &catalog, &mut cx);
     check_listeners(&config, &catalog, &providers, &mut cx);
     finish(!name.is_empty(), config, catalog, providers, cx)
 }

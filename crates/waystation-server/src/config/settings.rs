@@ -81,6 +81,10 @@ pub struct Server {
     pub max_head_bytes: u64,
     /// The most chat requests at once, streamed or whole.
     pub max_streams: u64,
+    /// The most connections of clients at once; 0 is half of the files that may be open.
+    pub max_connections: u64,
+    /// The most of them from one address; 0 is any number.
+    pub max_connections_per_address: u64,
     /// The most bytes of request bodies at once.
     pub max_buffered_bytes: u64,
     /// Origins whose pages may call the gateway; `*` is every one.

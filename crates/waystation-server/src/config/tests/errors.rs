@@ -67,6 +67,26 @@ const CASES: &[(&str, &str)] = &[
         "w.toml:2: aliases.\"fast:nitro\": expected a name without `:`, `~` and `@`",
     ),
     (
+        "[aliases]\na = 'openai/gpt-5.4'\nb = 'openai/gpt-5.4x'",
+        "w.toml:3: aliases.b: no model is called \"openai/gpt-5.4x\"; did you mean",
+    ),
+    (
+        "[catalog]\ndefault_model = 'openai/gpt-5.4x'",
+        "w.toml:2: catalog.default_model: no model is called \"openai/gpt-5.4x\"; did you mean",
+    ),
+    (
+        "[catalog]\ndefault_model = '@preset/b'\n[presets.a]\nseed = 1",
+        "w.toml:2: catalog.default_model: there is no preset \"b\"",
+    ),
+    (
+        "[presets.a]\nseed = 1\ntemperature = 9",
+        "w.toml:3: presets.a.temperature: expected a number from 0 to 2, found 9",
+    ),
+    (
+        "[presets.a]\nprovider = { sort = 'cheap' }",
+        "w.toml:2: presets.a.provider.sort: expected price, throughput, latency or exacto",
+    ),
+    (
         "[presets.'Bad Name']\ntemperature = 1",
         "w.toml:1: presets.\"Bad Name\": a preset cannot hold 'B'",
     ),
@@ -98,6 +118,10 @@ const CASES: &[(&str, &str)] = &[
     (
         "[providers.mine]\nname = 'Mine'\ndialect = 'openai-chat'\nbase_url = 'h/v1'",
         "w.toml:4: providers.mine.base_url: expected an address such as https://host/v1",
+    ),
+    (
+        "[providers.mine]\nname = 'Mine'\ndialect = 'openai-chat'\nbase_url = 'http://h/v1/chat/completions/'",
+        "w.toml:4: providers.mine.base_url: expected the address that requests go below",
     ),
     (
         "[providers.groq]",

@@ -141,3 +141,22 @@ fn guard_rails_that_name_nobody_warn_and_are_errors_where_the_operator_is_strict
     );
     assert!(strict.contains("routing.ignore[0]"), "{strict}");
 }
+
+/// What a request could not use, or not as it is meant, is told when the file is read.
+#[test]
+fn names_of_models_and_members_that_lead_nowhere_warn() {
+    let text = "[presets.a]\ntemprature = 1\nmodels = ['openai/gpt-5.4', 'openai/gpt-5.4x', '~no/such-latest']\n\
+                own_member = { a = 1 }\n[presets.b]\nmodel = '@preset/c'\n[presets.good]\n\
+                model = 'openrouter/auto'\nuser = 'x'\nmodels = ['openai/gpt-oss-20b:free:nitro']\n\
+                [[models]]\nid = 'acme/idle'\n[[models]]\nid = 'openai/gpt-5.4'";
+    assert_eq!(
+        good(text).warnings,
+        [
+            "w.toml:3: presets.a.models[1]: no model is called \"openai/gpt-5.4x\"; did you mean \"openai/gpt-5.4\"?",
+            "w.toml:3: presets.a.models[2]: no model is called \"~no/such-latest\"",
+            "w.toml:2: presets.a.temprature: goes to providers as it is; did you mean `temperature`?",
+            "w.toml:6: presets.b.model: there is no preset \"c\"",
+            "w.toml:11: models[0]: has no endpoint: nobody serves it; add [[models.endpoints]]",
+        ]
+    );
+}

@@ -85,8 +85,65 @@ def paths(station, check):
 PARTS = (bodies, paths)
 
 
+def opened(station, count):
+    """So many connections on which nothing is sent."""
+    return [socket.create_connection(("127.0.0.1", station.port), 2) for _ in range(count)]
+
+
+def timed(station):
+    """Status of a request on a connection of its own, and how long it took."""
+    begin = time.monotonic()
+    status, _, _ = station.request("GET", "/health", timeout=10)
+    return status, time.monotonic() - begin
+
+
+def crowds(binary, check):
+    """More connections than may be: those that are served go on, the others wait for those that say nothing."""
+    with Station(binary, config=configuration(), files=120) as station:
+        with socket.create_connection(("127.0.0.1", station.port)) as kept:
+            kept.settimeout(5)
+            idle = opened(station, 100)
+            time.sleep(0.3)
+            begin = time.monotonic()
+            kept.sendall(head("POST /v1/chat/completions", length=len(CHAT)) + CHAT)
+            seen = kept.recv(65536)
+            check.that("in a crowd: who is there is served, and a provider can be asked", seen.startswith(b"HTTP/1.1 503 ")
+                       and b"too many open files" not in seen.lower() and b"refused" in seen.lower()
+                       and time.monotonic() - begin < 1.2, seen)
+            status, took = timed(station)
+            check.that("in a crowd: who comes waits until others are let go", status == 200 and 0.5 < took < 6, (status, took))
+        status, took = timed(station)
+        check.that("behind a crowd: at once", status == 200 and took < 1, (status, took))
+        check.that("a crowd is told", "max_connections" in station.printed(), station.printed())
+        for sock in idle:
+            sock.close()
+    with Station(binary, config=configuration("max_connections = 100000\n"), files=60) as station:
+        idle = opened(station, 100)
+        time.sleep(0.3)
+        status, took = timed(station)
+        check.that("no files left: served when there are", status == 200 and took < 6, (status, took))
+        check.that("no files left: told", "no connection can be taken" in station.printed(), station.printed())
+        for sock in idle:
+            sock.close()
+    with Station(binary, config=configuration("max_connections_per_address = 3\n")) as station:
+        time.sleep(0.3)
+        idle = opened(station, 3)
+        time.sleep(0.2)
+        refused = raw(station, head("GET /health"), 2)
+        check.that("one address: a fourth is closed", refused == b"", refused)
+        idle.pop().close()
+        time.sleep(0.2)
+        check.that("one address: a place that is free again", timed(station)[0] == 200)
+        for sock in idle:
+            sock.close()
+
+
 def main():
     check = Checks()
+    try:
+        crowds(sys.argv[1], check)
+    except Exception as error:
+        check.that("crowds", False, repr(error))
     with Station(sys.argv[1], config=configuration()) as station:
         for part in PARTS:
             try:

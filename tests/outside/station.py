@@ -31,9 +31,9 @@ def wait_for(port, within=10):
 
 class Station:
     """One running gateway. `config` is TOML text or None; `env` replaces the environment. The admin plane is off unless
-    it is given a port."""
+    it is given a port. `files` is how many it may have open."""
 
-    def __init__(self, binary, config=None, args=(), env=None, admin=None):
+    def __init__(self, binary, config=None, args=(), env=None, admin=None, files=None):
         self.port, self.admin = free_port(), admin
         self.home = tempfile.TemporaryDirectory()
         command = [os.path.realpath(binary), "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
@@ -42,6 +42,8 @@ class Station:
             self.file = os.path.join(self.home.name, "waystation.toml")
             self.configure(config)
             command += ["--config", self.file]
+        if files is not None:
+            command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
         clean = {"PATH": os.environ["PATH"], "HOME": self.home.name}
         self.process = subprocess.Popen(
             command, cwd=self.home.name, env={**clean, **(env or {})},

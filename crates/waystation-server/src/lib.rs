@@ -18,6 +18,7 @@ pub mod connection;
 pub mod credentials;
 pub mod error;
 pub mod explanation;
+mod gate;
 mod head;
 pub mod log_line;
 mod log_writer;

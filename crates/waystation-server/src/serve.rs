@@ -26,6 +26,7 @@ use crate::{
     banner,
     config::{self, Environment, Flags, Listen, Resolved},
     connection::{self, Patience},
+    gate::{self, Gate},
     routes::Site,
     workers::Workers,
 };
@@ -88,7 +89,12 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
-    raise_open_files(server.max_streams);
+    let files = raise_open_files(server.max_streams);
+    let connections = match server.max_connections {
+        0 => gate::connections_within(files),
+        connections => connections,
+    };
+    let gate = Gate::of(connections, server.max_connections_per_address);
     let (transport, upstreams) = transport(simulated)?;
     let facts = banner::Facts::of(&resolved);
     let app = App::new(resolved, transport);
@@ -112,7 +118,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         end = stop_signal() => end.map_err(ServeError::Signals)?,
         () = reloading => {}
         () = renewals(&app) => {}
-        () = workers.feed(listener) => {}
+        () = workers.feed(listener, gate) => {}
         () = sweeps(upstreams) => {}
     }
     tracing::info!(
@@ -134,17 +140,22 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
 }
 
 /// Lets this process open as many files as the system allows: a request under way holds two, one
-/// towards the client and one towards a provider. Says so when `requests` at once would not fit.
-pub(crate) fn raise_open_files(requests: u64) {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < requests.saturating_mul(2) => tracing::warn!(
+/// towards the client and one towards a provider. Says so when `requests` at once would not fit. The
+/// result is how many it may open.
+pub(crate) fn raise_open_files(requests: u64) -> u64 {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).or_else(|error| {
+        tracing::warn!(%error, "the limit on open files could not be raised");
+        rlimit::Resource::NOFILE.get_soft()
+    });
+    let limit = limit.unwrap_or(u64::MAX);
+    if limit < requests.saturating_mul(2) {
+        tracing::warn!(
             "this process may open {limit} files: enough for about {} requests at once, not for the {requests} \
              of [server] max_streams",
             limit / 2
-        ),
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit on open files could not be raised"),
+        );
     }
+    limit
 }
 
 /// The real network, or the simulator in its place: while simulating no socket is opened towards

@@ -20,17 +20,35 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    time::interval,
+    time::{Instant, interval, sleep},
 };
 use waystation_core::lent;
 
-use crate::{connection::Patience, log_writer, routes::Site, serve};
+use crate::{
+    connection::Patience,
+    gate::{Gate, Pass},
+    log_writer,
+    routes::Site,
+    serve,
+};
 
 /// Connections that wait for a worker to take them. When so many do, accepting waits, and the system
 /// keeps those that come then.
 const WAITING: usize = 1_024;
 /// How often memory of large bodies is looked for that nobody has needed since.
 const RELEASE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long nothing is accepted when the system has no file left for it.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What is said of the listener is said so often at most.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+/// No place is left.
+const CROWDED: &str =
+    "as many connections are open as [server] max_connections allows: others wait";
+
+/// What was said of the listener, and when.
+#[derive(Default)]
+struct Told(Option<Instant>);
 
 /// The threads that serve.
 #[derive(Debug)]
@@ -46,13 +64,13 @@ pub(crate) struct Workers {
 /// The way to one of them.
 #[derive(Debug)]
 struct Door {
-    connections: mpsc::Sender<StdStream>,
+    connections: mpsc::Sender<(StdStream, Pass)>,
     open: Arc<AtomicUsize>,
 }
 
 /// The other end: a listener of connections that somebody else has accepted.
 struct Handed {
-    connections: mpsc::Receiver<StdStream>,
+    connections: mpsc::Receiver<(StdStream, Pass)>,
     open: Arc<AtomicUsize>,
 }
 
@@ -60,6 +78,30 @@ struct Handed {
 struct Counted {
     stream: TcpStream,
     open: Arc<AtomicUsize>,
+    _pass: Pass,
+}
+
+// === impl Told ===
+
+impl Told {
+    /// Says it, unless something was said a moment ago: these things come in numbers.
+    fn once(&mut self, message: &str) {
+        let now = Instant::now();
+        if self.0.is_none_or(|last| now - last >= TELL_EVERY) {
+            self.0 = Some(now);
+            tracing::warn!("{message}");
+        }
+    }
+}
+
+/// Whether the next connection may be had all the same. Source: `accept(2)`, "Error handling".
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
 }
 
 // === impl Workers ===
@@ -118,10 +160,33 @@ impl Workers {
         })
     }
 
-    /// Accepts connections and hands each to the worker that has fewest. Ends never.
-    pub(crate) async fn feed(&self, mut listener: TcpListener) {
+    /// Accepts connections that `gate` has places for, and hands each to the worker that has fewest. Those
+    /// that come while there is no place wait in the system's queue. Ends never.
+    pub(crate) async fn feed(&self, listener: TcpListener, gate: Gate) {
+        let mut told = Told::default();
         loop {
-            let (stream, _) = Listener::accept(&mut listener).await;
+            let place = match gate.free() {
+                Some(place) => Some(place),
+                None => {
+                    told.once(CROWDED);
+                    gate.place().await
+                }
+            };
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Of this connection alone, or of the files that are open: then some have to be closed.
+                    if !is_of_one_connection(&error) {
+                        told.once(&format!("no connection can be taken: {error}"));
+                        sleep(PAUSE).await;
+                    }
+                    continue;
+                }
+            };
+            let Some(pass) = place.and_then(|place| gate.admit(place, peer.ip())) else {
+                told.once("an address has as many connections as [server] max_connections_per_address gives it");
+                continue;
+            };
             serve::no_delay(&stream);
             let fewest = self
                 .doors
@@ -130,7 +195,7 @@ impl Workers {
             // A connection that cannot be moved, or that comes when its worker has stopped, is closed.
             if let (Some(door), Ok(stream)) = (fewest, stream.into_std()) {
                 door.open.fetch_add(1, Ordering::Relaxed);
-                let _ = door.connections.send(stream).await;
+                let _ = door.connections.send((stream, pass)).await;
             }
         }
     }
@@ -169,13 +234,14 @@ impl Listener for Handed {
 
     async fn accept(&mut self) -> (Counted, SocketAddr) {
         loop {
-            let Some(stream) = self.connections.recv().await else {
+            let Some((stream, pass)) = self.connections.recv().await else {
                 // Nobody accepts any more. Being told to stop is another matter.
                 return std::future::pending().await;
             };
             let counted = TcpStream::from_std(stream).map(|stream| Counted {
                 stream,
                 open: Arc::clone(&self.open),
+                _pass: pass,
             });
             match counted.and_then(|counted| Ok((counted.stream.peer_addr()?, counted))) {
                 Ok((peer, counted)) => return (counted, peer),

@@ -1,6 +1,10 @@
 //! `layers`: which crate may import which, and what the pure ones must never pull in. The tables are
 //! in the root manifest, `[workspace.metadata.layers]` and `[workspace.metadata.pure]`; this task only
-//! holds the dependencies to them. Dev-dependencies are free.
+//! holds the dependencies to them. Dev-dependencies are free. What may be in the tree as a whole is in
+//! `deny.toml`.
+
+mod licence;
+mod tree;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,19 +15,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use serde::Deserialize;
 
 use crate::{failure::Failure, root::root};
-
-/// Crates that only some members may depend on directly.
-const RESERVED: &[(&str, &[&str])] = &[
-    (
-        "axum",
-        &[
-            "waystation-server",
-            "waystation-tests",
-            "waystation-benches",
-        ],
-    ),
-    ("reqwest", &["waystation-transport"]),
-];
+use tree::Rules;
 
 /// The tables of the root manifest.
 #[derive(Debug, Deserialize)]
@@ -44,6 +36,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     let metadata = metadata()?;
     let tables = tables(&metadata)?;
     let mut findings = edges(&metadata, &tables);
+    findings.extend(Rules::read()?.findings()?);
     for name in &tables.pure.crates {
         for found in closure(name)?.intersection(&tables.pure.forbidden.iter().cloned().collect()) {
             findings.push(format!(
@@ -99,11 +92,6 @@ fn edges(metadata: &Metadata, tables: &Tables) -> Vec<String> {
                     "{name} -> {to}: not in [workspace.metadata.layers]; a new edge is a design \
                      decision"
                 ));
-            }
-            for (reserved, owners) in RESERVED {
-                if to == *reserved && !owners.contains(&name) {
-                    findings.push(format!("{name} -> {to}: only {} may", owners.join(", ")));
-                }
             }
         }
     }

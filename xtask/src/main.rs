@@ -39,7 +39,8 @@ cargo xtask TASK
   auto words            write the words that the training prompts use, before training
   auto report           train without some sets and measure on those; writes nothing
   auto pools            the part of that report about choosing among many models
-  layers                hold the dependencies to the tables of the root manifest
+  layers                hold the dependencies to the tables of the root manifest and to deny.toml,
+                        advisories apart
   tidy [--stats]        hold the sources to the house rules; --stats prints a table of sizes
   streams [--count N] [--gap MS]
                         N streams (10000) open at once through the release binary, on loopback

@@ -96,11 +96,51 @@ async fn without_a_valid_key_nobody_is_served() {
     ] {
         let error = got.error(401);
         assert_eq!(error["error_type"], "authentication");
+        assert_eq!(got.header("www-authenticate"), Some("Bearer"));
         assert!(!got.text().contains(KEY));
     }
     assert_eq!(station.upstream().calls(), 0);
-    assert_shape(&with(Some(bearer), &format!("Bearer {KEY}")).await.ok());
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let got = with(Some(bearer.clone()), &format!("{scheme} {KEY}")).await;
+        assert_shape(&got.ok());
+    }
     assert_shape(&with(Some(x_api_key), KEY).await.ok());
+}
+
+/// Watchers of services ask with HEAD, and a browser before it may send a key.
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_key_needs_none_however_it_is_asked() {
+    let station = Setup::mocks()
+        .config(&format!("[auth]\nkeys = ['{KEY}']"))
+        .start(hello());
+    for path in [
+        "/health",
+        "/ready",
+        "/v1/models",
+        "/api/v1/models",
+        "/v1/providers",
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let got = station
+                .whole(Station::request(method.clone(), path, ""))
+                .await;
+            assert_eq!(got.status, 200, "{method} {path}");
+        }
+    }
+    let mut asked = Station::request(Method::OPTIONS, "/v1/chat/completions", "");
+    for (name, value) in [
+        ("origin", "https://a.example"),
+        ("access-control-request-method", "POST"),
+    ] {
+        asked
+            .headers_mut()
+            .insert(name, http::HeaderValue::from_static(value));
+    }
+    let error = station.whole(asked).await.error(403);
+    assert!(
+        error["message"].as_str().unwrap().contains("cors_origins"),
+        "{error}"
+    );
 }
 
 /// Statement 4.

@@ -30,6 +30,9 @@ pub enum Denied {
     Wrong,
 }
 
+/// What stands before a key. Schemes are of any case: RFC 9110, section 11.1.
+const BEARER: &[u8] = b"Bearer ";
+
 // === impl ClientKeys ===
 
 impl ClientKeys {
@@ -59,10 +62,10 @@ impl ClientKeys {
             .or_else(|| headers.get("x-api-key"))
             .ok_or(Denied::Missing)?;
         let sent = sent.as_bytes();
-        let sent = sent
-            .strip_prefix(b"Bearer ")
-            .or_else(|| sent.strip_prefix(b"bearer "))
-            .unwrap_or(sent);
+        let sent = match sent.split_at_checked(BEARER.len()) {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) => key,
+            _ => sent,
+        };
         let mut found = None;
         for (name, key) in &self.keys {
             if bool::from(key.expose().as_bytes().ct_eq(sent.trim_ascii())) {

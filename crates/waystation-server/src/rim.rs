@@ -181,7 +181,10 @@ fn refuse<B>(
         ));
     }
     if !live.keys.is_open() || live.config.auth.insecure_open {
-        return None;
+        // A page that may not ask is told so before its request needs a key.
+        let asks = header::ACCESS_CONTROL_REQUEST_METHOD;
+        let asked = request.method() == Method::OPTIONS && headers.contains_key(asks);
+        return (asked && !origin_listed).then(unlisted_origin);
     }
     // Without keys, nothing but the listener's being on loopback protects the owner's money. A web
     // page can reach loopback, by a form, a script, or a name that it points here.
@@ -197,8 +200,7 @@ fn refuse<B>(
         return Some(error::plain(ErrorType::PermissionDenied, message));
     }
     if headers.contains_key(header::ORIGIN) && !origin_listed {
-        let message = "this origin may not call the gateway: list it in [server] cors_origins";
-        return Some(error::plain(ErrorType::PermissionDenied, message));
+        return Some(unlisted_origin());
     }
     let json = headers.get(header::CONTENT_TYPE).is_some_and(is_json);
     if request.method() == Method::POST && !json {
@@ -211,6 +213,11 @@ fn refuse<B>(
         ));
     }
     None
+}
+
+fn unlisted_origin() -> Response {
+    let message = "this origin may not call the gateway: list it in [server] cors_origins";
+    error::plain(ErrorType::PermissionDenied, message)
 }
 
 fn is_json(value: &HeaderValue) -> bool {
@@ -253,14 +260,19 @@ fn caller<B>(live: &Live, request: &http::Request<B>) -> Result<Caller, Box<Resp
         path.strip_prefix(*open)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    // HEAD is what watchers of services ask with.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match live.keys.caller(request.headers()) {
         Ok(caller) => Ok(caller),
-        Err(_) if request.method() == Method::GET && PUBLIC.iter().any(below) => {
-            Ok(Caller { key: None })
+        Err(_) if reads && PUBLIC.iter().any(below) => Ok(Caller { key: None }),
+        Err(denied) => {
+            let mut refusal = error::plain(ErrorType::Authentication, &denied.to_string());
+            // Every 401 names a scheme: RFC 9110, section 15.5.2.
+            let scheme = HeaderValue::from_static("Bearer");
+            refusal
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
+            Err(Box::new(refusal))
         }
-        Err(denied) => Err(Box::new(error::plain(
-            ErrorType::Authentication,
-            &denied.to_string(),
-        ))),
     }
 }

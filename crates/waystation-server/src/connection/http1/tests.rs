@@ -178,6 +178,24 @@ async fn an_answer_is_dropped_when_its_client_goes_away() {
     }
 }
 
+/// A client that closes its sending half alone looks like one that has gone, and is taken for that: whoever
+/// would tell them apart had to write, and an upstream would work on until then. nginx (499) and hyper
+/// (`half_close`, off by default) do the same. What needs no waiting is answered.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_closes_its_sending_half_has_gone_away() {
+    for (path, answered) in [("/", true), ("/slow", false), ("/ticks", true)] {
+        let mut scene = Scene::new();
+        let begin = Instant::now();
+        scene.send(&get(path)).await;
+        scene.client().shutdown().await.unwrap();
+        let mut seen = Vec::new();
+        scene.client().read_to_end(&mut seen).await.unwrap();
+        assert_eq!(!seen.is_empty(), answered, "{path}");
+        assert_eq!(scene.alive.load(Ordering::SeqCst), 0, "{path}");
+        assert!(begin.elapsed() < Duration::from_secs(1), "{path}");
+    }
+}
+
 /// They wait in the system's buffers, and the client with them.
 #[tokio::test(start_paused = true)]
 async fn requests_behind_one_that_takes_long_are_not_read_without_end() {

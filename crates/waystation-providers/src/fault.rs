@@ -159,6 +159,10 @@ fn unspoken(status: Option<u16>, body: &str) -> String {
         "without a reason"
     };
     match status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        // None is followed: credentials would go where nobody said that they may.
+        Some(status) if status.is_redirection() => {
+            format!("HTTP {status}: redirects are not followed, so that base_url may be wrong")
+        }
         Some(status) => format!("HTTP {status} {what}"),
         None => format!("an error {what}"),
     }

@@ -134,6 +134,12 @@ const SHAPES: &[(u16, &str, ErrorType, &str)] = &[
         "HTTP 502 Bad Gateway with an empty body",
     ),
     (
+        301,
+        "<html>moved</html>",
+        E::ProviderUnavailable,
+        "HTTP 301 Moved Permanently: redirects are not followed, so that base_url may be wrong",
+    ),
+    (
         429,
         "event: error\ndata: {\"error\":{\"message\":\"as an event\"}}\n\n",
         E::RateLimitExceeded,

@@ -467,6 +467,31 @@ async fn without_a_count_usage_is_estimated() {
     assert_eq!(usage["estimated"], true);
 }
 
+/// Fees by the piece: the request's, and each image's, beside the tokens.
+#[tokio::test(start_paused = true)]
+async fn images_and_requests_are_charged_by_the_piece() {
+    let price = "price = { prompt = '1', completion = '4', request = '0.01', image = '0.002' }";
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}});
+    let said = json!({"type": "text", "text": "What is it?"});
+    for (content, expected) in [
+        (json!("What is it?"), "0.0114"),
+        (json!([said, image]), "0.0134"),
+        (json!([image, image, said, image]), "0.0174"),
+    ] {
+        let station = one(price, &tokens(1000, 100));
+        let more = json!({"messages": [{"role": "user", "content": content}]});
+        let got = station.chat(asking("acme/one", more.clone())).await;
+        got.ok();
+        assert_eq!(literal(got.text(), "cost"), expected);
+        assert_eq!(
+            literal(got.text(), "upstream_inference_completions_cost"),
+            "0.0004"
+        );
+        let usage = station.stream(asking("acme/one", more)).await.usage();
+        assert_eq!(usage["cost"].to_string(), expected);
+    }
+}
+
 /// A zero is no count of a prompt that was sent, nor of words that came: it would make them free.
 #[tokio::test(start_paused = true)]
 async fn a_zero_that_cannot_be_is_estimated() {

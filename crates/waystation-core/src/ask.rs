@@ -30,6 +30,8 @@ pub struct Ask {
     pub wishes: ProviderPreferences,
     /// Kinds of input in the prompt.
     pub input: Modalities,
+    /// Images in the prompt, each of which some endpoints charge for.
+    pub images: u64,
     /// Kinds of output wanted.
     pub output: Modalities,
     /// Bytes of text in the prompt; 0 where nobody said.

@@ -17,7 +17,7 @@ pub struct Price {
     pub tiers: Vec<PriceTier>,
     /// Flat fee per request.
     pub request: Option<Usd>,
-    /// Fee per input image.
+    /// Fee per input image, beside its tokens ([`images`](Self::images)).
     pub image: Option<Usd>,
     /// Fee per search that the provider runs.
     pub web_search: Option<Usd>,
@@ -57,7 +57,7 @@ pub struct PriceTier {
 /// A cost and its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Cost {
-    /// Prompt tokens of every kind, and per-request and per-search fees.
+    /// Prompt tokens of every kind, and fees per request, search and image.
     pub prompt: Usd,
     /// Answer tokens of every kind.
     pub completion: Usd,
@@ -132,6 +132,12 @@ impl Price {
             prompt: input,
             completion: output,
         })
+    }
+
+    /// What so many input images cost here beside their tokens; an unknown fee is none, as of searches.
+    #[must_use]
+    pub fn images(&self, count: u64) -> Usd {
+        self.image.unwrap_or_default().times(count)
     }
 
     /// Whether every charge that a plain request meets is known to be zero.

@@ -216,7 +216,7 @@ impl Record {
     pub(crate) fn beaten(&mut self, endpoint: &Endpoint, provider: &Arc<str>, started: Tick) {
         let mut usage = Usage::default();
         usage.prompt = self.prompt.estimate();
-        let cost = endpoint.price.cost(&usage).map(|cost| cost.total());
+        let cost = self.cost(endpoint, &usage).map(|cost| cost.total());
         let cost = if self.simulated {
             Some(Usd::ZERO)
         } else {
@@ -445,7 +445,7 @@ impl Record {
                 ..Settled::default()
             };
         }
-        let cost = serving.endpoint.price.cost(&usage);
+        let cost = self.cost(&serving.endpoint, &usage);
         let reported = usage
             .upstream_cost
             .filter(|_| serving.endpoint.billed_by_upstream);

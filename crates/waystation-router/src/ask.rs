@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use waystation_catalog::{Catalog, Model};
 use waystation_core::{
     Ask, ChatRequest, Content, ErrorType, InvalidRequest, Json, Kind, Message, Modalities,
-    ModelRef, ServiceTier, TokenCounter, Tokens,
+    Modality, ModelRef, ServiceTier, TokenCounter, Tokens,
 };
 
 use crate::RoutingPolicy;
@@ -35,6 +35,9 @@ pub fn ask(
     ask.wishes.read(chat)?;
     let (bytes, input) = survey(chat);
     ask.input = input;
+    if input.has(Modality::Image) {
+        ask.images = images(chat);
+    }
     if chat.get("modalities").is_some() {
         ask.output = chat.output_modalities();
     }
@@ -95,6 +98,17 @@ fn survey(chat: &ChatRequest) -> (u64, Modalities) {
         }
     }
     (u64::try_from(bytes).unwrap_or(u64::MAX), Modalities::TEXT)
+}
+
+/// The images in the contents of messages.
+fn images(chat: &ChatRequest) -> u64 {
+    let messages = chat.get("messages").into_iter().flat_map(Json::elements);
+    let contents = messages.filter_map(|message| message.get("content"));
+    let kinds = contents
+        .flat_map(Json::elements)
+        .filter_map(|part| part.get("type"));
+    let count = kinds.filter(|kind| kind.is("image_url")).count();
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// `model` and `models`, most wanted first, without duplicates.

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use waystation_core::{Ask, Clock, Ledger, Modalities, TokenCounter, Tokens, Usage};
+use waystation_core::{
+    Ask, Clock, Cost, Endpoint, Ledger, Modalities, TokenCounter, Tokens, Usage,
+};
 use waystation_router::{HealthTable, StickyTable};
 
 use super::{Record, Serving};
@@ -17,6 +19,8 @@ pub(super) struct Prompt {
     at_least: Tokens,
     /// Bytes of its text; 0 where nobody said.
     bytes: u64,
+    /// Images in it.
+    images: u64,
     /// It is text alone.
     text: bool,
     /// What is counted of it says how the model counts: it is text alone, and left as it came.
@@ -58,6 +62,7 @@ impl Record {
             estimate: ask.prompt_estimate,
             at_least: ask.prompt_at_least,
             bytes: ask.prompt_bytes,
+            images: ask.images,
             text: ask.input == Modalities::TEXT,
             teaches: false,
         };
@@ -78,6 +83,13 @@ impl Record {
         let (tokens, model) = (&self.around.tokens, &serving.endpoint.model);
         let learned = tokens.estimate_of(model, prompt.bytes);
         learned.max(prompt.at_least).max(Tokens::new(1))
+    }
+
+    /// What `usage` and the prompt's images cost at an endpoint; `None` is unknown.
+    pub(super) fn cost(&self, endpoint: &Endpoint, usage: &Usage) -> Option<Cost> {
+        let mut cost = endpoint.price.cost(usage)?;
+        cost.prompt = cost.prompt + endpoint.price.images(self.prompt.images);
+        Some(cost)
     }
 
     /// What was consumed, as the upstream counted it. A zero for the prompt, which was sent, or for words

@@ -261,11 +261,7 @@ async fn names_and_numbers_beyond_all_measure_are_refused() {
         (r#""max_tokens":1e3"#, "max_tokens"),
         (r#""seed":99999999999999999999999"#, "seed"),
         (
-            r#""provider":{"max_price":{"prompt":1e999}}"#,
-            "provider.max_price.prompt",
-        ),
-        (
-            r#""provider":{"max_price":{"prompt":"1e-30"}}"#,
+            r#""provider":{"max_price":{"prompt":-1e999}}"#,
             "provider.max_price.prompt",
         ),
     ] {
@@ -284,6 +280,17 @@ async fn names_and_numbers_beyond_all_measure_are_refused() {
         assert!(error["error_type"] == "invalid_request", "{model}: {error}");
     }
     assert_eq!(station.upstream().calls(), 0);
+    // A cap is one however high it is, and one finer than prices are is cut off.
+    for (cap, status) in [
+        ("1e999", 200),
+        ("\"1e-30\"", 404),
+        ("1.0000000000000002", 200),
+    ] {
+        let body = format!(
+            r#"{{"model":"acme/m","messages":[{{"role":"user","content":"Hi"}}],"provider":{{"max_price":{{"prompt":{cap}}}}}}}"#
+        );
+        assert_eq!(station.post(body).await.status, status, "{cap}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

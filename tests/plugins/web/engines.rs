@@ -29,7 +29,7 @@ fn station() -> Station {
         .at("exa.mock", reply(exa))
         .at("tavily.mock", reply(json!({"results": [hit]})))
         .at("brave.mock", reply(brave))
-        .at("a.mock", [fixtures::answer("Hi", 1_000, 0)]);
+        .at("a.mock", [fixtures::answer("Hi", 999, 1)]);
     Setup::mocks().config(ALL).start(upstream)
 }
 

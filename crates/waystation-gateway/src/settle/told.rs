@@ -93,13 +93,19 @@ impl Record {
     }
 
     /// What was consumed, as the upstream counted it. A zero for the prompt, which was sent, or for words
-    /// that came, is no count, whatever else is told: it would make a request free.
+    /// that came, is no count, whatever else is told: it would make a request free. Where the upstream's own
+    /// figure is what it costs, nothing is free by that, and counts stay as they are told.
     pub(super) fn counted(&self) -> Usage {
         let Some(told) = &self.usage else {
             return self.estimate();
         };
         let mut usage = told.clone();
-        let unsent = usage.prompt == Tokens::ZERO;
+        let billed = |serving: &Serving| serving.endpoint.billed_by_upstream;
+        if usage.upstream_cost.is_some() && self.serving.as_ref().is_some_and(billed) {
+            return usage;
+        }
+        // What a prompt of more than text comes to is not known here well enough to contradict a count.
+        let unsent = usage.prompt == Tokens::ZERO && (self.prompt.text || usage.is_empty());
         let silent = usage.completion == Tokens::ZERO && self.text_bytes > 0;
         if unsent || silent {
             let estimate = self.estimate();

@@ -323,6 +323,9 @@ async fn an_engine_that_is_down_costs_only_the_results() {
             "addresses stay inside: {summary}"
         );
         assert_eq!(stage["data"]["failed"], true);
+        // Whoever asks for no metadata is told as well.
+        let warning = got.header("x-waystation-warning").unwrap_or_default();
+        assert!(warning.contains(told), "{warning:?}");
         assert_eq!(got.ok()["usage"]["server_tool_use"], Value::Null);
         let needed = searching(json!({"required": true}));
         let station = with(SEARXNG, failure, fixtures::answer("Hi", 5, 2));

@@ -16,6 +16,8 @@ use crate::{
     config::{Config, Service},
 };
 
+/// What a client should know of its answer.
+const WARNING: HeaderName = HeaderName::from_static("x-waystation-warning");
 /// How many messages were taken out or shortened so that the prompt fits.
 const COMPRESSED: HeaderName = HeaderName::from_static("x-waystation-compressed");
 
@@ -180,10 +182,30 @@ fn on_by_itself(config: &Config, id: &str) -> Defaults {
     settings
 }
 
+/// Tells a client what it should know of its answer, beside what else it is told.
+pub fn warn(notes: &[String], headers: &mut HeaderMap) {
+    if notes.is_empty() {
+        return;
+    }
+    let printable = |c: &char| matches!(c, ' '..='~');
+    let warning: String = notes.join("; ").chars().filter(printable).collect();
+    if let Ok(warning) = HeaderValue::from_str(&warning) {
+        headers.append(WARNING, warning);
+    }
+}
+
 /// Says in the headers what plugins changed where a client should know of it.
 ///
-/// Source: API contract, section 7.4: what is cut is always told.
+/// Source: API contract, section 7.4: what is cut is always told; 7.1: a search that was not made is no
+/// silence.
 pub fn mark(stages: &[StageReport], headers: &mut HeaderMap) {
+    let failed = |stage: &&StageReport| {
+        let data = stage.data.as_ref();
+        data.is_some_and(|data| data.json().get("failed").and_then(Json::bool) == Some(true))
+    };
+    let failed = stages.iter().filter(failed);
+    let told = failed.map(|stage| format!("{}: {}", stage.plugin, stage.summary));
+    warn(&told.collect::<Vec<_>>(), headers);
     let mut stages = stages.iter().rev();
     let cut = stages.find(|stage| stage.plugin == "context-compression");
     let Some(data) = cut.and_then(|stage| stage.data.as_ref()) else {

@@ -103,7 +103,8 @@ impl Entrance {
         if let Some(origin) = self.allowed {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::VARY, HeaderValue::from_static("origin"));
-            let exposed = "x-generation-id, x-request-id, retry-after";
+            let exposed = "x-generation-id, x-request-id, retry-after, x-waystation-warning, \
+                           x-waystation-compressed, x-waystation-simulated";
             let exposed = HeaderValue::from_static(exposed);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }

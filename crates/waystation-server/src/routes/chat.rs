@@ -28,7 +28,6 @@ const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
 const SIMULATED: HeaderName = HeaderName::from_static("x-waystation-simulated");
 static SESSION: HeaderName = HeaderName::from_static("x-session-id");
 static REFERER: HeaderName = HeaderName::from_static("http-referer");
-const WARNING: HeaderName = HeaderName::from_static("x-waystation-warning");
 
 /// A request's place among all requests, and its body's share of the memory for bodies.
 type Place = (OwnedSemaphorePermit, body::Taken);
@@ -77,7 +76,8 @@ where
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(GENERATION_ID, id);
         }
-        warn(
+        // On failures too: a misspelt guard rail must be seen.
+        plugins::warn(
             notes.get().map(Vec::as_slice).unwrap_or_default(),
             response.headers_mut(),
         );
@@ -203,19 +203,6 @@ fn mark(reply: &Reply, headers: &mut HeaderMap) {
         headers.insert(SIMULATED, HeaderValue::from_static("true"));
     }
     plugins::mark(&reply.stages, headers);
-}
-
-/// What the client should know of how it was routed, on failures too: a misspelt guard rail must be
-/// seen.
-fn warn(notes: &[String], headers: &mut HeaderMap) {
-    if notes.is_empty() {
-        return;
-    }
-    let printable = |c: &char| matches!(c, ' '..='~');
-    let warning: String = notes.join("; ").chars().filter(printable).collect();
-    if let Ok(warning) = HeaderValue::from_str(&warning) {
-        headers.insert(WARNING, warning);
-    }
 }
 
 /// A failure before anything was shown.

@@ -244,7 +244,7 @@ async fn without_credentials_the_variables_are_named() {
 async fn explain_fails_as_the_request_would() {
     let station = Setup::mocks().start(ReplayTransport::queue([]));
     let explain = async |body: Value| {
-        let request = Station::request(http::Method::POST, "/v1/route/explain", body.to_string());
+        let request = Station::request(Method::POST, "/v1/route/explain", body.to_string());
         station.whole(request).await
     };
     let plan = explain(ask(json!({"provider": {"ignore": ["B"]}})))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use waystation_benches::{Host, Recoding, chat, codec, stream_reply, whole_reply};
-use waystation_core::{Call, ChatRequest, ReplyHead};
+use waystation_core::{Call, ChatRequest, Headers, ReplyHead};
 use waystation_sim::fixtures::M;
 
 fn encode(c: &mut Criterion) {
@@ -68,7 +68,7 @@ fn decode(c: &mut Criterion) {
         ),
     ] {
         let chat = ChatRequest::parse(&chat(M, 1_000, json!({"stream": streamed}))).unwrap();
-        let mut headers = http::HeaderMap::new();
+        let mut headers = Headers::default();
         headers.insert(http::header::CONTENT_TYPE, kind.parse().unwrap());
         let head = ReplyHead {
             status: http::StatusCode::OK,

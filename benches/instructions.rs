@@ -7,13 +7,13 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::json;
 use waystation_benches::{
     Host, Load, Recoding, chat, codec, load, runtime, stream_reply, whole_reply,
 };
 use waystation_catalog::Catalog;
-use waystation_core::{ChatRequest, DialectId, Now, ReplyHead, Seed};
+use waystation_core::{ChatRequest, DialectId, Headers, Now, ReplyHead, Seed};
 use waystation_router::{HealthView, RoutingPolicy, World, ask, plan};
 use waystation_sim::fixtures::M;
 use waystation_tokens::ByteBounds;
@@ -96,7 +96,7 @@ fn decode(times: u64) {
     let host = Host::new();
     let body = chat(M, 1_000, json!({"stream": true}));
     let chat = ChatRequest::parse(&body).unwrap();
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::default();
     headers.insert(header::CONTENT_TYPE, "text/event-stream".parse().unwrap());
     let status = StatusCode::OK;
     let head = ReplyHead { status, headers };

@@ -4,10 +4,12 @@ use std::{hint::black_box, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde_json::json;
 use tokio::runtime::Runtime;
-use waystation_core::{HttpRequest, HttpStream, ReplyHead, SendLimits, Transport, TransportError};
+use waystation_core::{
+    Headers, HttpRequest, HttpStream, ReplyHead, SendLimits, Transport, TransportError,
+};
 use waystation_sim::ReplayTransport;
 use waystation_tests::{Setup, Station};
 
@@ -54,7 +56,7 @@ pub fn load(name: &'static str, bytes: usize, reply: Bytes, stream: bool) -> Loa
     } else {
         "application/json"
     };
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::default();
     headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
     let canned = Canned {
         head: ReplyHead {

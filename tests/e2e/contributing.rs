@@ -4,10 +4,10 @@
 use std::{fs, path::Path};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 use waystation_catalog::{Catalog, source::Rows};
-use waystation_core::{Answer, ChatRequest, Lease, ReplyHead, Secret, Target, UnixMs};
+use waystation_core::{Answer, ChatRequest, Headers, Lease, ReplyHead, Secret, Target, UnixMs};
 
 /// The only thing that is missing: a model that it serves.
 const MODEL: &str = r#"
@@ -69,7 +69,7 @@ fn a_provider_is_ten_lines_and_no_code() {
         let mut events = Vec::new();
         let head = ReplyHead {
             status: StatusCode::OK,
-            headers: HeaderMap::new(),
+            headers: Headers::default(),
         };
         call.reader.head(&head).unwrap();
         let reply = file(&format!("{folder}/{reply}"));

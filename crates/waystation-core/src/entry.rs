@@ -3,8 +3,8 @@
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Cost, EndpointId, ErrorType, FinishReason, GenerationId, ModelId, RawJson, Spent, UnixMs,
-    Usage, Usd,
+    Cost, EndpointId, ErrorType, FinishReason, GenerationId, JsonText, ModelId, RawJson, Spent,
+    UnixMs, Usage, Usd,
 };
 
 /// What was served, to whom, by whom, and what it cost. Holds no prompt and no answer.
@@ -13,8 +13,8 @@ use crate::{
 pub struct Entry {
     /// The generation.
     pub id: GenerationId,
-    /// The upstream's own id of the reply.
-    pub upstream_id: Option<String>,
+    /// The upstream's own id of the reply, as it stood there.
+    pub upstream_id: Option<JsonText>,
     /// The request's id.
     pub request_id: Option<Arc<str>>,
     /// The stickiness key that was sent.
@@ -45,7 +45,7 @@ pub struct Entry {
     /// How the reply ended.
     pub finish: Option<FinishReason>,
     /// The same in the upstream's word.
-    pub native_finish: Option<String>,
+    pub native_finish: Option<JsonText>,
     /// Token counts.
     pub usage: Usage,
     /// What it cost by the endpoint's price, in parts; `None` is unknown, never zero.

@@ -1,21 +1,26 @@
-//! The headers of one request, as a list: there are a handful of them, and each is written once. What they
-//! say is others' to know.
+//! The headers of one message, as a list: there are a handful of them, and looking through a list costs less
+//! than a table that hashes. What they say is others' to know.
 
 use std::ops::Index;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Headers in the order in which they came in, no name twice.
+/// Headers in the order in which they came in. Of a name that is there twice, the first counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(HeaderName, HeaderValue)>);
 
 // === impl Headers ===
 
 impl Headers {
-    /// None yet, with room for as many as requests to upstreams have.
+    /// None yet, with room for so many.
     #[must_use]
-    pub fn with_room() -> Self {
-        Self(Vec::with_capacity(6))
+    pub fn with_room(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    /// Adds a header behind all others, without looking for another of its name.
+    pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        self.0.push((name, value));
     }
 
     /// Sets the header `name`.
@@ -61,6 +66,23 @@ impl Headers {
         self.0.clear();
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Name and value of each, to change the value.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&HeaderName, &mut HeaderValue)> {
+        self.0.iter_mut().map(|(name, value)| (&*name, value))
+    }
+
     /// Name and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.0.iter().map(|(name, value)| (name, value))
@@ -77,19 +99,27 @@ impl<N: AsRef<str>> Index<N> for Headers {
     }
 }
 
-impl From<HeaderMap> for Headers {
-    /// Of headers that are there several times the last stays.
-    fn from(map: HeaderMap) -> Self {
-        let mut headers = Self::default();
-        for (name, value) in &map {
-            headers.insert(name.clone(), value.clone());
-        }
-        headers
+impl FromIterator<(HeaderName, HeaderValue)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(headers: I) -> Self {
+        Self(headers.into_iter().collect())
+    }
+}
+
+impl From<&HeaderMap> for Headers {
+    fn from(map: &HeaderMap) -> Self {
+        let pairs = map.iter();
+        pairs
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 }
 
 impl From<Headers> for HeaderMap {
     fn from(headers: Headers) -> Self {
-        headers.0.into_iter().collect()
+        let mut map = Self::with_capacity(headers.0.len());
+        for (name, value) in headers.0 {
+            map.append(name, value);
+        }
+        map
     }
 }

@@ -83,6 +83,11 @@ pub trait Credentials: Send + Sync {
         exclude: &[CredentialId],
     ) -> Result<Lease, NoCredential>;
 
+    /// The same, where it can be had at once; `None` says nothing.
+    fn at_hand(&self, _provider: &ProviderSlug, _exclude: &[CredentialId]) -> Option<Lease> {
+        None
+    }
+
     /// Whether `provider` has any credential, or needs none: whether its endpoints are candidates.
     fn has(&self, provider: &ProviderSlug) -> bool;
 

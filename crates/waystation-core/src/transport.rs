@@ -5,7 +5,7 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use crate::{
     Deadline, EncodeError, Headers, ProviderSlug, Secret, TransportError, base_url::absolute,
@@ -48,7 +48,7 @@ pub struct PoolKey(pub Arc<str>);
 
 impl From<&ProviderSlug> for PoolKey {
     fn from(provider: &ProviderSlug) -> Self {
-        Self(provider.as_str().into())
+        Self(provider.clone().into())
     }
 }
 
@@ -71,7 +71,7 @@ pub struct ReplyHead {
     /// The status.
     pub status: StatusCode,
     /// The headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
 }
 
 /// The body of a response as it arrives.
@@ -107,9 +107,9 @@ impl HttpRequest {
     /// The same to an address that was read before, such as [`BaseUrl::at`](crate::BaseUrl::at) gives.
     #[must_use]
     pub fn post_json_to(url: Uri, body: Bytes) -> Self {
-        let mut headers = Headers::with_room();
+        let mut headers = Headers::with_room(6);
         let json = const { HeaderValue::from_static("application/json") };
-        headers.insert(http::header::CONTENT_TYPE, json);
+        headers.append(http::header::CONTENT_TYPE, json);
         Self {
             method: Method::POST,
             url,

@@ -20,7 +20,7 @@ use crate::{
     continuation::Continuation,
     echo::Echo,
     fallback::{Fallback, hedge::Hedges},
-    plugin_runs,
+    plugin_runs, rank,
     rest::Rests,
     settle::{Around, Record},
     steps::{Budget, Done, Steps, Tools, Turn},
@@ -196,16 +196,26 @@ impl Gateway {
         chat: ChatRequest,
         (record, notes): (&mut Record, &OnceLock<Vec<String>>),
     ) -> Result<Box<Reply>, GatewayError> {
+        let mut prepared = self.begin(snapshot, chat)?;
+        // What few requests wait for is on the heap, so that what all of them are moved with stays small.
+        if prepared.waits() {
+            Box::pin(self.prepare(&mut prepared)).await?;
+        }
+        let mut ask = self.ask(snapshot, &prepared, record)?;
+        let mut chosen = None;
+        if let Some(wanted) = rank::wanted(&ask) {
+            let about = (&mut prepared, &mut *ask);
+            chosen = Box::pin(self.choose(snapshot, about, record, wanted)).await;
+        }
         let Routed {
-            mut prepared,
             plan,
             decided,
             prompt,
             may_repeat,
             hedges,
             continues,
-            chosen,
-        } = self.route(snapshot, chat, (&mut *record, notes)).await?;
+        } = self.route(snapshot, &prepared, &ask, (&mut *record, notes))?;
+        drop(ask);
         let echo = Echo::of(&prepared.chat);
         let fallback = Fallback {
             parts: &self.parts,
@@ -236,7 +246,7 @@ impl Gateway {
             none if none.is_empty() => (continues.then(|| self.continuation(snapshot, work)), None),
             tools => (None, Some(self.steps(snapshot, work, tools, may_repeat)?)),
         };
-        let mut reply = Reply::of(*served, plan, record);
+        let mut reply = Reply::of(served, plan, record);
         reply.simulated = snapshot.settings.simulated;
         (reply.stages, reply.echoes) = (prepared.stages, echo.take());
         reply.goes_through(output);

@@ -25,20 +25,24 @@ pub(crate) struct Asked {
     pub(crate) stage: Option<StageReport>,
 }
 
-/// Puts a ranking into `ask` when one of its models is an auto router.
+/// The auto router among the models of `ask`, and the plugin that holds its settings.
+pub(crate) fn wanted(ask: &Ask) -> Option<(ModelId, &'static str)> {
+    let mut wanted = ask.models.iter().filter_map(|model| model.name.as_ref());
+    let of = |name: &ModelId| ROUTERS.iter().find(|(id, _)| *id == name.as_str());
+    wanted.find_map(|name| Some((name.clone(), of(name)?.1)))
+}
+
+/// Puts the ranking of the `wanted` router into `ask`.
 ///
 /// The pool is exactly the models that have an endpoint which passes every rule of the request. A
 /// ranker that fails never fails the request: the pool itself is then the default set, in its own
 /// order. A ranking without models stands: then nobody may answer.
-pub(crate) async fn where_wanted(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
+pub(crate) async fn rank(
+    (gateway, snapshot): (&Gateway, &Snapshot),
     (ask, conversation): (&mut Ask, Option<&Conversation>),
     chat: &ChatRequest,
-) -> Option<Asked> {
-    let mut wanted = ask.models.iter().filter_map(|model| model.name.as_ref());
-    let of = |name: &ModelId| ROUTERS.iter().find(|(id, _)| *id == name.as_str());
-    let (router, plugin) = wanted.find_map(|name| Some((name.clone(), of(name)?.1)))?;
+    (router, plugin): (ModelId, &'static str),
+) -> Asked {
     let pool = gateway.with_world(snapshot, |world| waystation_router::pool(ask, world));
     let start = gateway.parts().clock.now().tick;
     // The router is told who answered last; the plan keeps to its own reasons for staying.
@@ -66,5 +70,5 @@ pub(crate) async fn where_wanted(
         took: gateway.parts().clock.now().tick.since(start),
     });
     ask.ranking = Some(ranking);
-    Some(Asked { router, stage })
+    Asked { router, stage }
 }

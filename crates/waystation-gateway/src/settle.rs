@@ -262,18 +262,16 @@ impl Record {
                 self.calls.see(delta);
             }
             ChatEvent::Start(start) => {
-                let id = start.id.as_ref().map(|id| id.decode().into_owned());
-                self.note(|entry| entry.upstream_id = id);
+                self.note(|entry| entry.upstream_id.clone_from(&start.id));
             }
             ChatEvent::Finish(Finish {
                 reason,
                 native,
                 choice,
             }) => {
-                let native = native.as_ref().map(|native| native.decode().into_owned());
                 self.note(|entry| {
                     if *choice == 0 || entry.finish.is_none() {
-                        (entry.finish, entry.native_finish) = (Some(*reason), native);
+                        (entry.finish, entry.native_finish) = (Some(*reason), native.clone());
                     }
                 });
             }

@@ -101,24 +101,30 @@ impl Reply {
     /// itself is [kept](Self::keep) when it is free.
     ///
     /// On the heap from here on: it is large, and goes through many hands.
-    pub(crate) fn of(served: Served, plan: Plan, record: &Record) -> Box<Self> {
-        let Committed {
-            events,
-            rest,
-            notes,
-        } = served.committed;
+    pub(crate) fn of(served: Box<Served>, plan: Plan, record: &Record) -> Box<Self> {
+        let Served {
+            committed:
+                Committed {
+                    events,
+                    rest,
+                    notes,
+                },
+            model,
+            provider,
+            endpoint,
+        } = *served;
         Box::new(Self {
             id: record.id(),
             created: record.created(),
-            model: served.model,
-            provider: served.provider,
+            model,
+            provider,
             strategy: plan.strategy,
             simulated: false,
             warnings: plan.trace.notes.clone(),
             notes,
             stages: Vec::new(),
             plan,
-            endpoint: served.endpoint,
+            endpoint,
             echoes: Vec::new(),
             earlier: record.attempts(),
             events,

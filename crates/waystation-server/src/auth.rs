@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::header;
 use subtle::ConstantTimeEq as _;
-use waystation_core::Secret;
+use waystation_core::{Headers, Secret};
 
 /// The keys that clients may present.
 #[derive(Clone, Debug, Default)]
@@ -54,11 +54,12 @@ impl ClientKeys {
     ///
     /// # Errors
     /// [`Denied`] when keys are configured and none matches.
-    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+    pub fn caller(&self, headers: &Headers) -> Result<Caller, Denied> {
         if self.is_open() {
             return Ok(Caller { key: None });
         }
-        let sent = bearer(headers)
+        let sent = headers
+            .get(header::AUTHORIZATION)
             .or_else(|| headers.get("x-api-key"))
             .ok_or(Denied::Missing)?;
         let sent = sent.as_bytes();
@@ -74,10 +75,6 @@ impl ClientKeys {
         }
         found.map_or(Err(Denied::Wrong), |name| Ok(Caller { key: Some(name) }))
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(header::AUTHORIZATION)
 }
 
 /// Whether the `Host` that a request names is this machine's loopback. A page that has its name
@@ -97,6 +94,8 @@ pub fn is_loopback_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn keys() -> ClientKeys {
@@ -106,8 +105,8 @@ mod tests {
         ])
     }
 
-    fn sent(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(
+    fn sent(name: &'static str, value: &str) -> Headers {
+        Headers::from_iter([(
             header::HeaderName::from_static(name),
             HeaderValue::from_str(value).unwrap(),
         )])
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_denied() {
-        assert_eq!(keys().caller(&HeaderMap::new()), Err(Denied::Missing));
+        assert_eq!(keys().caller(&Headers::default()), Err(Denied::Missing));
         assert_eq!(
             keys().caller(&sent("authorization", "Bearer secret-number-on")),
             Err(Denied::Wrong)
@@ -137,7 +136,7 @@ mod tests {
             Err(Denied::Wrong)
         );
         assert_eq!(
-            ClientKeys::default().caller(&HeaderMap::new()),
+            ClientKeys::default().caller(&Headers::default()),
             Ok(Caller { key: None })
         );
     }

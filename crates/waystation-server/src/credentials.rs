@@ -86,6 +86,8 @@ pub struct StaticCredentials {
 
 struct Shelf {
     keys: Vec<Slot>,
+    /// All of them are at hand, none is minted.
+    fixed: bool,
     next: AtomicUsize,
 }
 
@@ -131,7 +133,9 @@ impl StaticCredentials {
     /// Takes the keys; `clock` says when minutes and tokens are over, tokens come over `transport`.
     #[must_use]
     pub fn new(keyring: Keyring, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Self {
+        let is_fixed = |key: &ProviderKey| !matches!(key.source, Source::Minted(_));
         let shelf = |keys: Vec<ProviderKey>| Shelf {
+            fixed: keys.iter().all(is_fixed),
             keys: keys.into_iter().map(Slot::new).collect(),
             next: AtomicUsize::new(0),
         };
@@ -214,6 +218,20 @@ impl Credentials for StaticCredentials {
                     });
                 }
             }
+        }
+    }
+
+    fn at_hand(&self, provider: &ProviderSlug, exclude: &[CredentialId]) -> Option<Lease> {
+        let shelf = self.providers.get(provider).filter(|shelf| shelf.fixed)?;
+        let next = shelf.next(exclude, || self.clock.now().tick);
+        let (slot, credential) = next.ok()?;
+        match &slot.ready {
+            Ready::Fixed(secret) => Some(Lease {
+                credential,
+                secret: secret.clone(),
+                scheme: slot.scheme,
+            }),
+            Ready::Minted(_) => None,
         }
     }
 

@@ -1,17 +1,15 @@
 //! The head of a request: several of its headers found in one walk. What they mean is not known here.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+use waystation_core::Headers;
 
-/// The first value of each of these headers. A head has few headers, so that one walk costs less than a
-/// look-up, which hashes, for each name.
+/// The first value of each of these headers, in one walk.
 pub(crate) fn firsts<'h, const N: usize>(
-    headers: &'h HeaderMap,
+    headers: &'h Headers,
     names: [&HeaderName; N],
 ) -> [Option<&'h HeaderValue>; N] {
-    let names = names.map(HeaderName::as_str);
     let mut found = [None; N];
-    for (name, value) in headers {
-        let name = name.as_str();
+    for (name, value) in headers.iter() {
         let slots = names.iter().zip(&mut found);
         for (_, slot) in slots.filter(|(wanted, _)| **wanted == name) {
             slot.get_or_insert(value);
@@ -28,7 +26,7 @@ mod tests {
 
     #[test]
     fn each_has_its_first_value_or_none() {
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         headers.append(REFERER, HeaderValue::from_static("a"));
         headers.append(ORIGIN, HeaderValue::from_static("b"));
         headers.append(REFERER, HeaderValue::from_static("c"));

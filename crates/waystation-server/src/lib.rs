@@ -22,6 +22,7 @@ mod gate;
 mod head;
 pub mod log_line;
 mod log_writer;
+mod message;
 pub mod metrics;
 pub mod mock;
 pub mod plugins;

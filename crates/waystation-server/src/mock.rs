@@ -140,14 +140,14 @@ async fn answer(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     let request = HttpRequest {
         method: head.method,
         url,
-        headers: head.headers.into(),
+        headers: (&head.headers).into(),
         body,
     };
     let reply = mock.simulator.handle(&request);
     let reply = reply.into_stream(Pacing::Live).await;
     let mut response = Response::new(Body::from_stream(reply.body));
     *response.status_mut() = reply.head.status;
-    *response.headers_mut() = reply.head.headers;
+    *response.headers_mut() = reply.head.headers.into();
     response
 }
 

@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use waystation_auto::{Router, RouterSettings};
-use waystation_core::{FetchLimits, Json, ObjectWriter, RawJson, StageReport};
+use waystation_core::{FetchLimits, Headers, Json, ObjectWriter, RawJson, StageReport};
 use waystation_plugins::{
     ContextCompression, Defaults, FileParser, OcrService, Registry, ResponseHealing, SearchService,
     SearchWire, Web, WebSearch,
@@ -183,7 +183,7 @@ fn on_by_itself(config: &Config, id: &str) -> Defaults {
 }
 
 /// Tells a client what it should know of its answer, beside what else it is told.
-pub fn warn(notes: &[String], headers: &mut HeaderMap) {
+pub fn warn(notes: &[String], headers: &mut Headers) {
     if notes.is_empty() {
         return;
     }
@@ -198,7 +198,7 @@ pub fn warn(notes: &[String], headers: &mut HeaderMap) {
 ///
 /// Source: API contract, section 7.4: what is cut is always told; 7.1: a search that was not made is no
 /// silence.
-pub fn mark(stages: &[StageReport], headers: &mut HeaderMap) {
+pub fn mark(stages: &[StageReport], headers: &mut Headers) {
     let failed = |stage: &&StageReport| {
         let data = stage.data.as_ref();
         data.is_some_and(|data| data.json().get("failed").and_then(Json::bool) == Some(true))

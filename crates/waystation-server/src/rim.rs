@@ -17,13 +17,13 @@ use crate::{
     auth::{self, Caller},
     error,
     head::firsts,
+    message::{Answer, Asked, REQUEST_ID},
 };
 
 /// The request's id, echoed from the client or made here.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Set on upstream requests by no one but a gateway: one that comes back to itself is a loop.
 pub(crate) static HOP: HeaderName = HeaderName::from_static("x-waystation-hop");
 
@@ -47,7 +47,7 @@ pub(crate) struct Entrance {
 
 /// The rim as a layer.
 pub async fn rim(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let (entrance, admitted) = Entrance::of(&app, &request);
+    let (entrance, admitted) = Entrance::of(&app, &Asked::head(&request));
     let response = match admitted {
         Ok(caller) => {
             let id = RequestId(Arc::clone(&entrance.id));
@@ -57,17 +57,14 @@ pub async fn rim(State(app): State<Arc<App>>, mut request: Request, next: Next) 
         }
         Err(refusal) => *refusal,
     };
-    entrance.mark(response)
+    entrance.mark(response.into()).into()
 }
 
 // === impl Entrance ===
 
 impl Entrance {
     /// Looks at a request's head: who asks, or the answer that it gets in place of its route's.
-    pub(crate) fn of<B>(
-        app: &App,
-        request: &http::Request<B>,
-    ) -> (Self, Result<Caller, Box<Response>>) {
+    pub(crate) fn of<B>(app: &App, asked: &Asked<B>) -> (Self, Result<Caller, Box<Response>>) {
         let live = app.live();
         let wanted = [
             &header::ORIGIN,
@@ -75,7 +72,7 @@ impl Entrance {
             &HOP,
             &header::CONTENT_ENCODING,
         ];
-        let [origin, id, hop, coding] = firsts(request.headers(), wanted);
+        let [origin, id, hop, coding] = firsts(&asked.headers, wanted);
         let entrance = Self {
             id: request_id(id, app),
             allowed: origin.filter(|origin| is_listed(&live, origin)).cloned(),
@@ -83,23 +80,19 @@ impl Entrance {
         let listed = entrance.allowed.is_some();
         let refusal = coding
             .and_then(refuse_coding)
-            .or_else(|| refuse(&live, (app, hop), request, listed));
+            .or_else(|| refuse(&live, (app, hop), asked, listed));
         let admitted = match refusal {
             Some(refusal) => Err(Box::new(refusal)),
-            None if listed && request.method() == Method::OPTIONS => {
-                Err(Box::new(preflight(request)))
-            }
-            None => caller(&live, request),
+            None if listed && asked.method == Method::OPTIONS => Err(Box::new(preflight(asked))),
+            None => caller(&live, asked),
         };
         (entrance, admitted)
     }
 
     /// Names the request in its answer.
-    pub(crate) fn mark(self, mut response: Response) -> Response {
-        let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&self.id) {
-            headers.insert(&REQUEST_ID, id);
-        }
+    pub(crate) fn mark(self, mut answer: Answer) -> Answer {
+        answer.ids.request = Some(self.id);
+        let headers = &mut answer.headers;
         if let Some(origin) = self.allowed {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::VARY, HeaderValue::from_static("origin"));
@@ -108,7 +101,7 @@ impl Entrance {
             let exposed = HeaderValue::from_static(exposed);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
-        response
+        answer
     }
 }
 
@@ -166,10 +159,10 @@ fn refuse_coding(coding: &HeaderValue) -> Option<Response> {
 fn refuse<B>(
     live: &Live,
     (app, hop): (&App, Option<&HeaderValue>),
-    request: &http::Request<B>,
+    asked: &Asked<B>,
     origin_listed: bool,
 ) -> Option<Response> {
-    let headers = request.headers();
+    let headers = &asked.headers;
     if let Some(hop) = hop
         && hop.as_bytes() == app.instance().as_bytes()
     {
@@ -184,12 +177,12 @@ fn refuse<B>(
     if !live.keys.is_open() || live.config.auth.insecure_open {
         // A page that may not ask is told so before its request needs a key.
         let asks = header::ACCESS_CONTROL_REQUEST_METHOD;
-        let asked = request.method() == Method::OPTIONS && headers.contains_key(asks);
+        let asked = asked.method == Method::OPTIONS && headers.contains_key(asks);
         return (asked && !origin_listed).then(unlisted_origin);
     }
     // Without keys, nothing but the listener's being on loopback protects the owner's money. A web
     // page can reach loopback, by a form, a script, or a name that it points here.
-    let host = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = asked.uri.authority().map(http::uri::Authority::as_str);
     let host = host.or_else(|| {
         headers
             .get(header::HOST)
@@ -204,7 +197,7 @@ fn refuse<B>(
         return Some(unlisted_origin());
     }
     let json = headers.get(header::CONTENT_TYPE).is_some_and(is_json);
-    if request.method() == Method::POST && !json {
+    if asked.method == Method::POST && !json {
         let message = "expected content-type: application/json";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Some(error::plain_status(
@@ -231,14 +224,14 @@ fn is_json(value: &HeaderValue) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn preflight<B>(request: &http::Request<B>) -> Response {
+fn preflight<B>(asked: &Asked<B>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     let methods = HeaderValue::from_static("GET, POST, OPTIONS");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    let wanted = request
-        .headers()
+    let wanted = asked
+        .headers
         .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
         .cloned();
     let wanted = wanted.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));
@@ -251,8 +244,8 @@ fn preflight<B>(request: &http::Request<B>) -> Response {
 }
 
 /// The caller. Public paths are open to everybody, but a valid key is recognised there too.
-fn caller<B>(live: &Live, request: &http::Request<B>) -> Result<Caller, Box<Response>> {
-    let path = request.uri().path();
+fn caller<B>(live: &Live, asked: &Asked<B>) -> Result<Caller, Box<Response>> {
+    let path = asked.uri.path();
     let path = path
         .strip_prefix("/api")
         .filter(|rest| rest.starts_with("/v1/"))
@@ -262,8 +255,8 @@ fn caller<B>(live: &Live, request: &http::Request<B>) -> Result<Caller, Box<Resp
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     // HEAD is what watchers of services ask with.
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    match live.keys.caller(request.headers()) {
+    let reads = matches!(asked.method, Method::GET | Method::HEAD);
+    match live.keys.caller(&asked.headers) {
         Ok(caller) => Ok(caller),
         Err(_) if reads && PUBLIC.iter().any(below) => Ok(Caller { key: None }),
         Err(denied) => {

@@ -26,7 +26,13 @@ use hyper::body::Body as HttpBody;
 use tower::Service as _;
 use waystation_core::ErrorType;
 
-use crate::{app::App, body::Source, error, rim};
+use crate::{
+    app::App,
+    body::Source,
+    error,
+    message::{Answer, Asked},
+    rim,
+};
 
 /// What stands before every path of the interface.
 const PREFIXES: [&str; 2] = ["/v1", "/api/v1"];
@@ -42,7 +48,7 @@ pub struct Site {
 }
 
 /// An answer under way.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 // === impl Site ===
 
@@ -59,15 +65,16 @@ impl Site {
     /// Answers one request. The router would answer the same.
     ///
     /// On the heap, each with what it needs and no more: what stands around an answer is moved.
-    pub(crate) fn answer<B>(&self, request: http::Request<B>) -> Answering
+    pub(crate) fn answer<B>(&self, asked: Asked<B>) -> Answering
     where
         B: Source + HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         match &self.app {
-            Some(app) if is_chat(&request) => chat(Arc::clone(app), request),
+            Some(app) if is_chat(&asked) => chat(Arc::clone(app), asked),
             _ => {
-                let answer = self.router.clone().call(request.map(Body::new));
-                Box::pin(async { answer.await.unwrap_or_else(|never| match never {}) })
+                let request = http::Request::from(asked).map(Body::new);
+                let answer = self.router.clone().call(request);
+                Box::pin(answer.map(|answer| answer.unwrap_or_else(|never| match never {}).into()))
             }
         }
     }
@@ -81,25 +88,25 @@ impl From<Router> for Site {
 }
 
 /// Answers a chat request as the router would, the rim included.
-fn chat<B>(app: Arc<App>, request: http::Request<B>) -> Answering
+fn chat<B>(app: Arc<App>, asked: Asked<B>) -> Answering
 where
     B: Source + Send + 'static,
 {
-    let (entrance, admitted) = rim::Entrance::of(&app, &request);
+    let (entrance, admitted) = rim::Entrance::of(&app, &asked);
     match admitted {
         Ok(caller) => {
             let who = (caller, Arc::clone(&entrance.id));
-            let answer = chat::answer(app, who, request);
-            Box::pin(answer.map(|response| entrance.mark(response)))
+            let answer = chat::answer(app, who, asked);
+            Box::pin(answer.map(|answer| entrance.mark(answer)))
         }
-        Err(refusal) => Box::pin(std::future::ready(entrance.mark(*refusal))),
+        Err(refusal) => Box::pin(std::future::ready(entrance.mark((*refusal).into()))),
     }
 }
 
-fn is_chat<B>(request: &http::Request<B>) -> bool {
-    let path = request.uri().path();
+fn is_chat<B>(asked: &Asked<B>) -> bool {
+    let path = asked.uri.path();
     let below = |prefix: &str| path.strip_prefix(prefix) == Some(CHAT);
-    request.method() == Method::POST && PREFIXES.into_iter().any(below)
+    asked.method == Method::POST && PREFIXES.into_iter().any(below)
 }
 
 /// Every route of the data plane.

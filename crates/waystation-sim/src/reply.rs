@@ -5,8 +5,8 @@ use std::{future, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use waystation_core::{HttpStream, Phase, ReplyHead, Sent, TransportError};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use waystation_core::{Headers, HttpStream, Phase, ReplyHead, Sent, TransportError};
 
 use crate::Pacing;
 
@@ -65,7 +65,7 @@ impl SimReply {
             delay: Duration::ZERO,
             head: ReplyHead {
                 status,
-                headers: HeaderMap::new(),
+                headers: Headers::default(),
             },
             pieces: Vec::new(),
             end: End::Clean,

@@ -6,15 +6,19 @@ mod body;
 mod connect;
 pub mod desk;
 mod exchange;
+pub mod field;
 pub mod framing;
 mod head;
 mod pool;
 mod socket;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use waystation_core::{HttpRequest, HttpStream, SendLimits, Sent, Transport, TransportError};
+use bytes::Bytes;
+use http::Uri;
+use waystation_core::{
+    BodyStream, HttpRequest, HttpStream, SendLimits, Sent, Transport, TransportError,
+};
 
 use crate::TransportSetupError;
 use body::ReplyBody;
@@ -82,16 +86,36 @@ impl Http1Transport {
     }
 }
 
-#[async_trait]
+/// As `async_trait` would write it, but for a future that holds nothing of the request's head.
 impl Transport for Http1Transport {
-    async fn send(
-        &self,
+    fn send<'a, 'b>(
+        &'a self,
         request: HttpRequest,
         limits: SendLimits,
-    ) -> Result<HttpStream, TransportError> {
-        let key = Key::of(&request.url, limits.pool)?;
+    ) -> Pin<Box<dyn Future<Output = Result<HttpStream, TransportError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
         let head = exchange::head(&request);
-        if request.body.len() <= SMALL {
+        let HttpRequest { url, body, .. } = request;
+        match Key::of(&url, limits.pool) {
+            Ok(key) => Box::pin(self.sent(key, head, body, (url, limits.connect))),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+}
+
+impl Http1Transport {
+    /// Sends a request, and gives the beginning of its reply.
+    async fn sent(
+        &self,
+        key: Key,
+        head: Vec<u8>,
+        body: Bytes,
+        (url, patience): (Uri, Duration),
+    ) -> Result<HttpStream, TransportError> {
+        if body.len() <= SMALL {
             // Whatever else is ready on this thread comes as far as this first. Requests are written side by
             // side then, and wake the upstream once: waking it is the dearest part of a small request
             // (docs/performance.md). One that is alone waits for nothing.
@@ -101,29 +125,33 @@ impl Transport for Http1Transport {
             let Some(kept) = self.pool.take(&key) else {
                 break;
             };
-            match Exchange::new(kept, &head, &request.body).run().await {
-                Outcome::Reply(reply) => return Ok(self.reply(*reply, key)),
+            match Exchange::new(kept, &head, &body).run().await {
+                Outcome::Reply(reply) => return Ok(self.reply(reply, key)),
                 // A server may close a kept connection just when it is used again.
                 Outcome::Failed(error) if error.sent == Sent::Nothing => {}
                 Outcome::Failed(error) => return Err(error),
             }
         }
-        let socket = self.connector.connect(&request.url, limits.connect).await?;
-        match Exchange::new(socket, &head, &request.body).run().await {
-            Outcome::Reply(reply) => Ok(self.reply(*reply, key)),
+        // On the heap: it is large, and few requests open a connection.
+        let socket = Box::pin(self.connector.connect(&url, patience)).await?;
+        match Exchange::new(socket, &head, &body).run().await {
+            Outcome::Reply(reply) => Ok(self.reply(reply, key)),
             Outcome::Failed(error) => Err(error),
         }
     }
-}
 
-impl Http1Transport {
     fn reply(&self, reply: exchange::Begun, key: Key) -> HttpStream {
-        let exchange::Begun { head, rest } = reply;
-        let body = ReplyBody::new(rest, Arc::clone(&self.pool), key);
-        HttpStream {
-            head,
-            body: Box::pin(body),
-        }
+        let exchange::Begun { head, mut rest } = reply;
+        let body: BodyStream = match rest.here() {
+            Some(here) => {
+                if rest.may_serve_again() {
+                    self.pool.give(key, rest.socket);
+                }
+                Box::pin(body::Here::of(here))
+            }
+            None => Box::pin(ReplyBody::new(rest, Arc::clone(&self.pool), key)),
+        };
+        HttpStream { head, body }
     }
 }
 

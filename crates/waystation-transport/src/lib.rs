@@ -8,6 +8,6 @@ mod reqwest_transport;
 mod upstream_transport;
 
 pub use guarded_fetcher::GuardedFetcher;
-pub use http1::{Http1Transport, desk, framing};
+pub use http1::{Http1Transport, desk, field, framing};
 pub use reqwest_transport::{ReqwestTransport, TransportSetupError};
 pub use upstream_transport::UpstreamTransport;

@@ -108,7 +108,7 @@ impl Transport for ReqwestTransport {
             .map_err(|error| failure::of(&error, failure::Stage::Head))?;
         let head = ReplyHead {
             status: response.status(),
-            headers: response.headers().clone(),
+            headers: response.headers().into(),
         };
         let body = response
             .bytes_stream()

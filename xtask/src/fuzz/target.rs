@@ -7,6 +7,8 @@
 //! checksums.
 
 // The transport's own files: a dependency would bring its clients and TLS along.
+#[path = "../../../crates/waystation-transport/src/http1/field.rs"]
+mod field;
 #[path = "../../../crates/waystation-transport/src/http1/framing.rs"]
 mod framing;
 #[path = "target/function.rs"]
@@ -28,8 +30,8 @@ mod request_head;
 use std::{collections::BTreeSet, fmt::Debug};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
-use waystation_core::{ChatEvent, ChatRequest, ReplyHead, UpstreamError};
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use waystation_core::{ChatEvent, ChatRequest, Headers, ReplyHead, UpstreamError};
 use waystation_providers::{FrameParser, SseParser, codec};
 
 use host::Host;
@@ -137,7 +139,7 @@ fn reader(dialect: &str, input: &[u8]) -> Result<(), String> {
     } else {
         body.to_vec()
     };
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::default();
     if !kind.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }

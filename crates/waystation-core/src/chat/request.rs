@@ -20,7 +20,7 @@ use crate::{
     Elements, ErrorType, Json, Kind, Modalities, Modality, Outline, Parameter, ParameterSet,
     RawJson, ScanError, Tokens,
 };
-use member::{Cut, Member, Sent, Value, bit};
+use member::{Cut, Member, NameSet, Sent, Value};
 
 /// A chat request that has passed every check that needs no catalogue.
 ///
@@ -42,9 +42,8 @@ pub struct ChatRequest {
     sent: Arc<Sent>,
     /// The members, where some are others than came. Shared until one of the copies changes.
     changed: Option<Arc<Vec<Member>>>,
-    /// Which names may be among the members: a bit for each, which others may share. Most that are asked
-    /// for are not there.
-    names: u64,
+    /// Which names may be among the members. Most that are asked for are not there.
+    names: NameSet,
     /// `model`, as text: it is asked for again and again.
     model: Option<Arc<str>>,
     /// What the messages are like.
@@ -155,7 +154,7 @@ impl ChatRequest {
     #[must_use]
     #[inline]
     pub fn get(&self, key: &str) -> Option<Json<'_>> {
-        if self.names & bit(key.as_bytes()) == 0 {
+        if !self.names.may_have(key.as_bytes()) {
             return None;
         }
         self.find(key)
@@ -212,7 +211,7 @@ impl ChatRequest {
             Some(member) => member.value = Value::Set(value),
             None => {
                 members.push(Member::made(key, value));
-                self.names |= bit(key.as_bytes());
+                self.names.add(key.as_bytes());
             }
         }
         match key {
@@ -224,7 +223,7 @@ impl ChatRequest {
 
     /// Takes the member called `key` out.
     pub fn remove(&mut self, key: &str) {
-        if self.names & bit(key.as_bytes()) == 0 {
+        if !self.names.may_have(key.as_bytes()) {
             return;
         }
         let sent = Arc::clone(&self.sent);
@@ -345,7 +344,7 @@ impl ChatRequest {
     /// The first member called `key` that the gateway does not know.
     #[must_use]
     pub fn get_unknown(&self, key: &str) -> Option<Json<'_>> {
-        if self.names & bit(key.as_bytes()) == 0 {
+        if !self.names.may_have(key.as_bytes()) {
             return None;
         }
         let mut unknown = self.list().iter().filter(|member| member.field.is_none());

@@ -46,7 +46,7 @@ impl Outline {
     /// Forgets the last text, and makes room for most texts of `length` bytes.
     pub(super) fn clear(&mut self, length: usize) {
         self.notes.clear();
-        self.notes.reserve((length / 8).clamp(8, 256));
+        self.notes.reserve((length / 12).clamp(8, 256));
         self.innermost = 0;
         self.full = u32::try_from(length).is_err();
     }

@@ -80,17 +80,21 @@ impl Fallback<'_> {
             .cloned()
             .chain(resting.iter().map(|(id, _)| id.clone()))
             .collect();
-        let mut lease = self
-            .snapshot
-            .credentials
-            .lease(&endpoint.provider, &exclude);
+        let credentials = &self.snapshot.credentials;
         let mut waited = false;
-        let leased = poll_fn(|cx| {
-            let polled = lease.as_mut().poll(cx);
-            waited |= polled.is_pending();
-            polled
-        });
-        match leased.await {
+        let leased = match credentials.at_hand(&endpoint.provider, &exclude) {
+            Some(lease) => Ok(lease),
+            None => {
+                let mut lease = credentials.lease(&endpoint.provider, &exclude);
+                let lease = poll_fn(|cx| {
+                    let polled = lease.as_mut().poll(cx);
+                    waited |= polled.is_pending();
+                    polled
+                });
+                lease.await
+            }
+        };
+        match leased {
             Ok(lease) => Ok(Side {
                 planned,
                 provider,

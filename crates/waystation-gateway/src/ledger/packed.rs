@@ -29,8 +29,8 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use waystation_core::{
-    AttemptRecord, Cost, EndpointId, Entry, ErrorType, FinishReason, GenerationId, Modality,
-    ModelId, RawJson, Spent, Tag, Tokens, UnixMs, Usage, Usd,
+    AttemptRecord, Cost, EndpointId, Entry, ErrorType, FinishReason, GenerationId, JsonText,
+    Modality, ModelId, RawJson, Spent, Tag, Tokens, UnixMs, Usage, Usd,
 };
 
 /// Where the texts of a segment begin, by their hash. A text that displaces another one makes later
@@ -336,6 +336,18 @@ impl Pack for Arc<str> {
 
     fn unpack(from: &mut Reader<'_>) -> Option<Self> {
         std::str::from_utf8(from.text()?).ok().map(Into::into)
+    }
+}
+
+/// With its escapes.
+impl Pack for JsonText {
+    fn pack(&self, to: &mut Writer<'_>) {
+        to.text(self.escaped());
+    }
+
+    fn unpack(from: &mut Reader<'_>) -> Option<Self> {
+        let quoted = [from.text()?, b"\""].concat();
+        Self::within(&Bytes::from(quoted), 0)
     }
 }
 

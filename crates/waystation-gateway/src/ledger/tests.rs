@@ -58,7 +58,9 @@ fn a_full_ledger_does_not_grow() {
     for number in 0..20_000_u64 {
         let mut entry = entry(number, number);
         entry.user_agent = Some("a client/1.0".repeat(1 + usize::try_from(number % 7).unwrap()));
-        entry.upstream_id = Some(format!("chatcmpl-{number:032}"));
+        entry.upstream_id = Some(waystation_core::JsonText::of(&format!(
+            "chatcmpl-{number:032}"
+        )));
         ledger.record(&entry);
         if number % 1_000 == 999 {
             sizes.push(ledger.bytes());
@@ -75,7 +77,7 @@ fn a_full_ledger_does_not_grow() {
     assert_eq!(ids, expected);
     let asked = ledger.get(&entry(19_500, 19_500).id).unwrap();
     assert_eq!(
-        asked.upstream_id.unwrap(),
+        asked.upstream_id.unwrap().decode(),
         format!("chatcmpl-{:032}", 19_500)
     );
 }

@@ -39,7 +39,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 ///
 /// ```
 /// use bytes::Bytes;
-/// use http::{HeaderMap, StatusCode};
+/// use http::StatusCode;
 /// use waystation_core::*;
 /// use waystation_providers::{ANTHROPIC_MESSAGES, codec};
 ///
@@ -91,7 +91,7 @@ const FORMAT: &str = "anthropic-claude-v1";
 ///     {"type": "text", "text": "Hello"}],
 ///     "stop_reason": "end_turn", "usage": {"input_tokens": 9, "cache_read_input_tokens": 20, "output_tokens": 4}}"#;
 /// let mut events = Vec::new();
-/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: Headers::default() })?;
 /// call.reader.push(&Bytes::from(reply), &mut events)?;
 /// call.reader.finish(&mut events)?;
 /// let answer = Answer::of(events);

@@ -77,7 +77,7 @@ const RESERVED: &[&str] = &["model", "modelId", "messages", "stream", "stream_op
 ///
 /// ```
 /// use bytes::Bytes;
-/// use http::{HeaderMap, StatusCode};
+/// use http::StatusCode;
 /// use waystation_core::*;
 /// use waystation_providers::{BEDROCK_CONVERSE, codec};
 ///
@@ -124,7 +124,7 @@ const RESERVED: &[&str] = &["model", "modelId", "messages", "stream", "stream_op
 /// let reply = r#"{"output": {"message": {"role": "assistant", "content": [{"text": "Hello"}]}}, "stopReason": "max_tokens",
 ///     "usage": {"inputTokens": 2, "cacheReadInputTokens": 100, "outputTokens": 9, "totalTokens": 111}}"#;
 /// let mut events = Vec::new();
-/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: Headers::default() })?;
 /// call.reader.push(&Bytes::from(reply), &mut events)?;
 /// call.reader.finish(&mut events)?;
 /// let answer = Answer::of(events);

@@ -58,7 +58,7 @@ const RESERVED: &[&str] = &["model", "messages", "stream", "stream_options"];
 ///
 /// ```
 /// use bytes::Bytes;
-/// use http::{HeaderMap, StatusCode};
+/// use http::StatusCode;
 /// use waystation_core::*;
 /// use waystation_providers::{COHERE_CHAT, codec};
 ///
@@ -114,7 +114,7 @@ const RESERVED: &[&str] = &["model", "messages", "stream", "stream_options"];
 ///
 /// "#;
 /// let mut events = Vec::new();
-/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: Headers::default() })?;
 /// call.reader.push(&Bytes::from(stream), &mut events)?;
 /// call.reader.finish(&mut events)?;
 /// let answer = Answer::of(events);

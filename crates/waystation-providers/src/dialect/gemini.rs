@@ -75,7 +75,7 @@ pub const GEMINI: &str = "gemini";
 /// # Example
 /// ```
 /// use bytes::Bytes;
-/// use http::{HeaderMap, StatusCode};
+/// use http::StatusCode;
 /// use waystation_core::*;
 /// use waystation_providers::{GEMINI, codec};
 ///
@@ -118,7 +118,7 @@ pub const GEMINI: &str = "gemini";
 /// assert_eq!(call.request.body, sent);
 ///
 /// let mut events = Vec::new();
-/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: Headers::default() })?;
 /// let reply = r#"{"candidates": [{"content": {"parts": [{"text": "Hello"}]}, "finishReason": "STOP"}]}"#;
 /// call.reader.push(&Bytes::from(reply), &mut events)?;
 /// call.reader.finish(&mut events)?;

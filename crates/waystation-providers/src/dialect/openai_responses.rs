@@ -68,7 +68,7 @@ const RESERVED: &[&str] = &["model", "messages", "input", "stream", "stream_opti
 ///
 /// ```
 /// use bytes::Bytes;
-/// use http::{HeaderMap, StatusCode};
+/// use http::StatusCode;
 /// use waystation_core::*;
 /// use waystation_providers::{OPENAI_RESPONSES, codec};
 ///
@@ -123,7 +123,7 @@ const RESERVED: &[&str] = &["model", "messages", "input", "stream", "stream_opti
 ///
 /// "#;
 /// let mut events = Vec::new();
-/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: HeaderMap::new() })?;
+/// call.reader.head(&ReplyHead { status: StatusCode::OK, headers: Headers::default() })?;
 /// call.reader.push(&Bytes::from(stream), &mut events)?;
 /// call.reader.finish(&mut events)?;
 /// let told: Vec<_> = events

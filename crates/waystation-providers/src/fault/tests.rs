@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderName, HeaderValue, header::RETRY_AFTER};
+use waystation_core::Headers;
 
 use super::*;
 
 fn head(status: u16) -> ReplyHead {
     ReplyHead {
         status: StatusCode::from_u16(status).unwrap(),
-        headers: HeaderMap::new(),
+        headers: Headers::default(),
     }
 }
 
@@ -254,15 +255,18 @@ fn waits_come_from_headers_bodies_and_words() {
         Some(31_000)
     );
     with.headers
-        .insert("retry-after", HeaderValue::from_static("3"));
+        .insert(RETRY_AFTER, HeaderValue::from_static("3"));
     assert_eq!(wait(&with, "{}"), Some(Duration::from_secs(3)));
-    with.headers
-        .insert("retry-after-ms", HeaderValue::from_static("250.5"));
+    with.headers.insert(
+        HeaderName::from_static("retry-after-ms"),
+        HeaderValue::from_static("250.5"),
+    );
     assert_eq!(wait(&with, "{}"), Some(Duration::from_millis(251)));
     with.headers.insert(
-        "retry-after",
+        RETRY_AFTER,
         HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"),
     );
-    with.headers.remove("retry-after-ms");
+    with.headers
+        .remove(HeaderName::from_static("retry-after-ms"));
     assert_eq!(wait(&with, "{}"), None);
 }

@@ -10,8 +10,7 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
-use waystation_core::{Date, ErrorType, Json, ReplyHead, UnixMs};
+use waystation_core::{Date, ErrorType, Headers, Json, ReplyHead, UnixMs};
 
 /// The longest wait that is believed, in milliseconds.
 const DAY: u64 = 86_400_000;
@@ -38,7 +37,7 @@ pub(super) fn of(
 }
 
 /// `retry-after-ms`, else `retry-after` in seconds or as a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+fn retry_after(headers: &Headers) -> Option<Duration> {
     if let Some(millis) = text(headers, "retry-after-ms").and_then(|text| in_millis(text, 1)) {
         return Some(Duration::from_millis(millis));
     }
@@ -51,8 +50,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// What is left of the longest period whose limit is used up.
-fn used_up(headers: &HeaderMap) -> Option<Duration> {
-    let waits = headers.keys().filter_map(|name| {
+fn used_up(headers: &Headers) -> Option<Duration> {
+    let waits = headers.iter().filter_map(|(name, _)| {
         let name = name.as_str();
         if !name.contains("ratelimit") || !name.contains("reset") {
             return None;
@@ -65,7 +64,7 @@ fn used_up(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// How long it is until a period ends, which is told as a duration or as a time.
-fn rest(told: &str, headers: &HeaderMap) -> Option<Duration> {
+fn rest(told: &str, headers: &Headers) -> Option<Duration> {
     /// From here up a number is a time, and from there up one in milliseconds.
     const TIMES: (u64, u64) = (1_000_000_000, 1_000_000_000_000);
     let told = told.trim();
@@ -83,12 +82,12 @@ fn rest(told: &str, headers: &HeaderMap) -> Option<Duration> {
     seconds.or_else(|| spelled(told))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// When the reply was made, by its own word.
-fn date(headers: &HeaderMap) -> Option<UnixMs> {
+fn date(headers: &Headers) -> Option<UnixMs> {
     http_date(text(headers, "date")?)
 }
 

@@ -1,12 +1,12 @@
 //! Replies for tests: a head, and what a reader makes of a body in pieces.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use waystation_core::{ChatEvent, Reader, ReplyHead, UpstreamError};
+use http::{HeaderName, HeaderValue, StatusCode};
+use waystation_core::{ChatEvent, Headers, Reader, ReplyHead, UpstreamError};
 
 /// A head with these headers.
 pub(crate) fn head(status: u16, headers: &[(&str, &str)]) -> ReplyHead {
-    let mut map = HeaderMap::new();
+    let mut map = Headers::default();
     for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();
         map.insert(name, HeaderValue::from_str(value).unwrap());

@@ -25,7 +25,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode};
+use http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -33,10 +33,10 @@ use tokio::{
     time::Instant,
 };
 use waystation_core::ErrorType;
-use waystation_transport::{desk, framing};
+use waystation_transport::{desk, field, framing};
 
 use super::{Patience, stop};
-use crate::{error, routes::Site};
+use crate::{error, message::Answer, routes::Site};
 use answer::{Manner, Reply};
 use exchange::Behind;
 use framing::Framing;
@@ -81,10 +81,6 @@ struct Connection<Io> {
 }
 
 /// What comes next.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly always it is the large one"
-)]
 enum Next {
     /// A request's head, and what has come behind it.
     Request(Head, Bytes),
@@ -127,12 +123,12 @@ where
                 let kind = ErrorType::InvalidRequest;
                 let refusal = error::plain_status(error.status(), kind, &error.to_string());
                 connection.framing = Framing::UntilClose;
-                connection.respond(refusal, Manner::LAST).await
+                connection.respond(refusal.into(), Manner::LAST).await
             }
             Next::Late => {
                 let status = StatusCode::REQUEST_TIMEOUT;
                 let late = error::plain_status(status, ErrorType::InvalidRequest, LATE);
-                connection.tell(late).await;
+                connection.tell(late.into()).await;
                 Behind::Close
             }
             Next::Http2 => {
@@ -248,9 +244,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     /// Writes as much of an answer as is taken at once. The connection ends in any case.
-    async fn tell(&mut self, response: Response<axum::body::Body>) {
+    async fn tell(&mut self, answer: Answer) {
         let mut unsent = Unsent::new();
-        let mut reply = Reply::begin(response, Manner::LAST, Instant::now(), &mut unsent.sheet);
+        let mut reply = Reply::begin(answer, Manner::LAST, Instant::now(), &mut unsent.sheet);
         poll_fn(|cx| {
             if reply.gather(cx, &mut unsent).is_ok() {
                 self.line.put(std::mem::take(&mut unsent));

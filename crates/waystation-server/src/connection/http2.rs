@@ -45,9 +45,9 @@ pub(super) async fn serve<Io>(
     let io = Watched::new(io, beginning, patience, Arc::clone(&requests));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = requests.begin();
-        let answer = site.answer(request.map(Body::new));
+        let answer = site.answer(request.map(Body::new).into());
         async move {
-            let response = answer.await;
+            let response = Response::from(answer.await);
             let small = |size| size <= SMALL;
             if response.size_hint().exact().is_some_and(small) {
                 tokio::task::yield_now().await;

@@ -3,8 +3,10 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use waystation_core::{AttemptRecord, Endpoint, EndpointId, Note, ObjectWriter, StageReport};
+use http::{HeaderName, HeaderValue};
+use waystation_core::{
+    AttemptRecord, Endpoint, EndpointId, Headers, Note, ObjectWriter, StageReport,
+};
 use waystation_gateway::{AttemptReport, Continued, GatewayError, Reply, Settled, Snapshot};
 use waystation_router::{NoRoute, Plan, Strategy};
 
@@ -37,7 +39,7 @@ struct Tried<'a> {
 impl Metadata {
     /// The wish, where one of the headers says `enabled`, in any case.
     #[must_use]
-    pub fn wanted(headers: &HeaderMap, snapshot: impl FnOnce() -> Arc<Snapshot>) -> Option<Self> {
+    pub fn wanted(headers: &Headers, snapshot: impl FnOnce() -> Arc<Snapshot>) -> Option<Self> {
         let enabled = |value: Option<&HeaderValue>| {
             let value = value.and_then(|value| value.to_str().ok());
             value.is_some_and(|value| value.trim().eq_ignore_ascii_case("enabled"))

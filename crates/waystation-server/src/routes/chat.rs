@@ -8,9 +8,10 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
-use waystation_core::{Answer, ChatRequest, GenerationId};
+use waystation_core::{ChatRequest, GenerationId, Headers};
 use waystation_gateway::{Batch, Caller, GatewayError, Reply};
 
 use crate::{
@@ -19,12 +20,12 @@ use crate::{
     body::{self, Source},
     error,
     head::firsts,
+    message::{Answer, Asked, Content},
     plugins, preset,
     reply::{self, Held, Metadata, Waiting},
     rim::RequestId,
 };
 
-const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
 const SIMULATED: HeaderName = HeaderName::from_static("x-waystation-simulated");
 static SESSION: HeaderName = HeaderName::from_static("x-session-id");
 static REFERER: HeaderName = HeaderName::from_static("http-referer");
@@ -39,49 +40,49 @@ pub async fn completions(
     Extension(RequestId(request_id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    answer(app, (caller, request_id), request).await
+    answer(app, (caller, request_id), request.into())
+        .await
+        .into()
 }
 
 /// Answers a chat request of somebody who may ask. What is waited for holds nothing of the head.
 pub(crate) fn answer<B>(
     app: Arc<App>,
     (caller, request_id): (auth::Caller, Arc<str>),
-    request: http::Request<B>,
-) -> impl Future<Output = Response> + Send + use<B>
+    asked: Asked<B>,
+) -> impl Future<Output = Answer> + Send + use<B>
 where
     B: Source + Send,
 {
-    let (head, body) = request.into_parts();
-    let metadata = Metadata::wanted(&head.headers, || app.gateway().snapshot());
-    let mut caller = caller_of(&head.headers, caller, request_id);
-    drop(head);
+    let Asked { headers, body, .. } = asked;
+    let metadata = Metadata::wanted(&headers, || app.gateway().snapshot());
+    let mut caller = caller_of(&headers, caller, request_id);
+    drop(headers);
     async move {
         let (chat, place) = match receive(&app, body).await {
             Ok(received) => received,
-            Err(refusal) => return *refusal,
+            Err(refusal) => return (*refusal).into(),
         };
         let (id, now) = app.gateway().arrival();
         (caller.generation, caller.arrived) = (Some(id.clone()), Some(now));
         let notes = Arc::clone(&caller.notes);
         // On the heap, both: they are large, and what they stand in is moved from layer to layer.
-        let mut response = if chat.stream() {
+        let mut answer = if chat.stream() {
             let held = Held { place, metadata };
             Box::pin(streamed(&app, chat, caller, (id.clone(), held))).await
         } else {
-            let response = Box::pin(whole(&app, chat, caller, metadata)).await;
+            let answer = Box::pin(whole(&app, chat, caller, metadata)).await;
             drop(place);
-            response
+            answer
         };
         // On every answer, a failure's too: its record is found by it.
-        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-            response.headers_mut().insert(GENERATION_ID, id);
-        }
+        answer.ids.generation = Some(id);
         // On failures too: a misspelt guard rail must be seen.
         plugins::warn(
             notes.get().map(Vec::as_slice).unwrap_or_default(),
-            response.headers_mut(),
+            &mut answer.headers,
         );
-        response
+        answer
     }
 }
 
@@ -103,7 +104,7 @@ where
     Ok((chat, (place, room)))
 }
 
-fn caller_of(headers: &HeaderMap, caller: auth::Caller, request_id: Arc<str>) -> Caller {
+fn caller_of(headers: &Headers, caller: auth::Caller, request_id: Arc<str>) -> Caller {
     // What a header may say is ASCII: bytes are characters.
     let text = |value: Option<&HeaderValue>| {
         let value = value?.to_str().ok()?;
@@ -128,7 +129,7 @@ async fn streamed(
     chat: ChatRequest,
     caller: Caller,
     (id, held): (GenerationId, Held<Place>),
-) -> Response {
+) -> Answer {
     let live = app.live();
     let keepalive = (
         live.config.server.keepalive_first,
@@ -147,21 +148,17 @@ async fn streamed(
         Ok(Err(error)) => return refused(&error, held.metadata.as_ref()),
         Err(_) => Err(waiting),
     };
-    let mut response = Response::new(Body::empty());
-    let headers = response.headers_mut();
-    let events = HeaderValue::from_static("text/event-stream");
-    headers.insert(header::CONTENT_TYPE, events);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let mut answer = Answer::of("text/event-stream", Content::Whole(Bytes::new()));
+    let headers = &mut answer.headers;
+    headers.append(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     match &reply {
         Ok(reply) => mark(reply, headers),
-        Err(_) if live.simulated => {
-            headers.insert(SIMULATED, HeaderValue::from_static("true"));
-        }
+        Err(_) if live.simulated => headers.insert(SIMULATED, HeaderValue::from_static("true")),
         Err(_) => {}
     }
     let events = reply::sse_body(reply, keepalive.1, held);
-    *response.body_mut() = Body::from_stream(events);
-    response
+    answer.body = Content::Coming(Body::from_stream(events));
+    answer
 }
 
 /// A whole reply, folded from the same events.
@@ -170,35 +167,33 @@ async fn whole(
     chat: ChatRequest,
     caller: Caller,
     metadata: Option<Metadata>,
-) -> Response {
+) -> Answer {
     let _under_way = app.metrics().begin();
     let mut reply = match app.gateway().chat(chat, caller).await {
         Ok(reply) => reply,
         Err(error) => return refused(&error, metadata.as_ref()),
     };
-    let mut answer = Answer::default();
+    let mut folded = waystation_core::Answer::default();
     loop {
         match reply.next().await {
-            Batch::Events(events) => events.into_iter().for_each(|event| answer.absorb(event)),
+            Batch::Events(events) => events.into_iter().for_each(|event| folded.absorb(event)),
             Batch::Done(settled) => {
-                let text = reply::completion(&reply, &answer, &settled, metadata.as_ref());
-                let mut response = Response::new(Body::from(text));
-                let json = HeaderValue::from_static("application/json");
-                response.headers_mut().insert(header::CONTENT_TYPE, json);
-                mark(&reply, response.headers_mut());
-                return response;
+                let text = reply::completion(&reply, &folded, &settled, metadata.as_ref());
+                let mut answer = Answer::of("application/json", Content::Whole(text));
+                mark(&reply, &mut answer.headers);
+                return answer;
             }
             Batch::Failed { kind, message, .. } => {
-                let mut response = error::plain(kind, &message);
-                mark(&reply, response.headers_mut());
-                return response;
+                let mut answer = Answer::from(error::plain(kind, &message));
+                mark(&reply, &mut answer.headers);
+                return answer;
             }
         }
     }
 }
 
 /// The headers that every reply has.
-fn mark(reply: &Reply, headers: &mut HeaderMap) {
+fn mark(reply: &Reply, headers: &mut Headers) {
     if reply.simulated {
         headers.insert(SIMULATED, HeaderValue::from_static("true"));
     }
@@ -206,7 +201,7 @@ fn mark(reply: &Reply, headers: &mut HeaderMap) {
 }
 
 /// A failure before anything was shown.
-fn refused(error: &GatewayError, metadata: Option<&Metadata>) -> Response {
+fn refused(error: &GatewayError, metadata: Option<&Metadata>) -> Answer {
     let metadata = metadata.and_then(|wanted| wanted.failed(error));
-    error::response_with(error, metadata.as_deref())
+    error::response_with(error, metadata.as_deref()).into()
 }

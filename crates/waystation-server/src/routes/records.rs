@@ -10,8 +10,8 @@ use axum::{
 };
 use http::Uri;
 use waystation_core::{
-    AttemptRecord, EndpointId, Entry, ErrorType, GenerationId, ObjectWriter, RawJson, Tokens,
-    UnixMs, Usd,
+    AttemptRecord, EndpointId, Entry, ErrorType, GenerationId, JsonText, ObjectWriter, RawJson,
+    Tokens, UnixMs, Usd,
 };
 
 use super::models::{array, data, number, text};
@@ -126,10 +126,18 @@ fn parameter(raw: &str, name: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
+/// An upstream's word, as it stood there.
+fn escaped(object: &mut ObjectWriter<'_>, name: &str, word: Option<&JsonText>) {
+    match word {
+        Some(word) => object.text(name, word),
+        None => object.null(name),
+    };
+}
+
 fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);
     object.string("id", entry.id.as_str());
-    text(&mut object, "upstream_id", entry.upstream_id.as_deref());
+    escaped(&mut object, "upstream_id", entry.upstream_id.as_ref());
     text(&mut object, "request_id", entry.request_id.as_deref());
     text(&mut object, "session_id", entry.session_id.as_deref());
     object
@@ -151,11 +159,8 @@ fn write(entry: &Entry, recorded: bool, out: &mut Vec<u8>) {
         "finish_reason",
         entry.finish.map(waystation_core::FinishReason::as_str),
     );
-    text(
-        &mut object,
-        "native_finish_reason",
-        entry.native_finish.as_deref(),
-    );
+    let native = entry.native_finish.as_ref();
+    escaped(&mut object, "native_finish_reason", native);
     write_tokens(entry, &mut object);
     write_costs(entry, &mut object);
     number(&mut object, "latency", entry.latency.map(ms));

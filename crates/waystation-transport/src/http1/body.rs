@@ -28,34 +28,27 @@ pub(super) struct ReplyBody {
     room: usize,
 }
 
+/// A body that has come with its head.
+pub(super) struct Here(Option<Bytes>);
+
 /// The most that one read takes.
 const MAX_ROOM: usize = 128 * 1024;
 
 // === impl ReplyBody ===
 
 impl ReplyBody {
-    /// A body that is empty by its head is complete at once.
-    pub(super) fn new(rest: Rest, pool: Arc<Pool>, key: Key) -> Self {
-        let mut body = Self {
+    pub(super) const fn new(rest: Rest, pool: Arc<Pool>, key: Key) -> Self {
+        Self {
             rest: Some(rest),
             home: Some((pool, key)),
             room: ROOM,
-        };
-        if body
-            .rest
-            .as_ref()
-            .is_some_and(|rest| rest.framing.is_done())
-        {
-            body.complete();
         }
-        body
     }
 
     /// The reply has been read to its end.
     fn complete(&mut self) {
         if let (Some(rest), Some((pool, key))) = (self.rest.take(), self.home.take())
-            && rest.keep
-            && rest.input.is_empty()
+            && rest.may_serve_again()
         {
             pool.give(key, rest.socket);
         }
@@ -70,6 +63,22 @@ impl ReplyBody {
             timed_out: false,
             message: message.to_owned(),
         }
+    }
+}
+
+// === impl Here ===
+
+impl Here {
+    pub(super) fn of(body: Bytes) -> Self {
+        Self(Some(body).filter(|body| !body.is_empty()))
+    }
+}
+
+impl Stream for Here {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.get_mut().0.take().map(Ok))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, header};
-use waystation_core::{HttpRequest, Phase, ReplyHead, Sent, TransportError};
+use waystation_core::{HttpRequest, Phase, ReplyHead, Sent, TransportError, write_number};
 
 use super::{
     desk::ROOM,
@@ -38,7 +38,7 @@ pub(super) struct Exchange<'a> {
 /// How an exchange went so far.
 pub(super) enum Outcome {
     /// The head is there.
-    Reply(Box<Begun>),
+    Reply(Begun),
     /// It failed.
     Failed(TransportError),
 }
@@ -59,6 +59,25 @@ pub(super) struct Rest {
     pub(super) keep: bool,
     /// What was read behind the head.
     pub(super) input: BytesMut,
+}
+
+// === impl Rest ===
+
+impl Rest {
+    /// The body, where all of it has come with the head.
+    pub(super) fn here(&mut self) -> Option<Bytes> {
+        let whole = match self.framing {
+            Framing::Done => true,
+            Framing::Length(length) => length <= self.input.len() as u64,
+            Framing::Chunked(_) | Framing::UntilClose => false,
+        };
+        whole.then(|| self.framing.take(&mut self.input).ok())?
+    }
+
+    /// Whether another exchange may follow when the body has been read.
+    pub(super) fn may_serve_again(&self) -> bool {
+        self.keep && self.input.is_empty()
+    }
 }
 
 /// The head of `request` as it is sent.
@@ -95,10 +114,11 @@ pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
     }
     let bodiless = matches!(*method, Method::GET | Method::HEAD) && body.is_empty();
     if !bodiless {
-        let length = body.len().to_string();
-        put(&[b"content-length: ", length.as_bytes(), b"\r\n"]);
+        out.extend_from_slice(b"content-length: ");
+        write_number(body.len() as u64, &mut out);
+        out.extend_from_slice(b"\r\n");
     }
-    put(&[b"\r\n"]);
+    out.extend_from_slice(b"\r\n");
     out
 }
 
@@ -129,7 +149,7 @@ impl<'a> Exchange<'a> {
                 reply,
                 framing,
                 keep,
-            }) => Outcome::Reply(Box::new(Begun {
+            }) => Outcome::Reply(Begun {
                 head: reply,
                 rest: Rest {
                     keep: keep && self.flushed,
@@ -137,7 +157,7 @@ impl<'a> Exchange<'a> {
                     framing,
                     input: self.input,
                 },
-            })),
+            }),
             Err(error) => Outcome::Failed(error),
         }
     }

@@ -5,7 +5,7 @@
 //! Source: RFC 9112, sections 6 and 7.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 
 /// How the rest of a body is told from what follows.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,19 +86,12 @@ pub fn may_end(input: &[u8], seen: usize) -> bool {
 // === impl Framing ===
 
 impl Framing {
-    /// How the body of a reply with this head is framed, and whether the connection may be used again
-    /// behind it as far as that tells.
+    /// How the body of a reply is framed whose head announced this, and whether the connection may be used
+    /// again behind it as far as that tells.
     ///
     /// # Errors
     /// [`FramingError`] when two readers could see two different bodies.
-    pub fn of(status: StatusCode, headers: &HeaderMap) -> Result<(Self, bool), FramingError> {
-        let mut announced = Announced::default();
-        for value in headers.get_all(header::CONTENT_LENGTH) {
-            announced.length(value.as_bytes())?;
-        }
-        for value in headers.get_all(header::TRANSFER_ENCODING) {
-            announced.coding(value.as_bytes());
-        }
+    pub fn of(status: StatusCode, announced: Announced) -> Result<(Self, bool), FramingError> {
         let Announced { length, coding } = announced;
         if matches!(status.as_u16(), 100..=199 | 204 | 304) {
             // Nothing may follow such a head. Where something was announced, it is not waited for.

@@ -1,12 +1,16 @@
-//! The head of a response out of the bytes that have arrived. Pure, and fuzzed (`xtask/src/fuzz`).
+//! The head of a response out of the bytes that have arrived. Pure, and fuzzed (`xtask/src/fuzz`). Values
+//! stay in the memory that they came in.
 
 use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use waystation_core::ReplyHead;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use waystation_core::{Headers, ReplyHead};
 
-use super::framing::{Framing, FramingError};
+use super::{
+    field,
+    framing::{Announced, Framing, FramingError},
+};
 
 /// A head, and how to read what follows.
 #[derive(Debug)]
@@ -17,6 +21,16 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// The connection may be used again behind the body.
     pub(super) keep: bool,
+}
+
+/// Where the values of headers stand.
+type Places = [(usize, usize); MAX_HEADERS];
+
+/// What the headers say to the connection.
+#[derive(Default)]
+struct Said {
+    announced: Announced,
+    close: bool,
 }
 
 /// Why bytes are no head.
@@ -50,8 +64,13 @@ impl Head {
     /// # Errors
     /// [`HeadError`] when it is none.
     pub(super) fn take(input: &mut BytesMut) -> Result<Option<Self>, HeadError> {
-        while let Some((head, size)) = Self::first(input)? {
-            let _ = input.split_to(size);
+        let mut values = [(0, 0); MAX_HEADERS];
+        while let Some((mut head, size)) = Self::first(input, &mut values)? {
+            let text = input.split_to(size).freeze();
+            for ((_, value), (start, end)) in head.reply.headers.iter_mut().zip(&values) {
+                *value = HeaderValue::from_maybe_shared(text.slice(*start..*end))
+                    .map_err(|_| httparse::Error::HeaderValue)?;
+            }
             match head.reply.status.as_u16() {
                 101 => return Err(HeadError::Switch),
                 100..=199 => {}
@@ -64,8 +83,9 @@ impl Head {
         Ok(None)
     }
 
-    /// The head at the front, and its size in bytes; `None` when it is not complete.
-    fn first(input: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
+    /// The head at the front, without the values of its headers, and its size in bytes; `None` when it is not
+    /// complete.
+    fn first(input: &[u8], values: &mut Places) -> Result<Option<(Self, usize)>, HeadError> {
         let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut []);
         let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -84,40 +104,43 @@ impl Head {
             .code
             .and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.ok_or(HeadError::Syntax(httparse::Error::Status))?;
-        let mut map = HeaderMap::with_capacity(response.headers.len());
-        for found in response.headers.iter() {
-            let name = HeaderName::from_bytes(found.name.as_bytes())
-                .map_err(|_| HeadError::Syntax(httparse::Error::HeaderName))?;
-            let value = HeaderValue::from_bytes(found.value)
-                .map_err(|_| HeadError::Syntax(httparse::Error::HeaderValue))?;
-            map.append(name, value);
+        let mut headers = Headers::with_room(response.headers.len());
+        let mut said = Said::default();
+        for (found, place) in response.headers.iter().zip(values) {
+            let name = field::name(found.name.as_bytes())?;
+            said.header(&name, found.value)?;
+            headers.append(name, const { HeaderValue::from_static("") });
+            let start = found.value.as_ptr().addr() - input.as_ptr().addr();
+            *place = (start, start + found.value.len());
         }
         let old = response.version == Some(0);
-        if old && map.contains_key(header::TRANSFER_ENCODING) {
+        if old && said.announced.is_coded() {
             // HTTP/1.0 has no chunks: whoever sends some does not know what it says.
             return Err(FramingError::Coding.into());
         }
-        let (framing, keep) = Framing::of(status, &map)?;
-        let keep = keep && !old && !closes(&map);
-        let reply = ReplyHead {
-            status,
-            headers: map,
+        let (framing, keep) = Framing::of(status, said.announced)?;
+        let head = Self {
+            reply: ReplyHead { status, headers },
+            framing,
+            keep: keep && !old && !said.close,
         };
-        Ok(Some((
-            Self {
-                reply,
-                framing,
-                keep,
-            },
-            size,
-        )))
+        Ok(Some((head, size)))
     }
 }
 
-/// `connection` names `close`.
-fn closes(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONNECTION).iter().any(|value| {
-        let mut options = value.as_bytes().split(|&byte| byte == b',');
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
+// === impl Said ===
+
+impl Said {
+    /// Takes one header down.
+    fn header(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), FramingError> {
+        if *name == header::CONTENT_LENGTH {
+            self.announced.length(value)?;
+        } else if *name == header::TRANSFER_ENCODING {
+            self.announced.coding(value);
+        } else if *name == header::CONNECTION {
+            let mut options = value.split(|&byte| byte == b',');
+            self.close |= options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+        }
+        Ok(())
+    }
 }

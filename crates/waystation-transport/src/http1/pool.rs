@@ -28,7 +28,7 @@ pub(super) struct Pool {
 ///
 /// A connection is polled by the reactor of the runtime that it was opened on: used from another one it
 /// would wake tasks across cores, and it would not outlive its runtime.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq)]
 pub(super) struct Key {
     runtime: Id,
     provider: PoolKey,
@@ -72,6 +72,15 @@ impl Key {
             tls,
             authority,
         })
+    }
+}
+
+impl PartialEq for Key {
+    /// Byte by byte: an address that is spelled in two ways has connections of its own for each.
+    fn eq(&self, other: &Self) -> bool {
+        (self.runtime, self.tls) == (other.runtime, other.tls)
+            && self.provider == other.provider
+            && self.authority.as_str() == other.authority.as_str()
     }
 }
 

@@ -91,7 +91,11 @@ fn read(input: &[u8], size: usize) -> Result<Read, String> {
                 }
                 break;
             }
-            let told = format!("{:?} {} {}", head.request, head.keep, head.expects);
+            let told = format!(
+                "{:?} {:?}",
+                (&head.method, &head.uri, &head.headers),
+                (head.old, head.keep, head.expects)
+            );
             read.requests.push((told, std::mem::take(body)));
             read.taken = given - buffer.len();
             under_way = None;
@@ -125,7 +129,7 @@ fn told_once(head: &Head, bytes: &[u8]) -> Result<(), String> {
             }
         }
     }
-    if found != head.request.headers().len() {
+    if found != head.headers.len() {
         return wrong("headers that others see");
     }
     let lengths: Result<Vec<u64>, _> = lengths.iter().map(|length| length.parse()).collect();

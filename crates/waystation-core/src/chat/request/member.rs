@@ -49,9 +49,42 @@ pub(super) enum Value {
 /// The members of a body as it came, and which of their names are there.
 pub(super) struct Cut {
     pub(super) members: Vec<Member>,
-    pub(super) names: u64,
+    pub(super) names: NameSet,
     /// No key is unknown or there twice.
     pub(super) plain: bool,
+}
+
+/// Which names may be among some members: a bit for each, which others may share.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NameSet([u64; 4]);
+
+// === impl NameSet ===
+
+impl NameSet {
+    /// Every name.
+    const ALL: Self = Self([u64::MAX; 4]);
+
+    #[inline]
+    pub(super) fn add(&mut self, name: &[u8]) {
+        let (word, bit) = place(name);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// Whether it may be among them; `false` is certain.
+    #[inline]
+    pub(super) fn may_have(&self, name: &[u8]) -> bool {
+        let (word, bit) = place(name);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+/// The word of a name in the set, and its bit there.
+#[inline]
+fn place(name: &[u8]) -> (usize, u64) {
+    let slot = slot(name);
+    (usize::from(slot >> 6), 1 << (slot & 63))
 }
 
 // === impl Sent ===
@@ -118,7 +151,7 @@ impl Cut {
     pub(super) fn of(json: Json<'_>, body: &Bytes) -> Self {
         let mut cut = Self {
             members: Vec::with_capacity(8),
-            names: 0,
+            names: NameSet::default(),
             plain: true,
         };
         let mut seen = 0_u64;
@@ -136,12 +169,12 @@ impl Cut {
             if field.is_some() && value.is_null() {
                 continue;
             }
-            cut.names |= match field {
-                Some(_) if called.is_some() => bit(key.escaped()),
-                Some(field) => bit(field.name().as_bytes()),
-                None if matches!(key.spelled(), Cow::Owned(_)) => u64::MAX,
-                None => bit(key.escaped()),
-            };
+            match field {
+                Some(_) if called.is_some() => cut.names.add(key.escaped()),
+                Some(field) => cut.names.add(field.name().as_bytes()),
+                None if matches!(key.spelled(), Cow::Owned(_)) => cut.names = NameSet::ALL,
+                None => cut.names.add(key.escaped()),
+            }
             cut.members.push(Member {
                 field,
                 key: match called {
@@ -153,10 +186,4 @@ impl Cut {
         }
         cut
     }
-}
-
-/// The bit of a name in the set of names that may be there.
-#[inline]
-pub(super) const fn bit(name: &[u8]) -> u64 {
-    1 << (slot(name) & 63)
 }

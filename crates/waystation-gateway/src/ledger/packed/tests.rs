@@ -47,7 +47,7 @@ fn full() -> Entry {
         UnixMs::new(1_795_745_676_787),
         "gpt-latest".into(),
     );
-    entry.upstream_id = text("chatcmpl-1");
+    entry.upstream_id = Some(JsonText::of("chatcmpl-1 \"\n\u{1f980}"));
     entry.request_id = Some("req-15e798ad5c0666df".into());
     entry.session_id = text("a session \u{1f980}");
     entry.key = Some("key-1".into());
@@ -61,7 +61,7 @@ fn full() -> Entry {
     .ok();
     (entry.streamed, entry.cancelled, entry.simulated) = (true, true, true);
     entry.finish = Some(FinishReason::ContentFilter);
-    entry.native_finish = text("SAFETY");
+    entry.native_finish = Some(JsonText::of("SAFETY"));
     let count = |count| Some(Tokens::new(count));
     let usage = &mut entry.usage;
     (usage.prompt, usage.completion) = (Tokens::new(300), Tokens::new(u64::MAX));

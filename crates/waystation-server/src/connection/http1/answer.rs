@@ -5,18 +5,16 @@
 
 use std::{
     cell::RefCell,
-    pin::Pin,
     task::{Context, Poll},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use axum::body::Body;
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, Version, header};
-use hyper::body::Body as HttpBody;
+use http::{StatusCode, header};
 use tokio::time::Instant;
 
 use super::line::Unsent;
+use crate::message::{Answer, Content};
 
 /// How the client wants to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +29,7 @@ pub(super) struct Manner {
 
 /// An answer on its way.
 pub(super) struct Reply {
-    body: Body,
+    body: Content,
     framing: Framing,
     /// The connection is kept.
     pub(super) keep: bool,
@@ -72,15 +70,6 @@ const ENOUGH: usize = 16 * 1024;
 // === impl Manner ===
 
 impl Manner {
-    /// What a request asks for.
-    pub(super) fn of<B>(request: &http::Request<B>, keep: bool) -> Self {
-        Self {
-            old: request.version() == Version::HTTP_10,
-            bodiless: *request.method() == Method::HEAD,
-            keep,
-        }
-    }
-
     /// Of an answer that ends the connection.
     pub(super) const LAST: Self = Self {
         old: false,
@@ -92,21 +81,15 @@ impl Manner {
 // === impl Reply ===
 
 impl Reply {
-    /// Writes the head of `response` into `out`.
-    pub(super) fn begin(
-        response: Response<Body>,
-        manner: Manner,
-        now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Self {
-        let (head, body) = response.into_parts();
-        let exact = HttpBody::size_hint(&body).exact();
-        let nothing = matches!(head.status.as_u16(), 100..=199 | 204 | 304);
+    /// Writes the head of `answer` into `out`.
+    pub(super) fn begin(answer: Answer, manner: Manner, now: Instant, out: &mut Vec<u8>) -> Self {
+        let exact = answer.body.size();
+        let nothing = matches!(answer.status.as_u16(), 100..=199 | 204 | 304);
         let mut keep = manner.keep;
         out.reserve(1024);
-        status(head.status, manner.old, out);
+        status(answer.status, manner.old, out);
         let mut length = None;
-        for (name, value) in &head.headers {
+        for (name, value) in answer.headers.iter() {
             if *name == header::CONNECTION {
                 keep &= !value.as_bytes().eq_ignore_ascii_case(b"close");
             } else if *name == header::CONTENT_LENGTH {
@@ -114,6 +97,9 @@ impl Reply {
             } else if *name != header::TRANSFER_ENCODING && *name != header::DATE {
                 line(name.as_str(), value.as_bytes(), out);
             }
+        }
+        for (name, id) in answer.ids.iter() {
+            line(name.as_str(), id.as_bytes(), out);
         }
         let framing = match exact {
             _ if nothing || manner.bodiless => {
@@ -147,7 +133,7 @@ impl Reply {
             framing => framing,
         };
         Self {
-            body,
+            body: answer.body,
             framing,
             keep,
         }
@@ -161,19 +147,13 @@ impl Reply {
     /// Puts what is ready of the body into `out`.
     pub(super) fn gather(&mut self, cx: &mut Context<'_>, out: &mut Unsent) -> Result<(), Broken> {
         while !self.is_done() && out.sheet.len() < ENOUGH && out.large.is_empty() {
-            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            let data = match self.body.poll_data(cx) {
                 Poll::Pending => break,
-                Poll::Ready(frame) => frame,
+                Poll::Ready(data) => data,
             };
-            match frame {
-                Some(Ok(frame)) => {
-                    // Trailers are for those who ask for them; nobody here has any.
-                    if let Ok(data) = frame.into_data()
-                        && !data.is_empty()
-                    {
-                        self.piece(data, out)?;
-                    }
-                }
+            match data {
+                Some(Ok(data)) if data.is_empty() => {}
+                Some(Ok(data)) => self.piece(data, out)?,
                 Some(Err(_)) => return Err(Broken),
                 None => {
                     match self.framing {

@@ -9,10 +9,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::Response;
-use hyper::body::Body as _;
+use http::{Method, Version};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Instant,
@@ -30,6 +28,7 @@ use super::{
 use crate::{
     body::BodyError,
     connection::SMALL,
+    message::{Answer, Asked},
     routes::{Answering, Site},
 };
 
@@ -61,34 +60,53 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// Answers the request with this head, behind which `behind` has come.
     pub(super) async fn exchange(&mut self, site: &Site, head: Head, behind: Bytes) -> Behind {
         let Head {
-            request,
+            method,
+            uri,
+            old,
+            headers,
             framing,
             keep,
             expects,
         } = head;
-        let manner = Manner::of(&request, keep);
+        let bodiless = method == Method::HEAD;
         (self.expects, self.skipped) = (expects, 0);
         let body = self.body(framing, behind);
-        let mut answer = site.answer(request.map(|()| body));
-        let Some(response) = poll_fn(|cx| self.poll_answer(cx, &mut answer)).await else {
+        let version = if old {
+            Version::HTTP_10
+        } else {
+            Version::HTTP_11
+        };
+        let mut under_way = site.answer(Asked {
+            method,
+            uri,
+            version,
+            headers,
+            body,
+        });
+        let Some(answer) = poll_fn(|cx| self.poll_answer(cx, &mut under_way)).await else {
             return Behind::Close;
         };
-        drop(answer);
+        drop(under_way);
         let small = |size| size <= SMALL;
-        if response.size_hint().exact().is_some_and(small) {
+        if answer.body.size().is_some_and(small) {
             tokio::task::yield_now().await;
         }
         let keep = keep && self.may_keep();
-        self.respond(response, Manner { keep, ..manner }).await
+        let manner = Manner {
+            old,
+            bodiless,
+            keep,
+        };
+        self.respond(answer, manner).await
     }
 
     /// Writes an answer.
-    pub(super) async fn respond(&mut self, response: Response<Body>, manner: Manner) -> Behind {
+    pub(super) async fn respond(&mut self, answer: Answer, manner: Manner) -> Behind {
         let now = Instant::now();
         // A client that waits for a word gets this one.
         self.expects = false;
         let mut unsent = Unsent::new();
-        let mut reply = Reply::begin(response, manner, now, &mut unsent.sheet);
+        let mut reply = Reply::begin(answer, manner, now, &mut unsent.sheet);
         let mut unsent = Some(unsent);
         let mut waited = false;
         let written = poll_fn(|cx| {
@@ -146,11 +164,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut Answering,
-    ) -> Poll<Option<Response<Body>>> {
+        under_way: &mut Answering,
+    ) -> Poll<Option<Answer>> {
         loop {
-            if let Poll::Ready(response) = answer.as_mut().poll(cx) {
-                return Poll::Ready(Some(response));
+            if let Poll::Ready(answer) = under_way.as_mut().poll(cx) {
+                return Poll::Ready(Some(answer));
             }
             match ready!(self.poll_listen(cx)) {
                 Heard::More => {}

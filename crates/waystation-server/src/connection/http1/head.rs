@@ -10,15 +10,23 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use waystation_core::Headers;
 
-use super::framing::{self, Announced, Framing, FramingError};
+use super::{
+    field,
+    framing::{self, Announced, Framing, FramingError},
+};
 
 /// A request's head, and how to read what follows.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// Method, target and headers.
-    pub(super) request: Request<()>,
+    pub(super) method: Method,
+    /// What is asked for.
+    pub(super) uri: Uri,
+    /// It speaks HTTP/1.0.
+    pub(super) old: bool,
+    pub(super) headers: Headers,
     /// Where the body ends.
     pub(super) framing: Framing,
     /// The client may send another request behind this one.
@@ -142,9 +150,9 @@ impl Head {
 
     /// The head at the front, and its size in bytes; `None` when it is not complete.
     fn first(bytes: &Bytes) -> Result<Option<(Self, usize)>, HeadError> {
-        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut found = httparse::Request::new(&mut []);
-        let parsed = found.parse_with_uninit_headers(bytes, &mut headers);
+        let parsed = found.parse_with_uninit_headers(bytes, &mut lines);
         let parsed = parsed.map_err(|error| match error {
             httparse::Error::TooManyHeaders => HeadError::TooMany,
             httparse::Error::Version if is_of_another_version(bytes) => HeadError::Version,
@@ -159,7 +167,7 @@ impl Head {
         {
             return Err(HeadError::BareLineFeed);
         }
-        let mut map = HeaderMap::with_capacity(found.headers.len());
+        let mut headers = Headers::with_room(found.headers.len());
         let mut said = Said::default();
         for header in found.headers.iter() {
             // What stands before a name is the end of the line before.
@@ -170,11 +178,11 @@ impl Head {
             {
                 return Err(HeadError::BareLineFeed);
             }
-            let name = name(header.name.as_bytes())?;
+            let name = field::name(header.name.as_bytes())?;
             said.header(&name, header.value)?;
             let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value))
                 .map_err(|_| httparse::Error::HeaderValue)?;
-            map.append(name, value);
+            headers.append(name, value);
         }
         let old = found.version == Some(0);
         let method = found.method.unwrap_or_default();
@@ -188,15 +196,11 @@ impl Head {
             return Err(FramingError::Coding.into());
         }
         let framing = Framing::of_request(said.announced)?;
-        let mut request = Request::new(());
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = map;
-        if old {
-            *request.version_mut() = Version::HTTP_10;
-        }
         let head = Self {
-            request,
+            method,
+            uri,
+            old,
+            headers,
             framing,
             keep: !said.close && (!old || said.keep_alive),
             expects: said.expects && !old,
@@ -230,22 +234,6 @@ impl Said {
         }
         Ok(())
     }
-}
-
-/// A header's name. Those that every request has, in the two spellings that clients have for them, cost a
-/// comparison; the others are looked up letter by letter.
-fn name(bytes: &[u8]) -> Result<HeaderName, httparse::Error> {
-    Ok(match bytes {
-        b"Host" | b"host" => header::HOST,
-        b"Accept" | b"accept" => header::ACCEPT,
-        b"User-Agent" | b"user-agent" => header::USER_AGENT,
-        b"Connection" | b"connection" => header::CONNECTION,
-        b"Content-Type" | b"content-type" => header::CONTENT_TYPE,
-        b"Authorization" | b"authorization" => header::AUTHORIZATION,
-        b"Content-Length" | b"content-length" => header::CONTENT_LENGTH,
-        b"Accept-Encoding" | b"accept-encoding" => header::ACCEPT_ENCODING,
-        _ => HeaderName::from_bytes(bytes).map_err(|_| httparse::Error::HeaderName)?,
-    })
 }
 
 /// Whether the first line names a version that is well formed, and another one.

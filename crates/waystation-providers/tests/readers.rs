@@ -101,10 +101,10 @@ fn harmed(bytes: &[u8], (at, how, new): &(usize, u8, Vec<u8>)) -> Vec<u8> {
     }
 }
 
-/// Every event `times` times, and `between` before each. The last one ends, whatever was done to it: where it
-/// did not, what comes behind it would be a part of it.
+/// Every event `times` times, and `between` before each. Lines end alike, and the last one ends, whatever was
+/// done to it: where it did not, what comes behind it would be a part of it.
 fn repeated(stream: &[u8], times: usize, between: &str) -> Vec<u8> {
-    let text = String::from_utf8_lossy(stream) + "\n\n";
+    let text = String::from_utf8_lossy(stream).replace("\r\n", "\n") + "\n\n";
     let events = text.split_inclusive("\n\n");
     let events = events.map(|event| format!("{between}{event}").repeat(times));
     events.collect::<String>().into_bytes()

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use reqwest::{Client, redirect};
 use waystation_core::{HttpRequest, HttpStream, ReplyHead, SendLimits, Transport, TransportError};
 
-use crate::failure;
+use crate::{failure, http1::POOL_IDLE};
 
 /// Sends with reqwest. `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are honoured.
 ///
@@ -23,9 +23,6 @@ pub struct ReqwestTransport {
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client could not be set up: {0}")]
 pub struct TransportSetupError(String);
-
-/// How long an idle connection is kept: below the 60 s at which common load balancers close theirs.
-const POOL_IDLE: Duration = Duration::from_secs(50);
 
 // === impl TransportSetupError ===
 

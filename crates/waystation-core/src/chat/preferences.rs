@@ -363,6 +363,7 @@ fn options(path: &str, value: Json<'_>) -> Result<Vec<(ProviderSlug, RawJson)>, 
     let read = |(key, value): (crate::json::Key<'_>, Json<'_>)| {
         let path = format!("{path}.{}", key.name());
         rules::check(&path, value, Rule::Object)?;
+        rules::few_members(&path, value.members().count())?;
         let slug = key
             .name()
             .parse()

@@ -77,6 +77,7 @@ impl ChatRequest {
         if !plain {
             rules::unique_keys("", json, rules::NAMES.all())?;
         }
+        rules::few_members("", members.len())?;
         let sent = Sent {
             body: body.clone(),
             outline,

@@ -436,6 +436,18 @@ pub(super) fn unique_keys(
     Ok(())
 }
 
+/// The most members of a body, and of one provider's options: they are looked up by name, each in the others.
+const MOST_MEMBERS: usize = 1_024;
+
+/// Refuses an object of so many members that looking them up would take long.
+pub(super) fn few_members(path: &str, count: usize) -> Result<(), InvalidRequest> {
+    if count <= MOST_MEMBERS {
+        return Ok(());
+    }
+    let message = format!("expected at most {MOST_MEMBERS} members, found {count}");
+    Err(InvalidRequest::new(path, message))
+}
+
 /// Whether the keys are few, without capitals and escapes, and different: nearly always, and told without
 /// taking any of them out.
 fn are_plain(object: Json<'_>) -> bool {

@@ -48,6 +48,28 @@ fn a_member_is_found_by_its_name_however_that_is_spelled() {
     assert!(chat.get("top_k").is_none());
 }
 
+/// Names are looked up in each other: as many as there are members, times as many options.
+#[test]
+fn members_and_options_have_a_largest_number() {
+    let members = |count: usize| -> String {
+        let members: Vec<String> = (0..count).map(|at| format!(r#""x{at}":0"#)).collect();
+        members.join(",")
+    };
+    let most = members(1_023);
+    assert!(parse(&format!("{{{MESSAGES},{most}}}")).is_ok());
+    let message = "expected at most 1024 members, found";
+    let beyond = refused(&members(1_024));
+    assert_eq!(
+        (&*beyond.field, &*beyond.message),
+        ("", &*format!("{message} 1025"))
+    );
+    let options = |count| format!(r#""provider":{{"options":{{"a":{{{}}}}}}}"#, members(count));
+    assert!(parse(&format!("{{{MESSAGES},{}}}", options(1_024))).is_ok());
+    let beyond = refused(&options(1_025));
+    assert_eq!(beyond.field, "provider.options.a");
+    assert!(beyond.message.starts_with(message), "{beyond}");
+}
+
 #[test]
 fn that_every_content_is_a_text_is_known_from_the_body() {
     let plain = r#"{"messages":[{"role":"user","content":"[1]"},{"role":"user","content":"b"}],"stop":["a"]}"#;

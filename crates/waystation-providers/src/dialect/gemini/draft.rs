@@ -2,26 +2,42 @@
 //! the wire's two spellings (`topK`, `top_k`) it has. The host takes both; which of two would count is
 //! not for it to decide. Values are JSON already and are not looked into.
 
+use std::collections::HashMap;
+
 use waystation_core::{Json, JsonText, Kind, ObjectWriter};
 
 /// The members of an object that is being put together, by their decoded names.
 #[derive(Debug, Default)]
-pub(super) struct Draft(Vec<(String, Vec<u8>)>);
+pub(super) struct Draft {
+    members: Vec<(String, Held)>,
+    /// Where a name stands among them, by its letters: clients may send very many.
+    places: HashMap<Vec<u8>, usize>,
+}
+
+/// A member's value.
+#[derive(Debug)]
+enum Held {
+    Json(Vec<u8>),
+    /// An object that others were merged into.
+    Object(Draft),
+}
 
 // === impl Draft ===
 
 impl Draft {
     /// Whether nothing was written.
     pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.members.is_empty()
     }
 
     /// Sets a member, in the place of one of the same name.
     pub(super) fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        let value = value.into();
-        match self.0.iter_mut().find(|(found, _)| same(found, name)) {
-            Some(member) => *member = (name.to_owned(), value),
-            None => self.0.push((name.to_owned(), value)),
+        let next = self.members.len();
+        let at = self.places.entry(letters(name).collect()).or_insert(next);
+        let member = (name.to_owned(), Held::Json(value.into()));
+        match self.members.get_mut(*at) {
+            Some(known) => *known = member,
+            None => self.members.push(member),
         }
     }
 
@@ -39,18 +55,18 @@ impl Draft {
 
     /// Sets `value`, or its members when both it and what stands there are objects.
     pub(super) fn merge_at(&mut self, name: &str, value: Json<'_>) {
-        let held = self.0.iter().find(|(found, _)| same(found, name));
-        let held = held.and_then(|(_, held)| Json::parse(held).ok());
-        let Some(held) =
-            held.filter(|held| held.kind() == value.kind() && value.kind() == Kind::Object)
-        else {
+        let place: Vec<u8> = letters(name).collect();
+        let held = self.places.get(&place).copied();
+        let held = held.and_then(|at| self.members.get_mut(at));
+        if value.kind() == Kind::Object
+            && let Some((known, held)) = held
+            && let Some(object) = held.object()
+        {
+            object.merge(value);
+            name.clone_into(known);
+        } else {
             self.set(name, value.bytes());
-            return;
-        };
-        let mut both = Self::default();
-        both.merge(held);
-        both.merge(value);
-        self.set(name, both.json());
+        }
     }
 
     /// The object.
@@ -64,20 +80,51 @@ impl Draft {
 
     /// Writes the members into an object.
     pub(super) fn write(&self, object: &mut ObjectWriter<'_>) {
-        for (name, value) in &self.0 {
+        for (name, held) in &self.members {
             let name = JsonText::of(name);
-            object.escaped_key(name.escaped()).extend_from_slice(value);
+            let out = object.escaped_key(name.escaped());
+            match held {
+                Held::Json(text) => out.extend_from_slice(text),
+                Held::Object(draft) => {
+                    let mut inner = ObjectWriter::open(out);
+                    draft.write(&mut inner);
+                    inner.close();
+                }
+            }
+        }
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    /// The object that it is, taken apart once; `None` for other values.
+    fn object(&mut self) -> Option<&mut Draft> {
+        if let Self::Json(text) = self {
+            let json = Json::parse(text).ok()?;
+            if json.kind() != Kind::Object {
+                return None;
+            }
+            let mut draft = Draft::default();
+            draft.merge(json);
+            *self = Self::Object(draft);
+        }
+        match self {
+            Self::Object(draft) => Some(draft),
+            Self::Json(_) => None,
         }
     }
 }
 
 /// Whether two names are one, in either spelling.
 pub(super) fn same(one: &str, other: &str) -> bool {
-    let letters = |name: &str| {
-        let bytes: Vec<u8> = name.bytes().filter(|byte| *byte != b'_').collect();
-        bytes
-    };
-    one == other || letters(one).eq_ignore_ascii_case(&letters(other))
+    one == other || letters(one).eq(letters(other))
+}
+
+/// What a name's spellings have in common.
+fn letters(name: &str) -> impl Iterator<Item = u8> + '_ {
+    let letters = name.bytes().filter(|byte| *byte != b'_');
+    letters.map(|byte| byte.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -99,5 +146,27 @@ mod tests {
         }
         let expected = r#"{"top_k":2,"name":"a\"b","thinking_config":{"includeThoughts":true,"thinking_budget":3}}"#;
         assert_eq!(String::from_utf8(draft.json()).unwrap(), expected);
+    }
+
+    /// Whoever sends very many members, or one under very many spellings, waits for them in proportion.
+    #[test]
+    fn many_members_are_put_together_one_by_one() {
+        let mut draft = Draft::default();
+        let many: Vec<String> = (0..40_000).map(|at| format!(r#""k{at}":{at}"#)).collect();
+        let many = format!("{{{}}}", many.join(","));
+        let many = Json::parse(many.as_bytes()).unwrap();
+        draft.merge(many);
+        draft.set("config", many.bytes());
+        let one = Json::parse(br#"{"k_0":1}"#).unwrap();
+        for at in 0..10_000 {
+            draft.merge_at(&format!("con{}fig", "_".repeat(at % 100)), one);
+        }
+        let whole = draft.json();
+        let whole = Json::parse(&whole).unwrap();
+        assert_eq!(whole.members().count(), 40_001);
+        let (key, config) = whole.members().last().unwrap();
+        assert_eq!(key.name().len(), "config".len() + 99);
+        assert_eq!(config.members().count(), 40_000);
+        assert_eq!(config.get("k_0").and_then(Json::u64), Some(1));
     }
 }

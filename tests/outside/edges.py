@@ -82,7 +82,40 @@ def paths(station, check):
         check.that(f"{method} {path}: {words}", code == status and words in error["message"], text)
 
 
-PARTS = (bodies, paths)
+def http2(station, check):
+    """A refusal is an answer however the body comes: a stream that is answered and reset hides it from some clients."""
+    def frame(kind, flags, stream, text=b""):
+        return len(text).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + text
+
+    def field(name, value):
+        return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    fields = (b"\x83\x86" + field(b":path", b"/v1/chat/completions") + field(b":authority", b"evil.example")
+              + field(b"content-type", b"application/json"))
+    with socket.create_connection(("127.0.0.1", station.port)) as sock:
+        sock.settimeout(2)
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 4, 1, fields))
+        time.sleep(0.3)
+        sock.sendall(frame(0, 1, 1, CHAT))
+        seen, kinds = b"", []
+        try:
+            while b"permission_denied" not in seen or len(seen) < 9:
+                piece = sock.recv(65536)
+                if not piece:
+                    break
+                seen += piece
+            sock.settimeout(0.5)
+            while piece := sock.recv(65536):
+                seen += piece
+        except TimeoutError:
+            pass
+    at = 0
+    while at + 9 <= len(seen):
+        kinds.append(seen[at + 3])
+        at += 9 + int.from_bytes(seen[at:at + 3], "big")
+    check.that("HTTP/2: a refusal is told, and its stream not reset", b"permission_denied" in seen and 3 not in kinds, kinds)
+
+
+PARTS = (bodies, paths, http2)
 
 
 def opened(station, count):

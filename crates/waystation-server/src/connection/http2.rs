@@ -1,6 +1,7 @@
 //! A connection of HTTP/2: hyper's, since it is rare here and long to write. It is watched, so that
 //! nobody is waited for without end. How it is told from HTTP/1.1 is not known here.
 
+mod rest;
 mod watched;
 
 use std::{
@@ -16,6 +17,7 @@ use http::{Request, Response};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rest::Lent;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -45,9 +47,12 @@ pub(super) async fn serve<Io>(
     let io = Watched::new(io, beginning, patience, Arc::clone(&requests));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = requests.begin();
-        let answer = site.answer(request.map(Body::new).into());
+        let (head, body) = request.into_parts();
+        let (body, rest) = Lent::new(body);
+        let answer = site.answer(Request::from_parts(head, Body::new(body)).into());
         async move {
             let response = Response::from(answer.await);
+            rest.skip().await;
             let small = |size| size <= SMALL;
             if response.size_hint().exact().is_some_and(small) {
                 tokio::task::yield_now().await;

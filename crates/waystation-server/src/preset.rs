@@ -20,12 +20,16 @@ struct Named {
     suffixes: String,
 }
 
+/// The member of a preset that is an instruction. No chat body has one of this name.
+pub(crate) const SYSTEM: &str = "system";
+
 /// Lays the preset that `chat` names under it: `preset: "x"`, `model: "@preset/x"` or
 /// `model: "author/model@preset/x"`.
 ///
 /// Members of the request win as a whole; only tools are united, the preset's first, and of two
-/// with one name the request's stays. A request that names no preset comes back as it is. Source:
-/// API contract, section 4.4.
+/// with one name the request's stays. The preset's [`SYSTEM`] goes before the messages of a request that
+/// has no instruction of its own. A request that names no preset comes back as it is. Source: API
+/// contract, section 4.4.
 ///
 /// # Errors
 /// [`InvalidRequest`] for a preset that does not exist, or when what the merger gives is no chat
@@ -56,6 +60,7 @@ pub fn apply(
     for (key, value) in preset.json().members() {
         let name = key.name();
         let given = name == "preset"
+            || name == SYSTEM
             || (name == "model" && named.model.is_some())
             || (name != "model" && chat.get(&name).is_some());
         if !given && name == "model" && !named.suffixes.is_empty() {
@@ -68,14 +73,43 @@ pub fn apply(
         }
     }
     let united = preset.json().get("tools").is_some();
+    let system = preset.json().get(SYSTEM).and_then(Json::string);
+    let system = system.filter(|_| !is_instructed(&chat));
     for (key, value) in chat.members() {
         let skipped = matches!(key, b"model" | b"preset") || (united && key == b"tools");
-        if !skipped {
-            out.escaped_key(key).extend_from_slice(value.bytes());
-        }
+        let out = match &system {
+            _ if skipped => continue,
+            Some(system) if key == b"messages" => {
+                out.raw("messages", &instructed(system, value));
+                continue;
+            }
+            _ => out.escaped_key(key),
+        };
+        out.extend_from_slice(value.bytes());
     }
     out.close();
     ChatRequest::parse(&Bytes::from(body))
+}
+
+/// Whether a request has an instruction of its own.
+fn is_instructed(chat: &ChatRequest) -> bool {
+    let messages = chat.get("messages").into_iter().flat_map(Json::elements);
+    let mut roles = messages.filter_map(|message| message.get("role"));
+    roles.any(|role| role.is("system") || role.is("developer"))
+}
+
+/// `messages` behind an instruction.
+fn instructed(system: &str, messages: Json<'_>) -> Vec<u8> {
+    let mut list = b"[".to_vec();
+    let mut first = ObjectWriter::open(&mut list);
+    first.string("role", "system").string("content", system);
+    first.close();
+    for message in messages.elements() {
+        list.push(b',');
+        list.extend_from_slice(message.bytes());
+    }
+    list.push(b']');
+    list
 }
 
 fn named(chat: &ChatRequest) -> Result<Option<Named>, InvalidRequest> {
@@ -207,6 +241,30 @@ mod tests {
         assert_eq!(names.collect::<Vec<_>>(), ["g", "f"]);
         let own = chat.tools().nth(1).unwrap();
         assert!(own.at(&["function", "description"]).unwrap().is("own"));
+    }
+
+    #[test]
+    fn the_instruction_of_a_preset_goes_before_messages_that_have_none() {
+        let body = RawJson::parse(&r#"{"model": "a/b", "system": "Be \"brief\""}"#.into()).unwrap();
+        let presets = BTreeMap::from([("brief".parse().unwrap(), body)]);
+        let sent = |messages: &str| {
+            let body = format!(r#"{{"model": "@preset/brief", {messages}}}"#);
+            let chat = ChatRequest::parse(&body.into()).unwrap();
+            let chat = apply(chat, &presets).unwrap();
+            assert!(chat.get("system").is_none());
+            chat.get("messages").unwrap().text().into_owned()
+        };
+        let user = r#"{"role": "user", "content": "Hi"}"#;
+        let first = r#"{"role":"system","content":"Be \"brief\""}"#;
+        assert_eq!(
+            sent(&format!(r#""messages": [{user}]"#)),
+            format!("[{first},{user}]")
+        );
+        assert!(sent(r#""prompt": "Hi""#).starts_with(&format!("[{first},")));
+        for role in ["system", "developer"] {
+            let own = format!(r#"[{{"role": "{role}", "content": "Long"}},{user}]"#);
+            assert_eq!(sent(&format!(r#""messages": {own}"#)), own);
+        }
     }
 
     #[test]

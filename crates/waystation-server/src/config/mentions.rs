@@ -12,6 +12,7 @@ use super::{
     document::{element, join},
     settings::Config,
 };
+use crate::preset::SYSTEM;
 
 /// What stands before the ids of routers, which are models of no catalogue.
 const ROUTERS: &str = "openrouter/";
@@ -72,6 +73,9 @@ fn read(preset: &RawJson) -> Result<(), InvalidRequest> {
     let mut out = ObjectWriter::open(&mut body);
     let members = preset.json();
     for (key, value) in members.members() {
+        if key.is(SYSTEM) && value.kind() != Kind::String {
+            return Err(InvalidRequest::expected(SYSTEM, "a string", value));
+        }
         out.raw(&key.name(), value.bytes());
     }
     if members.get("messages").is_none() && members.get("prompt").is_none() {
@@ -111,7 +115,7 @@ fn unknown(name: &str, config: &Config, catalog: &Catalog) -> Option<String> {
 
 /// A member that is nearly one that is known. Others are for providers, and go to them as they are.
 fn misspelt(name: &str) -> Option<String> {
-    if ChatRequest::knows(name) {
+    if name == SYSTEM || ChatRequest::knows(name) {
         return None;
     }
     let near = nearest(name, Parameter::ALL.iter().map(|known| known.as_str()))?;

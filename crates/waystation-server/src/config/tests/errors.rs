@@ -83,6 +83,10 @@ const CASES: &[(&str, &str)] = &[
         "w.toml:3: presets.a.temperature: expected a number from 0 to 2, found 9",
     ),
     (
+        "[presets.a]\nsystem = ['be brief']",
+        "w.toml:2: presets.a.system: expected a string, found [\"be brief\"]",
+    ),
+    (
         "[presets.a]\nprovider = { sort = 'cheap' }",
         "w.toml:2: presets.a.provider.sort: expected price, throughput, latency or exacto",
     ),

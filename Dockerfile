@@ -1,5 +1,7 @@
 # docker build -t waystation . && docker run --rm -p 8080:8080 -e WAYSTATION_API_KEY -e OPENAI_API_KEY waystation
 FROM rust:1.91-slim-bookworm AS build
+# The allocator is built with make.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN cargo build --profile dist --locked -p waystation-server

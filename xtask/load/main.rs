@@ -18,9 +18,9 @@ use std::{process::ExitCode, time::Duration};
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const HELP: &str = "\
-load [--binary FILE] streams [--count N] [--gap MS]
+load [--binary FILE] streams [--count N] [--gap MS] [--rest SECONDS]
                                              N streams (10000) open at once, an event each every MS
-                                             milliseconds (1000)
+                                             milliseconds (1000); SECONDS (3) of rest behind them
 load [--binary FILE] soak [--minutes N] [--rate N]
                                              N minutes (30) of faults at N requests a second (200);
                                              memory must not grow
@@ -41,18 +41,22 @@ fn main() -> ExitCode {
         let number = |text: &str| text.parse::<u32>().map_err(Failure::from);
         match words.as_slice() {
             ["streams", options @ ..] => {
-                let (mut count, mut gap) = (10_000, 1_000);
+                let (mut count, mut gap, mut rest) = (10_000, 1_000, 3);
                 for option in options.chunks(2) {
                     match option {
                         ["--count", given] => count = number(given)?,
                         ["--gap", given] => gap = number(given)?,
+                        ["--rest", given] => rest = number(given)?,
                         _ => return Err(HELP.into()),
                     }
                 }
                 runtime.block_on(streams::run(
                     binary,
                     count,
-                    Duration::from_millis(gap.into()),
+                    (
+                        Duration::from_millis(gap.into()),
+                        Duration::from_secs(rest.into()),
+                    ),
                 ))
             }
             ["soak", options @ ..] => {

@@ -42,8 +42,12 @@ struct Went {
     late: Duration,
 }
 
-/// Opens `count` streams with an event every `gap`, and holds them.
-pub(crate) async fn run(binary: &str, count: u32, gap: Duration) -> Result<(), Failure> {
+/// Opens `count` streams with an event every `gap`, and holds them; looks again `rest` after the last ended.
+pub(crate) async fn run(
+    binary: &str,
+    count: u32,
+    (gap, rest): (Duration, Duration),
+) -> Result<(), Failure> {
     enough_files(u64::from(count))?;
     let script = format!(
         "[[rule]]\nmatch = {{ stream = true }}\ngap_ms = {}\n",
@@ -80,37 +84,54 @@ pub(crate) async fn run(binary: &str, count: u32, gap: Duration) -> Result<(), F
     let opened = begin.elapsed();
     let during = station.held()?;
     let slowest = whole_answers(&station).await?;
-    let (mut complete, mut late) = (0, Vec::new());
+    let mut ended = Vec::new();
     while let Some(went) = timeout(LIMIT, streams.join_next()).await? {
-        let went = went??;
-        complete += usize::from(went.ended == Ended::Answer);
-        late.push(went.late);
+        ended.push(went??);
     }
-    late.sort_unstable();
-    let after = station.held()?;
     println!("streams open at once        {count}");
     println!("until all had shown words   {:.1} s", opened.as_secs_f64());
-    println!("complete in the end         {complete}");
     println!("slowest of 50 whole answers {} ms", slowest.as_millis());
+    let complete = print_ended(ended);
+    let after = station.held()?;
+    tokio::time::sleep(rest).await;
+    let rested = station.held()?;
     println!(
-        "latest event                {} ms late, of 99 in 100 streams {} ms",
-        late.last().map_or(0, Duration::as_millis),
-        late.get(late.len() * 99 / 100)
-            .map_or(0, Duration::as_millis)
+        "open files                  {} before, {} during, {} after, {} after {} s of rest",
+        before.files,
+        during.files,
+        after.files,
+        rested.files,
+        rest.as_secs()
     );
     println!(
-        "open files                  {} before, {} during, {} after",
-        before.files, during.files, after.files
-    );
-    println!(
-        "resident memory             {} KiB before, {} during, {} after",
-        before.kib, during.kib, after.kib
+        "resident memory             {} KiB before, {} during, {} after, {} after {} s of rest",
+        before.kib,
+        during.kib,
+        after.kib,
+        rested.kib,
+        rest.as_secs()
     );
     println!(
         "a stream                    {:.1} KiB",
         (during.kib - before.kib) as f64 / f64::from(count)
     );
     judged((complete, all), during)
+}
+
+/// Says how the streams went; gives how many were complete.
+fn print_ended(ended: Vec<Went>) -> usize {
+    let complete = ended.iter().filter(|went| went.ended == Ended::Answer);
+    let complete = complete.count();
+    let mut late: Vec<Duration> = ended.into_iter().map(|went| went.late).collect();
+    late.sort_unstable();
+    println!("complete in the end         {complete}");
+    println!(
+        "latest event                {} ms late, of 99 in 100 streams {} ms",
+        late.last().map_or(0, Duration::as_millis),
+        late.get(late.len() * 99 / 100)
+            .map_or(0, Duration::as_millis)
+    );
+    complete
 }
 
 /// What may not be, whatever the machine.

@@ -11,7 +11,6 @@ mod error_type;
 mod failure;
 mod headers;
 mod json;
-pub mod lent;
 mod model;
 mod money;
 mod names;

@@ -15,7 +15,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep_until},
 };
-use waystation_core::lent;
 
 /// Why a body could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -215,11 +214,7 @@ async fn coming<S: Source>(
             // At once what it says it is, so that nothing is moved while it grows.
             let left = announced.min(limit).saturating_sub(seen);
             let more = left.min(GREAT.max(seen));
-            if read.is_empty() {
-                read = lent::room_to_read(more);
-            } else {
-                read.reserve(more);
-            }
+            read.reserve(more);
         }
         let came = loop {
             tokio::select! {
@@ -251,7 +246,7 @@ async fn coming<S: Source>(
     if seen > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok((lent::bytes_read(read), taken))
+    Ok((read.freeze(), taken))
 }
 
 #[cfg(test)]

@@ -20,9 +20,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    time::{Instant, interval, sleep},
+    time::{Instant, sleep},
 };
-use waystation_core::lent;
 
 use crate::{
     connection::Patience,
@@ -35,8 +34,6 @@ use crate::{
 /// Connections that wait for a worker to take them. When so many do, accepting waits, and the system
 /// keeps those that come then.
 const WAITING: usize = 1_024;
-/// How often memory of large bodies is looked for that nobody has needed since.
-const RELEASE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long nothing is accepted when the system has no file left for it.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -140,7 +137,6 @@ impl Workers {
                     tokio::select! {
                         () = serve::serve_on(handed, site, patience, stopped) => {}
                         _ = cutting.wait_for(|cut| *cut) => {}
-                        () = releases() => {}
                     }
                 });
                 log_writer::end();
@@ -214,15 +210,6 @@ impl Workers {
                 tracing::error!("a worker panicked");
             }
         }
-    }
-}
-
-/// Gives memory of large bodies back to the system when it lies about. Ends never.
-async fn releases() {
-    let mut release = interval(RELEASE_EVERY);
-    loop {
-        release.tick().await;
-        lent::release();
     }
 }
 

@@ -4,9 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use waystation_core::{
-    ChatRequest, EncodeError, Json, JsonText, Kind, Note, ObjectWriter, Target, lent,
-};
+use waystation_core::{ChatRequest, EncodeError, Json, JsonText, Kind, Note, ObjectWriter, Target};
 
 use super::{
     Place,
@@ -90,7 +88,7 @@ pub(super) fn write(
         form: &form,
         pick: &pick,
     };
-    let mut out = lent::room(conversation.size() + 512);
+    let mut out = Vec::with_capacity(conversation.size() + 512);
     let mut object = ObjectWriter::open(&mut out);
     plan.open(place, thinking, &mut object);
     plan.system(&conversation, &mut object);
@@ -108,7 +106,7 @@ pub(super) fn write(
         Form::Free | Form::Schema(_) | Form::Words(_) => None,
     };
     Ok(Sent {
-        body: lent::bytes(out),
+        body: out.into(),
         betas,
         names,
         answer,

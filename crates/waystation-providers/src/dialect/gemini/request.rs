@@ -22,7 +22,7 @@
 use bytes::Bytes;
 use waystation_core::{
     ChatRequest, EncodeError, Json, JsonText, Kind, Note, ObjectWriter, Parameter, ServiceTier,
-    Target, lent,
+    Target,
 };
 
 use super::{
@@ -124,7 +124,7 @@ pub(super) fn write(
     let size: usize = chat
         .get("messages")
         .map_or(0, |messages| messages.bytes().len());
-    let mut out = lent::room(size + size / 8 + 1024);
+    let mut out = Vec::with_capacity(size + size / 8 + 1024);
     let mut object = ObjectWriter::open(&mut out);
     let mut system = content::write(chat, to, site, object.key("contents"), notes)?;
     let tools = tool::tools(chat, to, site, notes);
@@ -168,7 +168,7 @@ pub(super) fn write(
     draft.write(&mut object);
     object.close();
     Ok(Written {
-        body: lent::bytes(out),
+        body: out.into(),
         searches,
     })
 }

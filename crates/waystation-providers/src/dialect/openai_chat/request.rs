@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use waystation_core::{
     ChatRequest, Json, Kind, MaxTokensName, Note, ObjectWriter, Parameter, ParameterSet, Prefill,
-    ServiceTier, Target, lent,
+    ServiceTier, Target,
 };
 
 use super::{
@@ -27,7 +27,7 @@ pub(super) fn write(
     notes: &mut Vec<Note>,
 ) -> Bytes {
     let plan = Plan::of(chat, to, notes);
-    let mut out = lent::room(chat.size() + model.len() + 128);
+    let mut out = Vec::with_capacity(chat.size() + model.len() + 128);
     let mut object = ObjectWriter::open(&mut out);
     if chat.get("model").is_none() {
         object.string("model", model);
@@ -43,7 +43,7 @@ pub(super) fn write(
         }
     }
     plan.close(object, notes);
-    lent::bytes(out)
+    out.into()
 }
 
 /// What is decided before the first byte is written.

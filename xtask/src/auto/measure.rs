@@ -30,13 +30,27 @@ pub(crate) fn apgr(gains: &[f32], scores: &[f32]) -> f64 {
 
 /// Where 95 of 100 samples of as many prompts, drawn with replacement, have that share (the bootstrap).
 pub(crate) fn interval(gains: &[f32], scores: &[f32]) -> (f64, f64) {
+    sampled(gains.len(), |drawn| apgr_of(drawn, gains, scores))
+}
+
+/// Where they have the share of one order less that of another, both over the same prompts.
+pub(crate) fn lead(gains: &[f32], scores: &[f32], others: &[f32]) -> (f64, f64) {
+    let of = |drawn: &[usize], scores: &[f32]| apgr_of(drawn, gains, scores);
+    sampled(gains.len(), |drawn| of(drawn, scores) - of(drawn, others))
+}
+
+fn apgr_of(drawn: &[usize], gains: &[f32], scores: &[f32]) -> f64 {
+    let drawn = drawn.iter().map(|at| (gains[*at], scores[*at]));
+    let (gains, scores): (Vec<f32>, Vec<f32>) = drawn.unzip();
+    apgr(&gains, &scores)
+}
+
+fn sampled(count: usize, figure: impl Fn(&[usize]) -> f64) -> (f64, f64) {
     let mut dice = Dice::new(11);
     let mut found: Vec<f64> = (0..SAMPLES)
         .map(|_| {
-            let drawn = (0..gains.len()).map(|_| dice.below(gains.len()));
-            let (gains, scores): (Vec<f32>, Vec<f32>) =
-                drawn.map(|at| (gains[at], scores[at])).unzip();
-            apgr(&gains, &scores)
+            let drawn: Vec<usize> = (0..count).map(|_| dice.below(count)).collect();
+            figure(&drawn)
         })
         .collect();
     found.sort_by(f64::total_cmp);
@@ -71,6 +85,10 @@ mod tests {
         assert!((low - 0.5).abs() < 1e-9 && (high - 0.5).abs() < 1e-9);
         let (low, high) = interval(&many, &many);
         assert!(low > 0.7 && low < high && high < 1.0, "{low} {high}");
+        let (least, most) = lead(&many, &many, &[0.0; 400]);
+        assert!((least + 0.5 - low).abs() < 1e-9 && (most + 0.5 - high).abs() < 1e-9);
+        let (least, most) = lead(&many, &many, &many);
+        assert!(least.abs() < 1e-9 && most.abs() < 1e-9);
         assert!((unchanged(&[1.0, 2.0, 3.0], &[1.0, 2.0, 0.0]) - 2.0 / 3.0).abs() < 1e-9);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     examples::Example,
     fit,
     material::{Material, STRONG, WEAK, task_of},
-    measure::{apgr, interval, unchanged},
+    measure::{apgr, interval, lead, unchanged},
     perturbation::KINDS,
     tasks as fit_tasks,
 };
@@ -20,6 +20,7 @@ const OPEN: (&str, &str) = (
     "llama-3.3-nemotron-super-49b-v1",
     "mistral-7b-instruct-v0.3",
 );
+const HARDER: (&str, &str) = ("gemini-1.5-pro-002", "mixtral-8x7b-instruct-v0.1");
 /// Networks for a held-out set.
 const NETS: u64 = 3;
 
@@ -157,6 +158,14 @@ pub(crate) fn held_out(material: &Material) -> Result<(), Failure> {
     let weights = without(material, |e| matches!(e.bench.as_str(), "mbpp" | "crux"))?;
     one(material, &weights, "held out: MBPP", &bench("mbpp"), usual);
     one(material, &weights, "held out: CRUX", &bench("crux"), LADDER);
+    for (odd, name) in [
+        (false, "held out: MMLU-Pro, even subjects"),
+        (true, "held out: MMLU-Pro, odd subjects"),
+    ] {
+        let of_half = |example: &Example| example.bench == "mmlu-pro" && example.odd() == odd;
+        let weights = without(material, of_half)?;
+        one(material, &weights, name, &material.chosen(of_half), HARDER);
+    }
     Ok(())
 }
 
@@ -239,9 +248,10 @@ impl Order {
 
     fn print(&self, name: &str, (strong, weak): (&str, &str)) {
         let (low, high) = interval(&self.gains, &self.scores);
+        let (least, most) = lead(&self.gains, &self.scores, &self.parts[2]);
         let parts = self.parts.each_ref().map(|part| apgr(&self.gains, part));
         println!(
-            "{name}: APGR {:.3}, {low:.3} to {high:.3} (by length alone {:.3}; networks {:.3}, wide {:.3}, hardness {:.3}), {} prompts, {strong} against {weak}",
+            "{name}: APGR {:.3}, {low:.3} to {high:.3}, more than length {least:+.3} to {most:+.3} (by length alone {:.3}; networks {:.3}, wide {:.3}, hardness {:.3}), {} prompts, {strong} against {weak}",
             apgr(&self.gains, &self.scores),
             parts[2],
             parts[0],

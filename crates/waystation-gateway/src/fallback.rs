@@ -6,6 +6,7 @@ mod side;
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
+use smallvec::SmallVec;
 use tokio::time::sleep;
 use waystation_core::{
     ChatRequest, CredentialId, EndpointId, ErrorType, ModelId, Now, Retry, Run, Sent, StageReport,
@@ -76,8 +77,8 @@ struct Work<'a> {
 /// What one endpoint has been tried with.
 #[derive(Default)]
 struct Keys {
-    /// The credentials.
-    used: Vec<CredentialId>,
+    /// The credentials: nearly always one, which is held without an allocation.
+    used: SmallVec<[CredentialId; 1]>,
     /// When the attempt under way began.
     began: Now,
     /// What may be tried, and was, beside the attempt under way.

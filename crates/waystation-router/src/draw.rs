@@ -21,7 +21,7 @@ pub(crate) fn inverse_square(price: u128) -> f64 {
 /// in their number; `from` is empty afterwards and may be filled again.
 ///
 /// Source: API contract, section 3.5: at prices 1 and 3, the cheaper is nine times as likely first.
-pub(crate) fn by_weight<T>(from: &mut Vec<(f64, T)>, to: &mut Vec<T>, rng: &mut Dice) {
+pub(crate) fn by_weight<T>(from: &mut Vec<(f64, T)>, to: &mut impl Extend<T>, rng: &mut Dice) {
     let sum = |left: &[(f64, T)]| left.iter().map(|(weight, _)| weight).sum::<f64>();
     let mut total = sum(from);
     while from.len() > 1 {
@@ -32,7 +32,7 @@ pub(crate) fn by_weight<T>(from: &mut Vec<(f64, T)>, to: &mut Vec<T>, rng: &mut 
         });
         // Rounding may leave the mark at the very end: then it is the last one.
         let (weight, item) = from.remove(chosen.unwrap_or(from.len() - 1));
-        to.push(item);
+        to.extend([item]);
         // What is left of a sum of very unequal weights may be all rounding: it is counted anew.
         total -= weight;
         if total < weight {

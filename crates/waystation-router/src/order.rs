@@ -5,6 +5,7 @@ mod front;
 mod known;
 mod rank;
 
+use smallvec::{SmallVec, smallvec};
 use waystation_catalog::Model;
 use waystation_core::{Endpoint, Partition, ServiceTier, SortBy, SortShortcut, Tag};
 
@@ -68,7 +69,7 @@ enum Method {
 
 /// The candidates in the order in which they are tried. They stay where they are; this is a list of
 /// them.
-pub(crate) type Ordered<'c, 'a> = Vec<&'c mut Candidate<'a>>;
+pub(crate) type Ordered<'c, 'a> = SmallVec<[&'c mut Candidate<'a>; 4]>;
 
 /// Puts `live` in order and notes why.
 pub(crate) fn arrange<'c, 'a>(
@@ -98,7 +99,7 @@ pub(crate) fn arrange<'c, 'a>(
     };
     let mut ordered = match live {
         // One alone has its reasons, and nobody to be compared with.
-        [one] => vec![ranked(one).1],
+        [one] => smallvec![ranked(one).1],
         many => {
             let mut ranked: Vec<_> = many.iter_mut().map(ranked).collect();
             // Before the draw, so that it does not depend on the catalogue's order.
@@ -190,7 +191,7 @@ fn over_all(question: &Question<'_>, live: &[Candidate<'_>]) -> Method {
 /// Draws among neighbours of one rank, where that is the method. Others of one rank are ties, which
 /// stay as they are.
 fn draw<'c, 'a>(ranked: Vec<(Rank, &'c mut Candidate<'a>)>, rng: &mut Dice) -> Ordered<'c, 'a> {
-    let mut ordered = Vec::with_capacity(ranked.len());
+    let mut ordered = Ordered::with_capacity(ranked.len());
     let mut group: Vec<(f64, &mut Candidate<'_>)> = Vec::new();
     let mut rest = ranked.into_iter().peekable();
     while let Some((rank, first)) = rest.next() {

@@ -1,17 +1,15 @@
 //! A request and its answer, as the connection and the routes that are asked most hand them over: headers
 //! as a list, a body that is whole as bytes. The router, and what stands behind it, know `http`'s.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::sync::Arc;
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use hyper::body::Body as HttpBody;
 use waystation_core::{GenerationId, Headers};
+
+use crate::reply::Lent;
 
 /// A request.
 #[derive(Debug)]
@@ -27,6 +25,8 @@ pub(crate) struct Asked<B> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// `content-type`, where it is not among the headers.
+    pub(crate) kind: Option<&'static str>,
     pub(crate) headers: Headers,
     /// The ids of the request and of what it generated: headers too, but written from where they stand.
     pub(crate) ids: Ids,
@@ -44,13 +44,10 @@ pub(crate) struct Ids {
 #[derive(Debug)]
 pub(crate) enum Content {
     /// All of it; empty when it has been handed out.
-    Whole(Bytes),
+    Whole(Lent),
     /// It comes as it is made.
     Coming(Body),
 }
-
-/// How many headers an answer has: its kind, and what there may be to say of it.
-const HEADERS: usize = 2;
 
 /// The header with a request's id.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -101,11 +98,10 @@ impl<B> From<Asked<B>> for Request<B> {
 impl Answer {
     /// 200 with a body of this kind.
     pub(crate) fn of(kind: &'static str, body: Content) -> Self {
-        let mut headers = Headers::with_room(HEADERS);
-        headers.append(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         Self {
             status: StatusCode::OK,
-            headers,
+            kind: Some(kind),
+            headers: Headers::default(),
             ids: Ids::default(),
             body,
         }
@@ -117,6 +113,7 @@ impl From<Response> for Answer {
         let (head, body) = response.into_parts();
         Self {
             status: head.status,
+            kind: None,
             headers: (&head.headers).into(),
             ids: Ids::default(),
             body: Content::Coming(body),
@@ -126,13 +123,17 @@ impl From<Response> for Answer {
 
 impl From<Answer> for Response {
     fn from(mut answer: Answer) -> Self {
+        if let Some(kind) = answer.kind {
+            let kind = HeaderValue::from_static(kind);
+            answer.headers.insert(header::CONTENT_TYPE, kind);
+        }
         for (name, id) in answer.ids.iter() {
             if let Ok(id) = HeaderValue::from_str(id) {
                 answer.headers.insert(name.clone(), id);
             }
         }
         let body = match answer.body {
-            Content::Whole(bytes) => Body::from(bytes),
+            Content::Whole(text) => Body::from(Bytes::from(text)),
             Content::Coming(body) => body,
         };
         let mut response = Self::new(body);
@@ -162,24 +163,8 @@ impl Content {
     /// How long it is, where that is known.
     pub(crate) fn size(&self) -> Option<u64> {
         match self {
-            Self::Whole(bytes) => Some(bytes.len() as u64),
+            Self::Whole(text) => Some(text.as_ref().len() as u64),
             Self::Coming(body) => body.size_hint().exact(),
-        }
-    }
-
-    /// The next bytes. Trailers are for those who ask for them; nobody here has any.
-    pub(crate) fn poll_data(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, axum::Error>>> {
-        match self {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
-            Self::Coming(body) => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                let data = |frame: hyper::body::Frame<Bytes>| frame.into_data().unwrap_or_default();
-                Poll::Ready(frame.map(|frame| frame.map(data)))
-            }
         }
     }
 }

@@ -6,9 +6,10 @@ mod metadata;
 mod sse;
 mod whole;
 
+pub(crate) use buffer::Lent;
 pub use metadata::{MEMBER as METADATA, Metadata};
 pub use sse::{Held, Waiting, body as sse_body};
-pub use whole::completion;
+pub(crate) use whole::completion;
 
 use waystation_core::{Tokens, Usd, write_number};
 use waystation_gateway::Settled;

@@ -16,14 +16,15 @@ thread_local! {
 }
 
 /// A buffer that goes back to the thread which drops it.
-struct Lent(Vec<u8>);
+#[derive(Debug, Default)]
+pub(crate) struct Lent(Vec<u8>);
 
 /// What `write` appends to an empty buffer with about that much `room`.
-pub(super) fn written(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+pub(super) fn written(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Lent {
     let kept = KEPT.with_borrow_mut(Vec::pop);
     let mut buffer = Lent(kept.unwrap_or_else(|| Vec::with_capacity(room)));
     write(&mut buffer.0);
-    Bytes::from_owner(buffer)
+    buffer
 }
 
 // === impl Lent ===
@@ -34,10 +35,16 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
+impl From<Lent> for Bytes {
+    fn from(lent: Lent) -> Self {
+        Self::from_owner(lent)
+    }
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut buffer = std::mem::take(&mut self.0);
-        if buffer.capacity() > LARGEST {
+        if buffer.capacity() == 0 || buffer.capacity() > LARGEST {
             return;
         }
         buffer.clear();
@@ -61,19 +68,20 @@ mod tests {
 
     #[test]
     fn a_buffer_is_lent_again_empty_when_nobody_reads_it_any_more() {
-        let one = written(100, |out| out.extend_from_slice(b"one"));
+        let one = Bytes::from(written(100, |out| out.extend_from_slice(b"one")));
         let (copy, address) = (one.clone(), one.as_ptr());
         drop(one);
         assert_eq!((kept(), &*copy), (0, &b"one"[..]));
         drop(copy);
         assert_eq!(kept(), 1);
         let two = written(100, |out| out.extend_from_slice(b"2"));
-        assert_eq!((kept(), &*two, two.as_ptr()), (0, &b"2"[..], address));
+        let two = two.as_ref();
+        assert_eq!((kept(), two, two.as_ptr()), (0, &b"2"[..], address));
     }
 
     #[test]
     fn neither_many_buffers_nor_large_ones_are_kept() {
-        let many: Vec<Bytes> = (0..3 * MOST)
+        let many: Vec<Lent> = (0..3 * MOST)
             .map(|_| written(10, |out| out.push(b'a')))
             .collect();
         drop(many);

@@ -1,19 +1,18 @@
 //! A whole reply as one `chat.completion`. Source: API contract, sections 1.7 and 13.
 
-use bytes::Bytes;
 use waystation_core::{Answer, AnswerChoice, JsonText, ObjectWriter, write_number};
 use waystation_gateway::{Reply, Settled};
 
-use super::{METADATA, Metadata, buffer};
+use super::{METADATA, Metadata, buffer, buffer::Lent};
 
 /// Writes the completion, with metadata where the client wishes it.
 #[must_use]
-pub fn completion(
+pub(crate) fn completion(
     reply: &Reply,
     answer: &Answer,
     settled: &Settled,
     metadata: Option<&Metadata>,
-) -> Bytes {
+) -> Lent {
     buffer::written(room(settled), |out| {
         write(out, (reply, answer), settled, metadata);
     })

@@ -8,7 +8,6 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use waystation_core::{ChatRequest, GenerationId, Headers};
@@ -148,17 +147,19 @@ async fn streamed(
         Ok(Err(error)) => return refused(&error, held.metadata.as_ref()),
         Err(_) => Err(waiting),
     };
-    let mut answer = Answer::of("text/event-stream", Content::Whole(Bytes::new()));
-    let headers = &mut answer.headers;
+    let mut headers = Headers::default();
     headers.append(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     match &reply {
-        Ok(reply) => mark(reply, headers),
+        Ok(reply) => mark(reply, &mut headers),
         Err(_) if live.simulated => headers.insert(SIMULATED, HeaderValue::from_static("true")),
         Err(_) => {}
     }
     let events = reply::sse_body(reply, keepalive.1, held);
-    answer.body = Content::Coming(Body::from_stream(events));
-    answer
+    let events = Content::Coming(Body::from_stream(events));
+    Answer {
+        headers,
+        ..Answer::of("text/event-stream", events)
+    }
 }
 
 /// A whole reply, folded from the same events.

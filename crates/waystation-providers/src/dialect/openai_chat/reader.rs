@@ -223,10 +223,11 @@ impl Reader for ChatReader {
             return Ok(());
         }
         let kind = head.headers.get(CONTENT_TYPE);
-        if let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) {
+        if let Some(kind) = kind {
+            let kind = kind.as_bytes().trim_ascii_start();
             let is = |known: &str| {
-                let begin = kind.trim_start().get(..known.len());
-                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(known))
+                let begin = kind.get(..known.len());
+                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(known.as_bytes()))
             };
             let stream = if is("text/event-stream") {
                 true

@@ -5,12 +5,15 @@
 
 use std::{
     cell::RefCell,
+    mem,
+    pin::Pin,
     task::{Context, Poll},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::{StatusCode, header};
+use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::line::Unsent;
@@ -98,6 +101,9 @@ impl Reply {
                 line(name.as_str(), value.as_bytes(), out);
             }
         }
+        if let Some(kind) = answer.kind {
+            line("content-type", kind.as_bytes(), out);
+        }
         for (name, id) in answer.ids.iter() {
             line(name.as_str(), id.as_bytes(), out);
         }
@@ -147,13 +153,27 @@ impl Reply {
     /// Puts what is ready of the body into `out`.
     pub(super) fn gather(&mut self, cx: &mut Context<'_>, out: &mut Unsent) -> Result<(), Broken> {
         while !self.is_done() && out.sheet.len() < ENOUGH && out.large.is_empty() {
-            let data = match self.body.poll_data(cx) {
-                Poll::Pending => break,
-                Poll::Ready(data) => data,
+            let body = match &mut self.body {
+                Content::Whole(text) => {
+                    let text = mem::take(text);
+                    self.piece(text, out)?;
+                    continue;
+                }
+                Content::Coming(body) => body,
             };
-            match data {
-                Some(Ok(data)) if data.is_empty() => {}
-                Some(Ok(data)) => self.piece(data, out)?,
+            let frame = match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(frame) => frame,
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    // Trailers are for those who ask for them; nobody here has any.
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
+                        self.piece(data, out)?;
+                    }
+                }
                 Some(Err(_)) => return Err(Broken),
                 None => {
                     match self.framing {
@@ -169,26 +189,31 @@ impl Reply {
     }
 
     /// Puts one piece of the body into `out`.
-    fn piece(&mut self, data: Bytes, out: &mut Unsent) -> Result<(), Broken> {
+    fn piece(
+        &mut self,
+        data: impl AsRef<[u8]> + Into<Bytes>,
+        out: &mut Unsent,
+    ) -> Result<(), Broken> {
+        let length = data.as_ref().len();
         let mut behind: &[u8] = b"";
         match &mut self.framing {
             Framing::Length(left) => {
-                *left = left.checked_sub(data.len() as u64).ok_or(Broken)?;
+                *left = left.checked_sub(length as u64).ok_or(Broken)?;
                 if *left == 0 {
                     self.framing = Framing::Done;
                 }
             }
             Framing::Chunked => {
-                size(data.len(), &mut out.sheet);
+                size(length, &mut out.sheet);
                 behind = b"\r\n";
             }
             Framing::UntilClose | Framing::Done => {}
         }
-        if data.len() > COPIED {
-            out.large = data;
+        if length > COPIED {
+            out.large = data.into();
             out.behind = behind;
         } else {
-            out.sheet.extend_from_slice(&data);
+            out.sheet.extend_from_slice(data.as_ref());
             out.sheet.extend_from_slice(behind);
         }
         Ok(())

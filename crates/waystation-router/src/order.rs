@@ -68,7 +68,8 @@ enum Method {
 }
 
 /// The candidates in the order in which they are tried. They stay where they are; this is a list of
-/// them.
+/// them, which is on the heap only where there are more than a few: most plans have one endpoint or two
+/// that somebody has a key for.
 pub(crate) type Ordered<'c, 'a> = SmallVec<[&'c mut Candidate<'a>; 4]>;
 
 /// Puts `live` in order and notes why.

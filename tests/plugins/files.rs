@@ -54,6 +54,18 @@ async fn a_file_reaches_a_text_model_as_text() {
     );
 }
 
+/// None of them is looked for among the others.
+#[tokio::test(start_paused = true)]
+async fn thousands_of_files_are_read_one_by_one() {
+    let file = json!({"type": "file", "file": {"filename": "a", "file_data": "data:text/csv;base64,YTtiCg=="}});
+    let station = station();
+    let messages = json!([{"role": "user", "content": vec![file; 9_000]}]);
+    station.chat(ask(json!({"messages": messages}))).await.ok();
+    let parts = sent(&station);
+    let read = json!({"type": "text", "text": "<file name=\"a\">\na | b\n</file>"});
+    assert_eq!((parts.len(), parts.last()), (9_000, Some(&read)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_has_the_annotation_in_a_delta() {
     let station = Setup::mocks().start(ReplayTransport::answering(|_, _| {

@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use annotation::Annotate;
 use async_trait::async_trait;
-use attachment::{Attachment, Content, Source};
+use attachment::{Attachment, Content, Parts, Source};
 use bytes::Bytes;
 pub use ocr::OcrService;
 use waystation_core::{
@@ -208,14 +208,15 @@ impl Run for Parsing {
         // What goes as text wherever it goes and is cheap to read is read here, so that errors are the
         // request's and not an endpoint's. What costs time or money waits for the first endpoint that
         // needs it: a request that nobody can serve costs neither.
+        let parts = Parts::of(chat);
         for at in 0..self.files.len() {
             let source = self.files.get(at).map(|file| file.source);
             match source {
                 Some(Source::Inline(FileKind::Text | FileKind::Html | FileKind::Table)) => {
-                    self.read(at, chat, cx).await?;
+                    self.read(at, &parts, cx).await?;
                 }
                 // Which no model could read either.
-                Some(Source::Inline(FileKind::Foreign(_))) => self.is_open(at, chat)?,
+                Some(Source::Inline(FileKind::Foreign(_))) => self.is_open(at, &parts)?,
                 _ => {}
             }
         }
@@ -246,9 +247,10 @@ impl Run for Parsing {
         self.sent.clear();
         let started = cx.clock.now().tick;
         let native = to.input.has(Modality::File);
+        let parts = Parts::of(chat);
         for at in 0..self.files.len() {
             if self.wants_text(at, native) {
-                self.read_once(at, chat, cx).await?;
+                self.read_once(at, &parts, cx).await?;
                 self.sent.push(at);
             }
         }
@@ -323,11 +325,11 @@ impl Parsing {
     }
 
     /// Refuses an Office file with a password.
-    fn is_open(&self, at: usize, chat: &ChatRequest) -> Result<(), PluginError> {
+    fn is_open(&self, at: usize, parts: &Parts<'_>) -> Result<(), PluginError> {
         let Some(file) = self.files.get(at) else {
             return Ok(());
         };
-        let bytes = file.bytes(chat).map_err(refused)?;
+        let bytes = file.bytes(parts).map_err(refused)?;
         if is_encrypted_office(&bytes) {
             return Err(refused(format!("{}: {ENCRYPTED}", file.title())));
         }
@@ -338,13 +340,13 @@ impl Parsing {
     async fn read_once(
         &mut self,
         at: usize,
-        chat: &ChatRequest,
+        parts: &Parts<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
         if let Some(error) = self.failed.get(&at) {
             return Err(error.clone());
         }
-        let read = self.read(at, chat, cx).await;
+        let read = self.read(at, parts, cx).await;
         if let Err(error) = &read {
             self.failed.insert(at, error.clone());
         }
@@ -355,7 +357,7 @@ impl Parsing {
     async fn read(
         &mut self,
         at: usize,
-        chat: &ChatRequest,
+        parts: &Parts<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<(), PluginError> {
         let Some(file) = self.files.get_mut(at).filter(|file| !file.is_read()) else {
@@ -364,7 +366,7 @@ impl Parsing {
         let title = file.title();
         let failed = |reason: String| refused(format!("{title}: {reason}"));
         if let Some(address) = file
-            .address(chat)
+            .address(parts)
             .filter(|_| file.source == Source::Address)
         {
             let (fetcher, limits) = self.parser.fetch.as_ref().ok_or_else(|| {
@@ -381,8 +383,8 @@ impl Parsing {
                 "a file by id goes only to models that take files; send it as a data URL".into(),
             ));
         };
-        let bytes = file.bytes(chat).map_err(refused)?;
-        if file.recall(chat, &bytes) {
+        let bytes = file.bytes(parts).map_err(refused)?;
+        if file.recall(parts, &bytes) {
             return Ok(());
         }
         let content = match (self.engine, kind) {

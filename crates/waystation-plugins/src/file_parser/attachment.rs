@@ -1,6 +1,8 @@
 //! A file of a prompt: where it stands, what it is, and its text once that is known. Who reads it, and
 //! when, is decided elsewhere.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use base64::{
     Engine as _,
     alphabet::STANDARD,
@@ -51,6 +53,14 @@ pub(super) struct Attachment {
     fetched: Option<Bytes>,
 }
 
+/// The file parts of a request by their places, and what came back of files that were read, by their hashes:
+/// found in one walk, since a request may have very many of both.
+#[derive(Debug, Default)]
+pub(super) struct Parts<'c> {
+    files: HashMap<(usize, usize), Json<'c>>,
+    read: HashMap<Cow<'c, str>, Json<'c>>,
+}
+
 /// Base64 as people send it: with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -58,6 +68,29 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+// === impl Parts ===
+
+impl<'c> Parts<'c> {
+    pub(super) fn of(chat: &'c ChatRequest) -> Self {
+        let mut parts = Self::default();
+        let messages = chat.get("messages").into_iter().flat_map(Json::elements);
+        for (message, json) in messages.enumerate() {
+            let files = file_parts(json).map(|(part, json)| ((message, part), json));
+            parts.files.extend(files);
+            let notes = json.get("annotations").into_iter();
+            for note in notes.flat_map(Json::elements) {
+                let Some(file) = note.get("file") else {
+                    continue;
+                };
+                if let Some(hash) = file.get("hash").and_then(Json::string) {
+                    parts.read.entry(hash).or_insert(file);
+                }
+            }
+        }
+        parts
+    }
+}
 
 // === impl Attachment ===
 
@@ -135,8 +168,8 @@ impl Attachment {
     }
 
     /// Where it is to be fetched.
-    pub(super) fn address(&self, chat: &ChatRequest) -> Option<String> {
-        address_of(self.part(chat)?)
+    pub(super) fn address(&self, parts: &Parts<'_>) -> Option<String> {
+        address_of(self.part(parts)?)
     }
 
     /// It was fetched. What its server calls it counts more than its name, except where that says
@@ -150,38 +183,31 @@ impl Attachment {
     }
 
     /// The part that it is.
-    fn part<'c>(&self, chat: &'c ChatRequest) -> Option<Json<'c>> {
-        let message = chat.get("messages")?.elements().nth(self.place.0)?;
-        message.get("content")?.elements().nth(self.place.1)
+    fn part<'c>(&self, parts: &Parts<'c>) -> Option<Json<'c>> {
+        parts.files.get(&self.place).copied()
     }
 
     /// Its bytes.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(super) fn bytes(&self, chat: &ChatRequest) -> Result<Bytes, String> {
+    pub(super) fn bytes(&self, parts: &Parts<'_>) -> Result<Bytes, String> {
         if let Some(fetched) = &self.fetched {
             return Ok(fetched.clone());
         }
-        let (_, data) = self.part(chat).and_then(data_of).unwrap_or_default();
+        let (_, data) = self.part(parts).and_then(data_of).unwrap_or_default();
         let data: String = data.chars().filter(|c| !c.is_whitespace()).collect();
         let bytes = decoded(&data).map(Bytes::from);
         bytes.ok_or_else(|| format!("{}: expected base64 in file_data", self.title()))
     }
 
     /// Takes the text from an annotation that came back, where there is one of these bytes.
-    pub(super) fn recall(&mut self, chat: &ChatRequest, bytes: &[u8]) -> bool {
+    pub(super) fn recall(&mut self, parts: &Parts<'_>, bytes: &[u8]) -> bool {
         self.hash = Sha256::digest(bytes)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let messages = chat
-            .messages()
-            .filter_map(|message| message.get("annotations"));
-        let mut files = messages
-            .flat_map(Json::elements)
-            .filter_map(|note| note.get("file"));
-        let known = files.find(|file| file.get("hash").is_some_and(|hash| hash.is(&self.hash)));
+        let known = parts.read.get(&*self.hash);
         let Some(content) = known.and_then(|file| file.get("content")) else {
             return false;
         };

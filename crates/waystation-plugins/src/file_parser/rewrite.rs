@@ -17,14 +17,17 @@ pub(super) fn in_place(chat: &mut ChatRequest, files: &[Attachment], sent: &[usi
         return;
     };
     let mut images = if looks { MOST_IMAGES } else { 0 };
+    // In the order of their places, as they were found.
+    let sent: Vec<&Attachment> = sent.iter().filter_map(|file| files.get(*file)).collect();
     let mut out = vec![b'['];
     for (at, message) in messages.elements().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        let sent = sent.iter().filter_map(|file| files.get(*file));
-        let here: Vec<&Attachment> = sent.filter(|file| file.place.0 == at).collect();
-        write_message(message, &here, &mut images, &mut out);
+        let begin = sent.partition_point(|file| file.place.0 < at);
+        let end = sent.partition_point(|file| file.place.0 <= at);
+        let here = sent.get(begin..end).unwrap_or_default();
+        write_message(message, here, &mut images, &mut out);
     }
     out.push(b']');
     if let Ok(messages) = RawJson::parse(&out.into()) {
@@ -79,10 +82,9 @@ fn write_parts(content: Json<'_>, files: &[&Attachment], images: &mut usize, out
         if at > 0 {
             out.push(b',');
         }
-        let read = files
-            .iter()
-            .find(|file| file.place.1 == at)
-            .and_then(|file| file.content());
+        let here = files.binary_search_by_key(&at, |file| file.place.1);
+        let here = here.ok().and_then(|at| files.get(at));
+        let read = here.and_then(|file| file.content());
         let Some(read) = read else {
             out.extend_from_slice(part.bytes());
             continue;

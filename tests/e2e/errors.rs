@@ -297,12 +297,6 @@ async fn a_path_that_is_not_there_names_the_one_that_was_meant() {
             "did you mean /v1/chat/completions?",
         ),
         (
-            Method::GET,
-            "/v1/models/acme/one",
-            404,
-            "did you mean /v1/model/acme/one?",
-        ),
-        (
             Method::POST,
             "/v1/responses",
             404,

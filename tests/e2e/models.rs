@@ -49,6 +49,35 @@ async fn the_list_has_the_seed_models_with_prices_as_texts() {
     assert!((1e-7..1e-4).contains(&prompt), "{prompt}");
 }
 
+/// Source: OpenAI's API reference, "List models" and "Retrieve model": clients in typed languages demand
+/// `object` and `owned_by`, and some write the slash of an id as `%2F`.
+#[tokio::test(start_paused = true)]
+async fn clients_of_openai_list_and_retrieve_models() {
+    let station = bundled();
+    let list = station.get("/v1/models").await.ok();
+    assert_eq!(list["object"], "list");
+    for row in list["data"].as_array().unwrap() {
+        assert_eq!(row["object"], "model", "{row}");
+        let owner = row["owned_by"].as_str().unwrap();
+        let id = row["id"].as_str().unwrap().trim_start_matches('~');
+        assert!(id.starts_with(&format!("{owner}/")), "{row}");
+    }
+    let listed = list["data"].as_array().unwrap().iter();
+    let listed = listed.clone().find(|row| row["id"] == "openai/gpt-5.4");
+    for path in [
+        "/v1/models/openai/gpt-5.4",
+        "/v1/models/openai%2Fgpt-5.4",
+        "/api/v1/models/openai/gpt-5.4",
+    ] {
+        assert_eq!(Some(&station.get(path).await.ok()), listed, "{path}");
+    }
+    let missing = station.get("/v1/models/openai%2Fgpt-5.4x").await;
+    assert_eq!(missing.status, 404);
+    let body: Value = missing.json();
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("did you mean openai/gpt-5.4"), "{message}");
+}
+
 /// Issue, "catalogue": the seed's context lengths.
 #[tokio::test(start_paused = true)]
 async fn seed_models_show_the_seeds_context_lengths() {

@@ -129,6 +129,8 @@ fn api() -> Router<Arc<App>> {
         .route("/models", get(models::list))
         .route("/models/count", get(models::count))
         .route("/models/user", get(models::list))
+        .route("/models/{id}", get(models::retrieve_by_id))
+        .route("/models/{author}/{slug}", get(models::retrieve))
         .route("/models/{author}/{slug}/endpoints", get(models::endpoints))
         .route("/model/{author}/{slug}", get(models::one))
         .route("/providers", get(models::providers))

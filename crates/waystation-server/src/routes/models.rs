@@ -1,5 +1,5 @@
-//! `/v1/models`, `/v1/model/…`, `/v1/models/…/endpoints`, `/v1/providers`: the catalogue as
-//! OpenRouter's clients read it. Chooses nothing and asks nobody upstream. Source: API contract,
+//! `/v1/models`, `/v1/model/…`, `/v1/models/…`, `/v1/models/…/endpoints`, `/v1/providers`: the catalogue as
+//! OpenRouter's clients read it, and OpenAI's. Chooses nothing and asks nobody upstream. Source: API contract,
 //! sections 8 and 13.
 
 mod endpoint;
@@ -51,6 +51,7 @@ pub async fn list(
         .take(query.limit.unwrap_or(usize::MAX));
     let mut out = Vec::with_capacity(total.min(query.limit.unwrap_or(total)) * 1_500);
     let mut object = ObjectWriter::open(&mut out);
+    object.string("object", "list");
     array(object.key("data"), page, |row, out| model::write(&row, out));
     object.number("total_count", count_of(total));
     let mut links = object.object("links");
@@ -88,10 +89,29 @@ pub async fn one(
     Path((author, slug)): Path<(String, String)>,
 ) -> Response {
     let view = View::of(&app, &caller);
-    match resolve(&view, &author, &slug) {
+    match resolve(&view, &format!("{author}/{slug}")) {
         Ok(row) => data(|out| model::write(&row, out)),
         Err(response) => *response,
     }
+}
+
+/// `GET /v1/models/{author}/{slug}`: the same row as OpenAI's clients retrieve a model, without `data`
+/// around it. Source: OpenAI's API reference, "Retrieve model", read on 2026-11-27.
+pub async fn retrieve(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path((author, slug)): Path<(String, String)>,
+) -> Response {
+    retrieved(&View::of(&app, &caller), &format!("{author}/{slug}"))
+}
+
+/// `GET /v1/models/{id}`: the same by clients that write the slash of an id as `%2F`.
+pub async fn retrieve_by_id(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Response {
+    retrieved(&View::of(&app, &caller), &id)
 }
 
 /// `GET /v1/models/{author}/{slug}/endpoints`: who serves a model.
@@ -101,7 +121,7 @@ pub async fn endpoints(
     Path((author, slug)): Path<(String, String)>,
 ) -> Response {
     let view = View::of(&app, &caller);
-    match resolve(&view, &author, &slug) {
+    match resolve(&view, &format!("{author}/{slug}")) {
         Ok(row) => data(|out| endpoint::write_list(&row, &view, out)),
         Err(response) => *response,
     }
@@ -168,15 +188,26 @@ fn found<'a>(view: &'a View, query: &Query) -> Vec<Row<'a>> {
     rows
 }
 
+/// A row alone, or the reply that says that there is none.
+fn retrieved(view: &View, id: &str) -> Response {
+    match resolve(view, id) {
+        Ok(row) => {
+            let mut out = Vec::with_capacity(2_048);
+            model::write(&row, &mut out);
+            error::json(StatusCode::OK, out)
+        }
+        Err(response) => *response,
+    }
+}
+
 /// The row that a path names, or the reply that says that there is none.
-fn resolve<'a>(view: &'a View, author: &str, slug: &str) -> Result<Row<'a>, Box<Response>> {
-    let spelled = format!("{author}/{slug}");
+fn resolve<'a>(view: &'a View, spelled: &str) -> Result<Row<'a>, Box<Response>> {
     let reference: ModelRef = spelled.parse().map_err(|error| {
         let message = format!("{spelled:?} is no model id: {error}");
         Box::new(error::plain(ErrorType::InvalidRequest, &message))
     })?;
     view.row(&reference).ok_or_else(|| {
-        let nearest = view.catalog().suggest(&spelled);
+        let nearest = view.catalog().suggest(spelled);
         let hint = nearest.map_or_else(String::new, |id| format!("; did you mean {id}?"));
         let message = format!("there is no model {spelled}{hint}");
         Box::new(error::plain(ErrorType::NotFound, &message))

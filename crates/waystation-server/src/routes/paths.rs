@@ -40,11 +40,7 @@ pub(super) fn meant(path: &str) -> Option<String> {
     if path == "/metrics" {
         return Some("; metrics are at the listener [server] admin_listen".to_owned());
     }
-    let below = path.strip_prefix("/api").unwrap_or(&path);
-    let model = below.strip_prefix("/v1/models/")?;
-    let (author, slug) = model.split_once('/').or_else(|| model.split_once("%2f"))?;
-    let slug = slug.strip_suffix("/endpoints").unwrap_or(slug);
-    (!slug.contains('/')).then(|| format!("; did you mean /v1/model/{author}/{slug}?"))
+    None
 }
 
 /// The methods of a path that is there.
@@ -67,9 +63,6 @@ mod tests {
             ("/openai/V1/Models", "/v1/models"),
             ("//v1/models/count", "/v1/models/count"),
             ("/v1/health", "/health"),
-            ("/v1/models/acme/fast", "/v1/model/acme/fast"),
-            ("/v1/models/acme%2Ffast", "/v1/model/acme/fast"),
-            ("/api/v1/models/acme/fast/endpoints/", "/v1/model/acme/fast"),
         ] {
             let told = meant(path).unwrap_or_default();
             assert_eq!(told, format!("; did you mean {known}?"), "{path}");

@@ -16,10 +16,14 @@ pub(super) fn write(row: &Row<'_>, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::open(out);
     object
         .string("id", &row.id)
+        .string("object", "model")
         .string("canonical_slug", &row.canonical);
     object.string("name", &row.name);
     // Clients demand a number: 0 where no source has the day.
     object.number("created", model.created.unwrap_or_default());
+    // With `object`, what OpenAI's clients demand of a model.
+    let author = row.id.split('/').next().unwrap_or_default();
+    object.string("owned_by", author.trim_start_matches('~'));
     object.string("description", &model.description);
     number(
         &mut object,

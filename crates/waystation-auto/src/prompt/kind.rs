@@ -27,6 +27,9 @@ const CODE: usize = MEASURES + 31;
 const SHORT: f32 = 10.0;
 const SHORT_OPTION: f32 = 5.0;
 
+/// More than five options, as that figure has them.
+const MANY: f32 = 1.3;
+
 /// A story has so many bits more of length than of quantities, usually.
 const LONGER: f32 = 5.4;
 
@@ -41,8 +44,10 @@ pub(crate) enum Kind {
     Formulas,
     /// A sentence or two with a blank, or two short answers, one of which fits.
     Cloze,
-    /// A question with three answers or more to choose from.
+    /// A question with three to five answers to choose from.
     Choice,
+    /// A question with more answers than examinations have, so that a guess is worth little.
+    ManyChoices,
     /// Anything else.
     Open,
 }
@@ -57,6 +62,7 @@ impl Kind {
         let chosen = figure(OPTIONS) > 0.6;
         let code = is_code(figure);
         match figure(LATEX) > 0.0 {
+            _ if figure(OPTIONS) > MANY => Self::ManyChoices,
             _ if chosen => Self::Choice,
             true if code && figure(CODE) >= saturated(2) => Self::Code,
             true => Self::Formulas,
@@ -171,6 +177,10 @@ mod tests {
             (
                 "Tides are ____ twice a day.\nA. high\nB. hot\nC. red\nD. old",
                 Kind::Choice,
+            ),
+            (
+                "Which sum is even?\nA. 1+2\nB. 2+3\nC. 3+4\nD. 4+5\nE. 5+6\nF. 7+7",
+                Kind::ManyChoices,
             ),
             ("Write a short poem about the rain.", Kind::Open),
         ] {

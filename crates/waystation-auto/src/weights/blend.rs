@@ -37,13 +37,15 @@ impl Trust {
     /// Of a story with numbers and of code, length says how many steps there are, whatever the words are. Of
     /// formulas it says how they are typeset, and hardness how advanced the subject is, which strong and weak models
     /// suffer from alike; a sentence with a blank is as long as it happens to be. Of open talk the networks have seen
-    /// little, so that length counts more than where there are answers to choose from.
+    /// little, so that length counts more than where there are answers to choose from; and where there are very
+    /// many, the answers make the length, and the networks know but few such questions.
     const fn of(kind: Kind) -> Self {
         let (counts, shorter) = match kind {
             Kind::Story | Kind::Code => ([0.6, 0.0, 4.0, 1.0], 0.8),
             Kind::Formulas => ([0.0, 2.0, 0.0, 0.0], 0.0),
             Kind::Cloze => ([1.0, 1.0, 0.0, 1.0], 0.0),
             Kind::Choice => ([1.0, 1.0, 1.0, 1.0], 0.0),
+            Kind::ManyChoices => ([0.0, 0.0, 0.0, 1.0], 0.0),
             Kind::Open => ([1.0, 1.0, 1.6, 1.0], 0.0),
         };
         Self { counts, shorter }
@@ -58,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_length_of_formulas_and_of_a_sentence_with_a_blank_counts_nothing() {
-        for kind in [Kind::Formulas, Kind::Cloze] {
+        for kind in [Kind::Formulas, Kind::Cloze, Kind::ManyChoices] {
             let of = |length: f32| BLEND.of([0.2, 0.3, length, 0.1], kind);
             assert!((of(2.0) - of(9.0)).abs() < 1e-6, "{kind:?}");
         }

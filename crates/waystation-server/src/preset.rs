@@ -27,7 +27,7 @@ pub(crate) const SYSTEM: &str = "system";
 /// `model: "author/model@preset/x"`.
 ///
 /// Members of the request win as a whole; only tools are united, the preset's first, and of two
-/// with one name the request's stays. The preset's [`SYSTEM`] goes before the messages of a request that
+/// with one name the request's stays. The preset's `system` goes before the messages of a request that
 /// has no instruction of its own. A request that names no preset comes back as it is. Source: API
 /// contract, section 4.4.
 ///

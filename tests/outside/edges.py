@@ -75,11 +75,16 @@ def bodies(station, check):
 def paths(station, check):
     for method, path, status, words in [
             ("POST", "/chat/completions", 404, "/v1/chat/completions"), ("POST", "/v1/chat/completions/", 404, "/v1/chat/completions?"),
-            ("POST", "/v1/messages", 404, "/v1/chat/completions"), ("GET", "/v1/models/acme/m", 404, "/v1/model/acme/m"),
+            ("POST", "/v1/messages", 404, "/v1/chat/completions"), ("GET", "/v1/models/acme/mm", 404, "did you mean acme/m?"),
             ("GET", "/metrics", 404, "admin_listen"), ("GET", "/v1/chat/completions", 405, "takes POST")]:
         code, head_, text = station.request(method, path, {} if method == "POST" else None)
         error = json.loads(text)["error"]
         check.that(f"{method} {path}: {words}", code == status and words in error["message"], text)
+    for path in ["/v1/models/acme/m", "/v1/models/acme%2Fm"]:
+        code, head_, text = station.request("GET", path, None)
+        model = json.loads(text)
+        told = [model.get(key) for key in ("id", "object", "owned_by")]
+        check.that(f"GET {path}: a model as OpenAI's clients retrieve it", code == 200 and told == ["acme/m", "model", "acme"], text)
 
 
 def http2(station, check):

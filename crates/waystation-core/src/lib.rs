@@ -5,6 +5,7 @@ mod ask;
 mod base_url;
 mod chat;
 mod codec;
+mod combiner;
 mod endpoint;
 mod entry;
 mod error_type;
@@ -34,6 +35,7 @@ pub use chat::{
     ToolCall, ToolCallDelta,
 };
 pub use codec::{Call, Codec, Note, Reader};
+pub use combiner::{Absorb, Combiner};
 pub use endpoint::{
     DataPolicy, Endpoint, Modalities, Modality, NativeSearch, Quantization, ServiceTier, Trust,
     UnknownModality, UnknownQuantization, UnknownServiceTier,

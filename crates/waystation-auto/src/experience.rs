@@ -3,9 +3,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwap;
 use waystation_core::{ModelId, UnixMs};
 
 use crate::{
@@ -77,9 +78,10 @@ pub struct Shifts(HashMap<(Task, ModelId), f32>);
 /// Experience that is shared: written when a score comes, read by every decision.
 #[derive(Debug, Default)]
 pub struct Learned {
+    /// Whoever gives a score waits for others who do; no decision does.
     writing: Mutex<Writing>,
-    /// Replaced as a whole, so that a reader holds the lock for the copy of a pointer only.
-    shifts: RwLock<Arc<Shifts>>,
+    /// Replaced as a whole.
+    shifts: ArcSwap<Shifts>,
 }
 
 /// What is written under the lock.
@@ -193,17 +195,15 @@ impl Learned {
         if !writing.experience.note(seen) {
             return Counted::Full;
         }
-        let shifts = Arc::new(writing.experience.shifts(seen.at));
-        let mut place = self.shifts.write().unwrap_or_else(PoisonError::into_inner);
-        *place = shifts;
+        self.shifts
+            .store(Arc::new(writing.experience.shifts(seen.at)));
         Counted::Yes
     }
 
     /// How far models are moved now.
     #[must_use]
     pub fn shifts(&self) -> Arc<Shifts> {
-        let place = self.shifts.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&place)
+        self.shifts.load_full()
     }
 
     /// How many pairs of a task and a model are remembered, and at most.

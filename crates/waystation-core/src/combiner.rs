@@ -40,8 +40,8 @@ pub trait Absorb<E> {
 /// ```
 pub struct Combiner<S, E> {
     state: Mutex<S>,
-    /// What came while the state was taken.
-    left: ArrayQueue<E>,
+    /// What came while the state was taken. Boxed, so that room for it costs next to nothing.
+    left: ArrayQueue<Box<E>>,
 }
 
 // === impl Combiner ===
@@ -72,7 +72,7 @@ impl<S: Absorb<E>, E: Clone> Combiner<S, E> {
         if let Some(mut state) = self.try_lock() {
             return self.absorb(&mut state, event);
         }
-        if self.left.push(event.clone()).is_err() {
+        if self.left.push(Box::new(event.clone())).is_err() {
             let mut state = self.lock();
             self.absorb(&mut state, event);
         }

@@ -5,11 +5,11 @@ mod packed;
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use rustc_hash::FxHashMap;
-use waystation_core::{Entry, Feedback, GenerationId, Ledger, UnixMs, Usd};
+use waystation_core::{Absorb, Combiner, Entry, Feedback, GenerationId, Ledger, UnixMs, Usd};
 
 /// Keeps the latest entries and forgets the oldest. Sums by key are kept beside them and outlive the
 /// entries that they came from.
@@ -27,15 +27,18 @@ use waystation_core::{Entry, Feedback, GenerationId, Ledger, UnixMs, Usd};
 ///
 /// Entries are kept as bytes in segments that are used again when all of their entries are forgotten:
 /// 10,000 take a few megabytes, and a ledger that is full allocates nothing. One that is asked for is
-/// made anew. A look-up goes through the hashes of all ids, some microseconds.
+/// made anew. A look-up goes through the hashes of all ids, some microseconds. Whoever records waits for
+/// nobody, and whoever asks sees all that was recorded before.
 pub struct MemoryLedger {
     capacity: usize,
-    inner: Mutex<Inner>,
+    kept: Combiner<Kept, Entry>,
 }
 
-/// What the mutex guards. Every segment holds an entry that is kept, but for the spare ones; every
-/// place lies in one of them.
-struct Inner {
+/// What is remembered. Every segment holds an entry that is kept, but for the spare ones; every place
+/// lies in one of them.
+struct Kept {
+    /// As many entries at most.
+    capacity: usize,
     /// Where entries are, the oldest first.
     places: VecDeque<Place>,
     /// The oldest first; entries are written to the last.
@@ -77,8 +80,16 @@ pub struct KeyUsage {
     pub monthly: Usd,
     /// Generations.
     pub requests: u64,
-    /// The day that the sums are of; `None` before there is any.
-    day: Option<u64>,
+    /// The periods that the sums are of.
+    current: Periods,
+}
+
+/// The calendar periods that a time falls in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Periods {
+    /// Days since 1970.
+    day: u64,
+    /// Weeks since the one of 1970-01-01.
     week: u64,
     month: (i32, u8),
 }
@@ -92,6 +103,8 @@ const ALLOCATED: usize = 64 * 1024;
 const IN_ONE: usize = 200;
 /// More segments than these are not allocated before they are needed.
 const MOST_AT_ONCE: usize = 1024;
+/// Entries that may come while somebody reads all of them, which takes some milliseconds.
+const ROOM: usize = 4096;
 
 // === impl MemoryLedger ===
 
@@ -102,42 +115,40 @@ impl MemoryLedger {
         // All at the beginning, and side by side: among the memory of requests they would keep its pages
         // from being given back.
         let segments = 0..capacity.div_ceil(IN_ONE).min(MOST_AT_ONCE);
+        let kept = Kept {
+            capacity,
+            places: VecDeque::with_capacity(capacity.saturating_add(1)),
+            segments: VecDeque::new(),
+            first: 0,
+            texts: packed::Texts::new(),
+            spare: segments.map(|_| taken()).collect(),
+            scores: HashMap::new(),
+            keys: FxHashMap::default(),
+        };
         Self {
             capacity,
-            inner: Mutex::new(Inner {
-                places: VecDeque::with_capacity(capacity.saturating_add(1)),
-                segments: VecDeque::new(),
-                first: 0,
-                texts: packed::Texts::new(),
-                spare: segments.map(|_| taken()).collect(),
-                scores: HashMap::new(),
-                keys: FxHashMap::default(),
-            }),
+            kept: Combiner::new(kept, ROOM),
         }
-    }
-
-    /// One short mutex for the whole table; nothing slow happens under it.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // The data is whole after every statement, so a panic elsewhere does not spoil it.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entry with this id.
     #[must_use]
     pub fn get(&self, id: &GenerationId) -> Option<Entry> {
         let hash = packed::hash(id.as_str().as_bytes());
-        let inner = self.lock();
-        let same = inner.places.iter().rev().filter(|place| place.hash == hash);
-        same.filter_map(|place| inner.entry(place))
-            .find(|entry| entry.id == *id)
+        self.kept.read(|kept| {
+            let same = kept.places.iter().rev().filter(|place| place.hash == hash);
+            same.filter_map(|place| kept.entry(place))
+                .find(|entry| entry.id == *id)
+        })
     }
 
     /// The latest entries, at most `count`, newest first.
     #[must_use]
     pub fn latest(&self, count: usize) -> Vec<Entry> {
-        let inner = self.lock();
-        let places = inner.places.iter().rev().take(count);
-        places.filter_map(|place| inner.entry(place)).collect()
+        self.kept.read(|kept| {
+            let places = kept.places.iter().rev().take(count);
+            places.filter_map(|place| kept.entry(place)).collect()
+        })
     }
 
     /// Puts `feedback` on the record with this id, in place of what was there.
@@ -145,23 +156,20 @@ impl MemoryLedger {
     /// `false` where there is no such record.
     pub fn rate(&self, id: &GenerationId, feedback: Feedback) -> bool {
         let hash = packed::hash(id.as_str().as_bytes());
-        let mut inner = self.lock();
-        let known = inner.places.iter().any(|place| place.hash == hash);
-        if known {
-            inner.scores.insert(hash, feedback);
-        }
-        known
+        self.kept.read(|kept| {
+            let known = kept.places.iter().any(|place| place.hash == hash);
+            if known {
+                kept.scores.insert(hash, feedback);
+            }
+            known
+        })
     }
 
     /// What `key` has spent, as of `now`.
     #[must_use]
     pub fn usage(&self, key: Option<&Arc<str>>, now: UnixMs) -> KeyUsage {
-        let mut usage = self
-            .lock()
-            .keys
-            .get(&key.cloned())
-            .copied()
-            .unwrap_or_default();
+        let usage = self.kept.read(|kept| kept.keys.get(&key.cloned()).copied());
+        let mut usage = usage.unwrap_or_default();
         usage.turn(now);
         usage
     }
@@ -169,13 +177,14 @@ impl MemoryLedger {
     /// How many entries are kept, and at most.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
-        (self.lock().places.len(), self.capacity)
+        (self.kept.read(|kept| kept.places.len()), self.capacity)
     }
 
     /// How many bytes the entries that are kept take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.lock().segments.iter().map(Vec::capacity).sum()
+        self.kept
+            .read(|kept| kept.segments.iter().map(Vec::capacity).sum())
     }
 }
 
@@ -189,18 +198,7 @@ impl fmt::Debug for MemoryLedger {
 
 impl Ledger for MemoryLedger {
     fn record(&self, entry: &Entry) {
-        let mut inner = self.lock();
-        let cost = entry.total.unwrap_or_default() + entry.spent.fee;
-        // Nearly always the key is known, and then nothing is made of it.
-        if let Some(sums) = inner.keys.get_mut(&entry.key) {
-            sums.add(cost, entry.created);
-        } else {
-            let sums = inner.keys.entry(entry.key.clone()).or_default();
-            sums.add(cost, entry.created);
-        }
-        if self.capacity > 0 {
-            inner.keep(entry, self.capacity);
-        }
+        self.kept.note(entry);
     }
 }
 
@@ -214,9 +212,25 @@ fn taken() -> Vec<u8> {
     segment
 }
 
-// === impl Inner ===
+// === impl Kept ===
 
-impl Inner {
+impl Absorb<Entry> for Kept {
+    fn absorb(&mut self, entry: &Entry) {
+        let cost = entry.total.unwrap_or_default() + entry.spent.fee;
+        // Nearly always the key is known, and then nothing is made of it.
+        if let Some(sums) = self.keys.get_mut(&entry.key) {
+            sums.add(cost, entry.created);
+        } else {
+            let sums = self.keys.entry(entry.key.clone()).or_default();
+            sums.add(cost, entry.created);
+        }
+        if self.capacity > 0 {
+            self.keep(entry);
+        }
+    }
+}
+
+impl Kept {
     /// What is at a place, made anew.
     fn entry(&self, place: &Place) -> Option<Entry> {
         let number = usize::try_from(place.segment.checked_sub(self.first)?).ok()?;
@@ -225,8 +239,8 @@ impl Inner {
         Some(entry)
     }
 
-    /// Writes an entry, and forgets what is beyond `capacity`.
-    fn keep(&mut self, entry: &Entry, capacity: usize) {
+    /// Writes an entry, and forgets what is beyond the capacity.
+    fn keep(&mut self, entry: &Entry) {
         if self
             .segments
             .back()
@@ -248,7 +262,7 @@ impl Inner {
         };
         packed::write(entry, last, &mut self.texts);
         self.places.push_back(place);
-        while self.places.len() > capacity {
+        while self.places.len() > self.capacity {
             let forgotten = self.places.pop_front();
             forgotten.map(|place| self.scores.remove(&place.hash));
         }
@@ -269,34 +283,61 @@ impl Inner {
 // === impl KeyUsage ===
 
 impl KeyUsage {
-    /// Adds one generation to every period that it falls in.
+    /// Adds one generation to every period that it falls in. One that began in a period that is over, and was
+    /// settled later than others of the next, is none of the current one's.
     fn add(&mut self, cost: Usd, at: UnixMs) {
         self.turn(at);
-        self.total = self.total + cost;
-        self.daily = self.daily + cost;
-        self.weekly = self.weekly + cost;
-        self.monthly = self.monthly + cost;
+        let of = match self.current {
+            // Nearly always.
+            current if current.day == at.get() / DAY_MS => current,
+            _ => Periods::of(at),
+        };
+        let add = |sum: &mut Usd, counts: bool| {
+            if counts {
+                *sum = *sum + cost;
+            }
+        };
+        add(&mut self.total, true);
+        add(&mut self.daily, self.current.day == of.day);
+        add(&mut self.weekly, self.current.week == of.week);
+        add(&mut self.monthly, self.current.month == of.month);
         self.requests += 1;
     }
 
     /// Starts the periods anew that have ended by `now`.
     fn turn(&mut self, now: UnixMs) {
-        let day = now.get() / DAY_MS;
-        // Within a day nothing else ends.
-        if self.day == Some(day) {
+        // Within a day nothing ends.
+        if now.get() / DAY_MS <= self.current.day {
             return;
         }
-        (self.day, self.daily) = (Some(day), Usd::ZERO);
-        // 1970-01-01 was a Thursday: three days earlier, a Monday.
-        let week = (day + 3) / 7;
-        let date = now.date();
-        let month = (date.year(), date.month());
-        if self.week != week {
-            (self.week, self.weekly) = (week, Usd::ZERO);
+        let next = Periods::of(now);
+        self.daily = Usd::ZERO;
+        if self.current.week != next.week {
+            self.weekly = Usd::ZERO;
         }
-        if self.month != month {
-            (self.month, self.monthly) = (month, Usd::ZERO);
+        if self.current.month != next.month {
+            self.monthly = Usd::ZERO;
         }
+        self.current = next;
+    }
+}
+
+impl Periods {
+    fn of(at: UnixMs) -> Self {
+        let (day, date) = (at.get() / DAY_MS, at.date());
+        Self {
+            day,
+            // 1970-01-01 was a Thursday: three days earlier, a Monday.
+            week: (day + 3) / 7,
+            month: (date.year(), date.month()),
+        }
+    }
+}
+
+impl Default for Periods {
+    /// The first of them, with which time begins.
+    fn default() -> Self {
+        Self::of(UnixMs::new(0))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Credentials that are left alone for a while, because the provider limited or refused them. The
 //! provider's other credentials go on. Which credentials there are is not known here, and no secret.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use waystation_core::{
     CredentialId, ErrorType, ModelId, NoCredential, ProviderSlug, Tick, UpstreamError,
 };
@@ -23,17 +21,20 @@ const DENIED: Duration = Duration::from_secs(60);
 /// providers count and permit by model; a refusal (401) holds for every model. A request heeds only
 /// what was known when it began: its own failures do not keep it from its further models. Bounded by
 /// the number of credentials and models that fail within five minutes; what is over is forgotten.
+///
+/// The list is replaced as a whole when one fails or is served again, which is rare; everybody else reads it
+/// without a lock.
 #[derive(Debug, Default)]
-pub(crate) struct Rests(Mutex<Inner>);
+pub(crate) struct Rests(ArcSwap<Known>);
 
-#[derive(Debug, Default)]
-struct Inner {
+#[derive(Clone, Debug, Default)]
+struct Known {
     resting: Vec<Resting>,
     /// How many rests have begun.
     count: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Resting {
     provider: ProviderSlug,
     credential: CredentialId,
@@ -64,12 +65,12 @@ pub(crate) struct Use<'a> {
 impl Rests {
     /// How many rests have begun by now: what a request that begins now heeds.
     pub(crate) fn known(&self) -> u64 {
-        self.lock().count
+        self.0.load().count
     }
 
     /// Forgets everything: a new configuration may have new keys.
     pub(crate) fn clear(&self) {
-        self.lock().resting.clear();
+        self.change(|known| known.resting.clear());
     }
 
     /// The credentials of `provider` that are not to be used for `model` at `now`, of those that
@@ -80,22 +81,21 @@ impl Rests {
         now: Tick,
         known: u64,
     ) -> Vec<(CredentialId, Rest)> {
-        let inner = self.lock();
         let holds = |resting: &&Resting| {
             resting.provider == *provider
                 && resting.model.as_ref().is_none_or(|of| of == model)
                 && now < resting.rest.until
                 && resting.number <= known
         };
-        let found = inner.resting.iter().filter(holds);
+        let all = self.0.load();
+        let found = all.resting.iter().filter(holds);
         found.map(|r| (r.credential.clone(), r.rest)).collect()
     }
 
     /// The provider took the credential: it rests no longer.
     pub(crate) fn served(&self, by: Use<'_>) {
-        let mut inner = self.lock();
-        if !inner.resting.is_empty() {
-            inner.resting.retain(|resting| !resting.is_of(by));
+        if self.0.load().resting.iter().any(|of| of.is_of(by)) {
+            self.change(|known| known.resting.retain(|resting| !resting.is_of(by)));
         }
     }
 
@@ -108,27 +108,31 @@ impl Rests {
             _ => return,
         };
         let every = error.kind == ErrorType::Authentication;
-        let mut inner = self.lock();
-        inner.count += 1;
-        let number = inner.count;
-        inner
-            .resting
-            .retain(|resting| now < resting.rest.until && !resting.is_of(by));
-        inner.resting.push(Resting {
-            provider: by.provider.clone(),
-            credential: by.credential.clone(),
-            model: (!every).then(|| by.model.clone()),
-            rest: Rest {
-                until: now.plus(time),
-                limited,
-            },
-            number,
+        self.change(|known| {
+            known.count += 1;
+            known
+                .resting
+                .retain(|resting| now < resting.rest.until && !resting.is_of(by));
+            known.resting.push(Resting {
+                provider: by.provider.clone(),
+                credential: by.credential.clone(),
+                model: (!every).then(|| by.model.clone()),
+                rest: Rest {
+                    until: now.plus(time),
+                    limited,
+                },
+                number: known.count,
+            });
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // The list is whole after every statement.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Replaces the list by one that `change` was applied to; tried again where another was quicker.
+    fn change(&self, change: impl Fn(&mut Known)) {
+        self.0.rcu(|known| {
+            let mut known = Known::clone(known);
+            change(&mut known);
+            known
+        });
     }
 }
 
@@ -176,79 +180,4 @@ pub(crate) fn resting_or(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Tick {
-        Tick::from_micros(seconds * 1_000_000)
-    }
-
-    fn error(kind: ErrorType, wait: Option<u64>) -> UpstreamError {
-        let mut error = UpstreamError::new(kind, "no");
-        error.retry_after = wait.map(Duration::from_secs);
-        error
-    }
-
-    /// Which of the keys of `p` rest for `a/b` and for `a/c`, a moment before and at `end`.
-    fn resting(error: &UpstreamError, end: u64) -> [Vec<String>; 4] {
-        let (provider, credential) = ("p".parse().unwrap(), "key-1".parse().unwrap());
-        let models = ["a/b", "a/c"].map(|model| model.parse::<ModelId>().unwrap());
-        let rests = Rests::default();
-        let by = Use {
-            provider: &provider,
-            credential: &credential,
-            model: &models[0],
-        };
-        rests.failed(by, error, at(100));
-        let ids = |model, now| {
-            let found = rests.of((&provider, model), now, rests.known());
-            found.iter().map(|(id, _)| id.to_string()).collect()
-        };
-        let before = Tick::from_micros(at(100 + end).micros() - 1);
-        let [one, other] = &models;
-        [
-            ids(one, before),
-            ids(other, before),
-            ids(one, at(100 + end)),
-            ids(other, at(100 + end)),
-        ]
-    }
-
-    #[test]
-    fn a_limit_rests_for_its_model_as_long_as_it_says_and_a_minute_at_most() {
-        let limited = |wait| error(ErrorType::RateLimitExceeded, Some(wait));
-        let one = |end: [Vec<String>; 4]| end.map(|ids| ids.len());
-        assert_eq!(one(resting(&limited(20), 20)), [1, 0, 0, 0]);
-        assert_eq!(one(resting(&limited(86_400), 60)), [1, 0, 0, 0]);
-        let unsaid = error(ErrorType::RateLimitExceeded, None);
-        assert_eq!(one(resting(&unsaid, 1)), [0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn a_refusal_rests_for_every_model_and_a_denial_for_its_own() {
-        let one = |end: [Vec<String>; 4]| end.map(|ids| ids.len());
-        let of = |kind, end| one(resting(&error(kind, None), end));
-        assert_eq!(of(ErrorType::Authentication, 300), [1, 1, 0, 0]);
-        assert_eq!(of(ErrorType::PermissionDenied, 60), [1, 0, 0, 0]);
-        assert_eq!(of(ErrorType::PaymentRequired, 60), [1, 0, 0, 0]);
-        assert_eq!(of(ErrorType::ProviderUnavailable, 1), [0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn a_request_heeds_what_was_known_when_it_began_and_a_success_ends_it() {
-        let (provider, credential) = ("p".parse().unwrap(), "key-1".parse().unwrap());
-        let model = "a/b".parse().unwrap();
-        let rests = Rests::default();
-        let by = Use {
-            provider: &provider,
-            credential: &credential,
-            model: &model,
-        };
-        let began = rests.known();
-        rests.failed(by, &error(ErrorType::Authentication, None), at(1));
-        assert_eq!(rests.of((&provider, &model), at(1), began), []);
-        assert_eq!(rests.of((&provider, &model), at(1), rests.known()).len(), 1);
-        rests.served(by);
-        assert_eq!(rests.of((&provider, &model), at(1), rests.known()), []);
-    }
-}
+mod tests;

@@ -50,6 +50,30 @@ fn periods_turn_at_midnight_monday_and_the_first() {
     assert_eq!(at(monday + DAY_MS).monthly, Usd::ZERO);
 }
 
+/// A generation counts in the day in which it began, whenever it is settled: one of yesterday neither starts today
+/// anew nor is it lost from the month.
+#[test]
+fn what_began_yesterday_does_not_undo_today() {
+    let ledger = MemoryLedger::new(1);
+    let midnight = 20_788 * DAY_MS;
+    for at in [midnight, midnight - 1, midnight + 1] {
+        ledger.record(&entry(at, at));
+    }
+    let usage = ledger.usage(None, UnixMs::new(midnight + 2));
+    assert_eq!(usage.requests, 3);
+    // 2026-12-01: the month is new as well, the week is not.
+    let sums = (usage.daily, usage.weekly, usage.monthly, usage.total);
+    assert_eq!(
+        sums,
+        (
+            Usd::from_femtos(2),
+            Usd::from_femtos(3),
+            Usd::from_femtos(2),
+            Usd::from_femtos(3)
+        )
+    );
+}
+
 /// What is forgotten leaves nothing behind, however many entries come.
 #[test]
 fn a_full_ledger_does_not_grow() {
@@ -109,5 +133,5 @@ fn a_score_stays_with_its_entry_and_is_forgotten_with_it() {
     assert_eq!(ledger.get(&entry(1, 1).id).unwrap().feedback, None);
     ledger.record(&entry(2, 2));
     assert!(ledger.get(&id).is_none() && !ledger.rate(&id, feedback(0.0)));
-    assert!(ledger.lock().scores.is_empty());
+    assert!(ledger.kept.read(|kept| kept.scores.is_empty()));
 }

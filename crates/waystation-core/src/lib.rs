@@ -20,6 +20,7 @@ mod plugin;
 mod ports;
 mod price;
 mod quantity;
+mod quota;
 mod secret;
 mod serial;
 mod transport;
@@ -66,6 +67,7 @@ pub use ports::{
 };
 pub use price::{Cost, Price, PriceTier, Rates};
 pub use quantity::{Date, Deadline, Now, ParseDateError, Seed, Tick, Tokens, UnixMs};
+pub use quota::{Quota, Share};
 pub use secret::Secret;
 pub use transport::{
     BodyStream, HttpRequest, HttpStream, PoolKey, ReplyHead, SendLimits, Transport,

@@ -8,14 +8,11 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 use waystation_core::{
     BodyStream, Call, ChatEvent, ChatRequest, Codec, EncodeError, Endpoint, ErrorType,
     FinishReason, HttpStream, Lease, Note, Now, PluginError, PoolKey, Reader, ReplyHead,
-    SendLimits, Sent, Target, Transport, TransportError, UpstreamError, Usage,
+    SendLimits, Sent, Share, Target, Transport, TransportError, UpstreamError, Usage,
 };
 
 use crate::{Route, Timeouts, echo::Echo};
@@ -43,7 +40,7 @@ pub(crate) struct Attempt<'a> {
     /// Whole replies: what is left of the request's deadline.
     pub(crate) left: Duration,
     /// This attempt's place among the provider's requests; given back when the reply ends.
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) permit: Share,
 }
 
 /// An attempt that has shown content, or a whole reply that is complete.
@@ -73,7 +70,7 @@ pub(crate) struct Rest {
     /// How the reply broke off, where that was read together with its first content.
     broken: Option<UpstreamError>,
     /// Given back when the reply ends or is dropped.
-    _permit: OwnedSemaphorePermit,
+    _permit: Share,
 }
 
 /// An attempt that failed before anything was committed.
@@ -287,7 +284,7 @@ impl Reading {
         mut self,
         sending: Sending<'_>,
         (timeouts, patience): (Timeouts, Patience),
-        permit: OwnedSemaphorePermit,
+        permit: Share,
         notes: Vec<Note>,
     ) -> Result<Committed, Failed> {
         let started = now();

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use rustc_hash::FxHashMap;
-use tokio::sync::Semaphore;
 use waystation_catalog::Catalog;
-use waystation_core::{Credentials, DialectId, ErrorType, Plugins, ProviderSlug, Ranker, Upstream};
+use waystation_core::{
+    Credentials, DialectId, ErrorType, Plugins, ProviderSlug, Quota, Ranker, Upstream,
+};
 use waystation_router::RoutingPolicy;
 
 /// One consistent configuration. A reload publishes a new one; requests under way keep theirs.
@@ -38,7 +39,7 @@ pub struct Route {
     /// Time limits.
     pub timeouts: Timeouts,
     /// One permit per request under way.
-    pub permits: Arc<Semaphore>,
+    pub permits: Quota,
 }
 
 /// What [`Route::new`] needs beyond the upstream.
@@ -126,14 +127,11 @@ impl Route {
     /// A route with all of its permits free.
     #[must_use]
     pub fn new(upstream: Arc<Upstream>, limits: RouteLimits) -> Self {
-        let permits = Arc::new(Semaphore::new(
-            limits.max_concurrent.min(Semaphore::MAX_PERMITS),
-        ));
         Self {
             upstream,
             wires: BTreeMap::new(),
             timeouts: limits.timeouts,
-            permits,
+            permits: Quota::of(limits.max_concurrent),
         }
     }
 

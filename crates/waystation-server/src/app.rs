@@ -5,11 +5,10 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderValue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use waystation_auto::Learned;
 use waystation_core::{
-    Clock, Credentials, Document, DocumentJob, Fetcher, ParseError, Sandbox, SortBy, Transport,
-    Trust, UnixMs,
+    Clock, Credentials, Document, DocumentJob, Fetcher, ParseError, Quota, Sandbox, Share, SortBy,
+    Transport, Trust, UnixMs,
 };
 use waystation_gateway::{
     Codecs, Gateway, MemoryLedger, Parts, Route, RouteLimits, Settings, Snapshot, TokioClock,
@@ -40,8 +39,7 @@ pub struct App {
     ledger: Arc<MemoryLedger>,
     metrics: Arc<Metrics>,
     live: ArcSwap<Live>,
-    places: Arc<Semaphore>,
-    max_streams: usize,
+    places: Quota,
     room: Room,
     instance: HeaderValue,
     outside: Outside,
@@ -125,7 +123,6 @@ impl App {
             chance: Arc::new(chance::draw),
         };
         let max_streams = usize::try_from(resolved.config.server.max_streams).unwrap_or(usize::MAX);
-        let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
         let room = Room::of(resolved.config.server.max_buffered_bytes);
         let world = (clock, Arc::clone(&parts.transport));
         let learned = Arc::new(Learned::default());
@@ -135,8 +132,7 @@ impl App {
             ledger,
             metrics,
             live: ArcSwap::from_pointee(live),
-            places: Arc::new(Semaphore::new(max_streams)),
-            max_streams,
+            places: Quota::of(max_streams),
             room,
             instance,
             outside,
@@ -188,8 +184,7 @@ impl App {
     /// How many chat requests are under way, and at most.
     #[must_use]
     pub fn under_way(&self) -> (usize, usize) {
-        let free = self.places.available_permits();
-        (self.max_streams.saturating_sub(free), self.max_streams)
+        (self.places.taken(), self.places.places())
     }
 
     /// The memory for bodies of requests.
@@ -224,8 +219,8 @@ impl App {
 
     /// A place for one more chat request, or `None` when all are taken.
     #[must_use]
-    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    pub fn admit(&self) -> Option<Share> {
+        self.places.take(1)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -11,10 +10,8 @@ use std::{
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as HttpBody;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
+use waystation_core::{Quota, Share};
 
 /// Why a body could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,11 +37,11 @@ pub enum BodyError {
 
 /// The memory for bodies of requests under way.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room(Quota);
 
 /// What one body takes of it, given back when it is dropped.
 #[derive(Debug, Default)]
-pub struct Taken(Option<OwnedSemaphorePermit>);
+pub struct Taken(Option<Share>);
 
 /// What one body may cost.
 #[derive(Clone, Copy, Debug)]
@@ -114,26 +111,20 @@ impl Room {
     #[must_use]
     pub fn of(bytes: u64) -> Self {
         let pieces = usize::try_from(bytes).unwrap_or(usize::MAX) / PIECE;
-        Self(Arc::new(Semaphore::new(
-            pieces.clamp(1, Semaphore::MAX_PERMITS),
-        )))
+        Self(Quota::of(pieces.max(1)))
     }
 
     /// Makes what is taken enough for `bytes` bytes.
     fn take(&self, taken: &mut Taken, bytes: usize) -> Result<(), BodyError> {
-        let held = taken
-            .0
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = bytes.div_ceil(PIECE).saturating_sub(held);
-        let more = u32::try_from(more).map_err(|_| BodyError::Full)?;
-        let permit = Arc::clone(&self.0).try_acquire_many_owned(more);
-        let permit = permit.map_err(|_| BodyError::Full)?;
-        match &mut taken.0 {
-            Some(held) => held.merge(permit),
-            None => taken.0 = Some(permit),
-        }
-        Ok(())
+        let pieces = bytes.div_ceil(PIECE);
+        let enough = match &mut taken.0 {
+            Some(held) => held.grow(pieces.saturating_sub(held.count())),
+            none => {
+                *none = self.0.take(pieces);
+                none.is_some()
+            }
+        };
+        if enough { Ok(()) } else { Err(BodyError::Full) }
     }
 }
 

@@ -123,7 +123,7 @@ impl Fallback<'_> {
         arrived: Tick,
     ) -> Result<(Attempt<'s>, ChatRequest), Failed> {
         let (endpoint, route) = (&side.planned.endpoint, side.route);
-        let Ok(permit) = Arc::clone(&route.permits).try_acquire_owned() else {
+        let Some(permit) = route.permits.take(1) else {
             return Err(Failed::busy(route));
         };
         let Some(codec) = self.parts.codecs.get(&endpoint.dialect) else {

@@ -9,8 +9,8 @@ use axum::{
     response::Response,
 };
 use http::{HeaderName, HeaderValue, header};
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
-use waystation_core::{ChatRequest, GenerationId, Headers};
+use tokio::time::timeout;
+use waystation_core::{ChatRequest, GenerationId, Headers, Share};
 use waystation_gateway::{Batch, Caller, GatewayError, Reply};
 
 use crate::{
@@ -30,7 +30,7 @@ static SESSION: HeaderName = HeaderName::from_static("x-session-id");
 static REFERER: HeaderName = HeaderName::from_static("http-referer");
 
 /// A request's place among all requests, and its body's share of the memory for bodies.
-type Place = (OwnedSemaphorePermit, body::Taken);
+type Place = (Share, body::Taken);
 
 /// Answers a chat request that came through the router.
 pub async fn completions(

@@ -7,13 +7,24 @@
     reason = "what fails in a test's own server or client fails the test"
 )]
 
-use std::{future::Future as _, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future as _,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, future::join_all};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    runtime::Builder,
+    sync::Barrier,
     task::{JoinSet, coop},
     time::timeout,
 };
@@ -234,6 +245,51 @@ async fn a_connection_serves_the_next_request_of_its_provider() {
             assert_eq!((status, body.unwrap()), (200, b"{}".to_vec()), "{name}");
         }
     }
+}
+
+/// The tasks of such a runtime move between its threads, and others send on it too.
+#[test]
+fn a_connection_serves_again_whichever_thread_gave_it_back() {
+    const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    const CHUNKS: &[u8] =
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    const AT_ONCE: usize = 8;
+    let mut runtime = Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    let by = Http1Transport::new().unwrap();
+    let (listener, address) = runtime.block_on(listen());
+    let opened = Arc::new(AtomicUsize::new(0));
+    let (counted, all) = (Arc::clone(&opened), Arc::new(Barrier::new(AT_ONCE)));
+    let _server = runtime.spawn(async move {
+        let mut tasks = JoinSet::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            let all = Arc::clone(&all);
+            tasks.spawn(async move {
+                for reply in [REPLY, CHUNKS].into_iter().cycle() {
+                    assert!(request(&mut stream).await);
+                    // Nobody is answered before all have asked: none can do with another's connection.
+                    all.wait().await;
+                    stream.write_all(reply).await.unwrap();
+                }
+            });
+        }
+    });
+    for _ in 0..20 {
+        let wave = async {
+            let asked = (0..AT_ONCE).map(|_| get(&by, to(address, "{}")));
+            for (status, body) in join_all(asked).await {
+                assert_eq!((status, body.unwrap()), (200, b"{}".to_vec()));
+            }
+        };
+        std::thread::scope(|threads| {
+            let sent = threads.spawn(|| runtime.block_on(wave));
+            sent.join().unwrap();
+        });
+    }
+    assert_eq!(opened.load(Ordering::Relaxed), AT_ONCE);
+    assert_eq!(by.idle(), AT_ONCE);
 }
 
 #[tokio::test]

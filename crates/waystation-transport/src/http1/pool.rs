@@ -1,13 +1,18 @@
 //! Connections that wait for their next request. One is never handed to another runtime than the one
-//! that it was opened on, to another provider, or to another address.
+//! that it was opened on, to another provider, or to another address. Nobody waits for a lock here.
 
 use std::{
-    hash::{BuildHasher as _, Hash, Hasher},
-    sync::{Mutex, MutexGuard, PoisonError},
+    cell::Cell,
+    hash::{Hash, Hasher},
+    iter::once,
+    sync::{
+        Mutex, MutexGuard, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http::{Uri, uri::Authority};
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
 use tokio::{
     runtime::{Handle, Id},
     time::Instant,
@@ -16,13 +21,29 @@ use waystation_core::{Phase, PoolKey, Sent, TransportError};
 
 use super::{POOL_IDLE, socket::Socket};
 
-/// Idle connections, in shards by runtime: requests on different cores wait for no common lock.
+/// Idle connections, in shards by thread: nearly always a shard is its thread's alone.
+///
+/// Who finds a shard taken goes on to the next one, so what a thread gave back may lie in another's shard,
+/// and tasks of a runtime of several threads move between them. All shards are looked through before
+/// a connection is opened, which costs far more.
 ///
 /// How many there may be is not its affair: as many as there were requests under way at once, which
 /// `max_concurrent` of the provider bounds.
 pub(super) struct Pool {
-    shards: [Mutex<FxHashMap<Key, Vec<Idle>>>; SHARDS],
+    shards: [Shard; SHARDS],
 }
+
+/// What one thread, or a few, gave back. On cache lines of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Shard {
+    idle: Mutex<Connections>,
+    /// How many lie in it. Written by who has the lock, read by everybody.
+    count: AtomicUsize,
+}
+
+/// Those of a key in the order in which they were given.
+type Connections = FxHashMap<Key, Vec<Idle>>;
 
 /// Which connections may serve a request.
 ///
@@ -42,7 +63,24 @@ struct Idle {
     since: Instant,
 }
 
-const SHARDS: usize = 16;
+const SHARDS: usize = 64;
+
+/// The number that the next thread gets.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Where this thread begins to look. Threads that are more than the shards share them.
+    static OWN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The number of this thread's shard.
+fn own() -> usize {
+    OWN.get().unwrap_or_else(|| {
+        let own = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        OWN.set(Some(own));
+        own
+    })
+}
 
 // === impl Key ===
 
@@ -95,65 +133,111 @@ impl Hash for Key {
 // === impl Pool ===
 
 impl Pool {
-    /// The connection that was used last and is still open.
+    /// The connection that this thread gave back last and that is still open, else one from another thread.
     pub(super) fn take(&self, key: &Key) -> Option<Socket> {
-        loop {
-            let idle = self.lock(key)?.get_mut(key)?.pop()?;
-            let mut socket = idle.socket;
-            if idle.since.elapsed() < POOL_IDLE && socket.is_quiet() {
-                return Some(socket);
+        let (own, others) = self.own_and_others()?;
+        own.take(key).or_else(|| {
+            // Its own a second time: somebody else may have had it for a moment.
+            others.chain([own]).find_map(|shard| shard.take(key))
+        })
+    }
+
+    /// Keeps a connection whose exchange is complete. It is closed should every shard be taken at this
+    /// moment, for which as many threads have to be in here as there are shards.
+    pub(super) fn give(&self, key: Key, socket: Socket) {
+        let Some((own, others)) = self.own_and_others() else {
+            return;
+        };
+        for shard in once(own).chain(others) {
+            if let Some(mut connections) = shard.open() {
+                let since = Instant::now();
+                let idle = connections.entry(key).or_default();
+                idle.push(Idle { socket, since });
+                return shard.counts(shard.count() + 1);
             }
         }
     }
 
-    /// Keeps a connection whose exchange is complete.
-    pub(super) fn give(&self, key: Key, socket: Socket) {
-        let since = Instant::now();
-        let Some(mut shard) = self.lock(&key) else {
-            return;
-        };
-        let idle = shard.entry(key).or_default();
-        idle.push(Idle { socket, since });
-    }
-
-    /// Closes what has been idle for too long.
+    /// Closes what has been idle for too long; a shard that is taken at this moment is left for the next time.
     pub(super) fn sweep(&self) {
         for shard in &self.shards {
-            let mut old = Vec::new();
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, idle| {
-                // Oldest first.
-                let young = idle.partition_point(|idle| idle.since.elapsed() >= POOL_IDLE);
-                old.extend(idle.drain(..young));
-                idle.shrink_to(idle.len() * 2);
-                !idle.is_empty()
-            });
-            drop(shard);
-            drop(old);
+            drop(shard.old());
         }
     }
 
     /// How many connections are idle.
     pub(super) fn len(&self) -> usize {
-        let lengths = self.shards.iter().map(|shard| {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.values().map(Vec::len).sum::<usize>()
-        });
-        lengths.sum()
+        self.shards.iter().map(Shard::count).sum()
     }
 
-    /// The shard of this runtime, for as long as a look-up takes. What a panic elsewhere left is whole.
-    fn lock(&self, key: &Key) -> Option<MutexGuard<'_, FxHashMap<Key, Vec<Idle>>>> {
-        let hash = usize::try_from(FxBuildHasher.hash_one(key.runtime) % SHARDS as u64).ok()?;
-        let shard = self.shards.get(hash)?;
-        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The shard of this thread, and the others in the order in which it tries them. There always is one.
+    fn own_and_others(&self) -> Option<(&Shard, impl Iterator<Item = &Shard>)> {
+        let (before, from) = self.shards.split_at_checked(own())?;
+        let (own, behind) = from.split_first()?;
+        Some((own, behind.iter().chain(before)))
     }
 }
 
 impl Default for Pool {
     fn default() -> Self {
         Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: std::array::from_fn(|_| Shard::default()),
         }
     }
 }
+
+// === impl Shard ===
+
+impl Shard {
+    /// The last connection of `key` that is still open. Those that are not are closed outside of the lock.
+    fn take(&self, key: &Key) -> Option<Socket> {
+        while self.count() > 0 {
+            let mut connections = self.open()?;
+            let idle = connections.get_mut(key)?.pop()?;
+            self.counts(self.count() - 1);
+            drop(connections);
+            let mut socket = idle.socket;
+            if idle.since.elapsed() < POOL_IDLE && socket.is_quiet() {
+                return Some(socket);
+            }
+        }
+        None
+    }
+
+    /// Takes out what has been idle for too long.
+    fn old(&self) -> Vec<Idle> {
+        let mut old = Vec::new();
+        if let Some(mut connections) = self.open() {
+            connections.retain(|_, idle| {
+                // Oldest first.
+                let young = idle.partition_point(|idle| idle.since.elapsed() >= POOL_IDLE);
+                old.extend(idle.drain(..young));
+                idle.shrink_to(idle.len() * 2);
+                !idle.is_empty()
+            });
+            self.counts(self.count() - old.len());
+        }
+        old
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// To be called with the lock.
+    fn counts(&self, count: usize) {
+        self.count.store(count, Ordering::Relaxed);
+    }
+
+    /// What lies in it, unless somebody else has it. What a panic elsewhere left is whole.
+    fn open(&self) -> Option<MutexGuard<'_, Connections>> {
+        match self.idle.try_lock() {
+            Ok(connections) => Some(connections),
+            Err(TryLockError::Poisoned(connections)) => Some(connections.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

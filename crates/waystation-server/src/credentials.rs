@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -95,8 +95,8 @@ struct Slot {
     id: CredentialId,
     ready: Ready,
     scheme: Option<AuthScheme>,
-    limits: Limits,
-    window: Mutex<Window>,
+    /// What it was used for, where that is limited.
+    window: Option<Box<Window>>,
 }
 
 /// A source at work.
@@ -247,9 +247,12 @@ impl Credentials for StaticCredentials {
 
     fn spent(&self, provider: &ProviderSlug, credential: &CredentialId, tokens: Tokens) {
         let mut slots = self.slots(provider);
-        let counts = |slot: &&Slot| slot.limits.tpm.is_some() && slot.id() == *credential;
-        if let Some(slot) = slots.find(counts) {
-            slot.window().spend(tokens, self.clock.now().tick);
+        let window = slots.find_map(|slot| {
+            let window = slot.window.as_ref().filter(|window| window.counts_tokens());
+            window.filter(|_| slot.id() == *credential)
+        });
+        if let Some(window) = window {
+            window.spend(tokens, self.clock.now().tick);
         }
     }
 }
@@ -307,8 +310,7 @@ impl Slot {
             id: key.id,
             ready,
             scheme: key.scheme,
-            limits: key.limits,
-            window: Mutex::default(),
+            window: Window::of(key.limits).map(Box::new),
         }
     }
 
@@ -326,14 +328,9 @@ impl Slot {
 
     /// Counts one more lease, if that keeps within the limits; else when it would.
     fn admit(&self, now: impl Fn() -> Tick) -> Result<(), Tick> {
-        if self.limits == Limits::default() {
-            return Ok(());
-        }
-        self.window().admit(self.limits, now())
-    }
-
-    fn window(&self) -> MutexGuard<'_, Window> {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+        self.window
+            .as_ref()
+            .map_or(Ok(()), |window| window.admit(now()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Counters and histograms of what the gateway did, for Prometheus. Every label has a bound: models
 //! and providers of the catalogue up to a limit, and fixed vocabularies; nothing that a client
-//! wrote becomes a label. It reads no clock and keeps nothing per request.
+//! wrote becomes a label. It reads no clock and keeps nothing per request, and no request waits until
+//! another one is counted.
 
 mod exposition;
 mod histogram;
@@ -8,13 +9,13 @@ mod histogram;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use waystation_core::{Entry, ErrorType, Tokens, Usd};
+use waystation_core::{Absorb, AttemptRecord, Combiner, Entry, ErrorType, ModelId, Tokens, Usd};
 use waystation_router::MAX_ENDPOINTS;
 
 use crate::app::App;
@@ -26,13 +27,15 @@ use histogram::Histogram;
 const MAX_NAMES: usize = 1_024;
 /// Where those beyond are counted.
 const OTHER: &str = "other";
+/// As many requests may end while the counters are taken: far more than end while they are copied.
+const LEFT: usize = 4_096;
 /// What served nothing.
 const NONE: &str = "none";
 
 /// What was counted since the process began.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
-    counts: Mutex<Counts>,
+    counts: Combiner<Counts, Arc<Entry>>,
     whole: AtomicU64,
 }
 
@@ -43,17 +46,17 @@ pub struct UnderWay {
     metrics: Arc<Metrics>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Counts {
     models: BTreeMap<Arc<str>, OfModel>,
     providers: BTreeMap<Arc<str>, OfProvider>,
 }
 
 /// Under the id of the model that served, or [`NONE`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OfModel {
     /// By whether they were streamed, and by how they ended.
-    requests: BTreeMap<(bool, &'static str), u64>,
+    requests: Vec<((bool, Outcome), u64)>,
     prompt: u64,
     completion: u64,
     cached: u64,
@@ -64,35 +67,31 @@ struct OfModel {
 }
 
 /// Under the name of the provider that served, or [`NONE`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OfProvider {
-    attempts: BTreeMap<&'static str, u64>,
+    attempts: Vec<(Outcome, u64)>,
     first_token: Histogram,
     duration: Histogram,
+}
+
+/// How a request or an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Ok,
+    Cancelled,
+    Failed(ErrorType),
 }
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// Counts a request that has ended.
+    /// Counts a request that has ended, or leaves it to whoever counts the next one.
     pub fn count(&self, entry: &Entry) {
-        let mut counts = self.lock();
-        let model = entry.model.as_ref().map_or(NONE, |model| model.as_str());
-        count_under(&mut counts.models, model, |of| of.count(entry));
-        for attempt in &entry.attempts {
-            let outcome = attempt.error.map_or("ok", ErrorType::as_str);
-            count_under(&mut counts.providers, &attempt.provider, |of| {
-                *of.attempts.entry(outcome).or_default() += 1;
-            });
+        let counted = self.counts.try_read(|counts| counts.count(entry));
+        if counted.is_none() {
+            // The record is large, and copied only here.
+            self.counts.note(&Arc::new(entry.clone()));
         }
-        let provider = entry.provider.as_deref().unwrap_or(NONE);
-        count_under(&mut counts.providers, provider, |of| {
-            of.duration.add(duration(entry));
-            // A whole reply shows its first token and its last at once.
-            if let Some(latency) = entry.latency.filter(|_| entry.streamed) {
-                of.first_token.add(latency);
-            }
-        });
     }
 
     /// A whole reply begins.
@@ -103,9 +102,18 @@ impl Metrics {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        // Counters only: what a panic left half-written is still usable.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The counters as they are now: copying them takes less time than writing them.
+    fn counted(&self) -> Counts {
+        self.counts.read(|counts| counts.clone())
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            counts: Combiner::with_room(LEFT),
+            whole: AtomicU64::new(0),
+        }
     }
 }
 
@@ -123,14 +131,6 @@ fn count_under<C: Default>(all: &mut BTreeMap<Arc<str>, C>, name: &str, note: im
     }
     let name = if all.len() < MAX_NAMES { name } else { OTHER };
     note(all.entry(name.into()).or_default());
-}
-
-fn outcome(entry: &Entry) -> &'static str {
-    match entry.error {
-        Some(error) => error.as_str(),
-        None if entry.cancelled => "cancelled",
-        None => "ok",
-    }
 }
 
 /// From arrival to the end; of what failed, the time of its attempts.
@@ -189,10 +189,8 @@ fn write_under_way(app: &App, page: &mut Page) {
 fn write_tables(app: &App, page: &mut Page) {
     let (entries, most) = app.ledger().size();
     let (learned, most_learned) = app.learned().size();
-    let (models, providers) = {
-        let counts = app.metrics().lock();
-        (counts.models.len(), counts.providers.len())
-    };
+    let names = |counts: &mut Counts| (counts.models.len(), counts.providers.len());
+    let (models, providers) = app.metrics().counts.read(names);
     let tables = [
         ("ledger", entries, most),
         ("health", app.gateway().health().len(), MAX_ENDPOINTS),
@@ -246,10 +244,42 @@ fn write_breakers(app: &App, page: &mut Page) {
 
 impl Metrics {
     fn write(&self, page: &mut Page) {
-        let counts = self.lock();
+        let counts = self.counted();
         counts.write_requests(page);
         counts.write_money(page);
         counts.write_providers(page);
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    const fn of(entry: &Entry) -> Self {
+        match entry.error {
+            Some(error) => Self::Failed(error),
+            None if entry.cancelled => Self::Cancelled,
+            None => Self::Ok,
+        }
+    }
+
+    fn of_attempt(attempt: &AttemptRecord) -> Self {
+        attempt.error.map_or(Self::Ok, Self::Failed)
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Cancelled => "cancelled",
+            Self::Failed(error) => error.as_str(),
+        }
+    }
+}
+
+/// One more of these: there are few kinds, and most are of the first.
+fn tally<K: PartialEq>(all: &mut Vec<(K, u64)>, kind: K) {
+    match all.iter_mut().find(|(known, _)| *known == kind) {
+        Some((_, count)) => *count += 1,
+        None => all.push((kind, 1)),
     }
 }
 
@@ -257,10 +287,7 @@ impl Metrics {
 
 impl OfModel {
     fn count(&mut self, entry: &Entry) {
-        *self
-            .requests
-            .entry((entry.streamed, outcome(entry)))
-            .or_default() += 1;
+        tally(&mut self.requests, (entry.streamed, Outcome::of(entry)));
         let usage = &entry.usage;
         let count = |part: Option<Tokens>| part.unwrap_or_default().get();
         self.prompt = self.prompt.saturating_add(usage.prompt.get());
@@ -278,7 +305,42 @@ impl OfModel {
 
 // === impl Counts ===
 
+impl Absorb<Arc<Entry>> for Counts {
+    fn absorb(&mut self, entry: &Arc<Entry>) {
+        self.count(entry);
+    }
+}
+
 impl Counts {
+    fn count(&mut self, entry: &Entry) {
+        let model = entry.model.as_ref().map_or(NONE, ModelId::as_str);
+        count_under(&mut self.models, model, |of| of.count(entry));
+        let provider = entry.provider.as_deref().unwrap_or(NONE);
+        let (last, others) = match entry.attempts.split_last() {
+            Some((last, others)) if *last.provider == *provider => (Some(last), others),
+            _ => (None, &*entry.attempts),
+        };
+        let count = |of: &mut OfProvider, attempt| {
+            tally(&mut of.attempts, Outcome::of_attempt(attempt));
+        };
+        for attempt in others {
+            count_under(&mut self.providers, &attempt.provider, |of| {
+                count(of, attempt)
+            });
+        }
+        count_under(&mut self.providers, provider, |of| {
+            // The last attempt is looked up with it: nearly always it is the only one.
+            if let Some(last) = last {
+                count(of, last);
+            }
+            of.duration.add(duration(entry));
+            // A whole reply shows its first token and its last at once.
+            if let Some(latency) = entry.latency.filter(|_| entry.streamed) {
+                of.first_token.add(latency);
+            }
+        });
+    }
+
     fn write_requests(&self, page: &mut Page) {
         let help = "Requests by the model that served, and by how they ended.";
         page.family("waystation_requests_total", Kind::Counter, help);
@@ -288,7 +350,7 @@ impl Counts {
                 let labels = [
                     ("model", &**model),
                     ("streamed", streamed),
-                    ("outcome", outcome),
+                    ("outcome", outcome.as_str()),
                 ];
                 page.sample("", &labels, count);
             }
@@ -326,7 +388,8 @@ impl Counts {
         page.family("waystation_attempts_total", Kind::Counter, help);
         for (provider, of) in &self.providers {
             for (outcome, count) in &of.attempts {
-                page.sample("", &[("provider", provider), ("outcome", outcome)], count);
+                let labels = [("provider", &**provider), ("outcome", outcome.as_str())];
+                page.sample("", &labels, count);
             }
         }
         let help = "From a streamed request's arrival to its first content.";
@@ -406,9 +469,22 @@ mod tests {
         for number in 0..=MAX_NAMES + 5 {
             metrics.count(&entry(Some(&format!("acme/m{number}"))));
         }
-        assert_eq!(metrics.lock().models.len(), MAX_NAMES + 1);
+        assert_eq!(metrics.counted().models.len(), MAX_NAMES + 1);
         let other = r#"waystation_requests_total{model="other",streamed="false",outcome="ok"} 6"#;
         assert!(page(&metrics).lines().any(|line| line == other));
+    }
+
+    /// This thread has the counters: waiting for them would never end.
+    #[test]
+    fn a_request_that_ends_while_the_counters_are_taken_is_counted_later() {
+        let metrics = Metrics::default();
+        metrics.counts.read(|counts| {
+            metrics.count(&entry(Some("acme/fast")));
+            assert!(counts.models.is_empty());
+        });
+        let line =
+            r#"waystation_requests_total{model="acme/fast",streamed="false",outcome="ok"} 1"#;
+        assert!(page(&metrics).lines().any(|found| found == line));
     }
 
     #[test]

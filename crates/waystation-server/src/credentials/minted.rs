@@ -1,12 +1,9 @@
 //! A credential that expires and is had anew: the token at hand, when the next one is due, and that
-//! only one is asked for at a time.
+//! only one is asked for at a time. Who finds a token at hand waits for nobody, not even while it is replaced.
 
-use std::{
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
+use arc_swap::ArcSwap;
 use waystation_core::{CredentialId, Secret, Tick};
 
 use super::{
@@ -38,12 +35,12 @@ pub enum Identity {
 pub(super) struct Mint {
     name: CredentialId,
     identity: Identity,
-    state: Mutex<State>,
-    /// Held while a token is asked for.
+    state: ArcSwap<State>,
+    /// Held while a token is asked for. Who waits for it has none, and waits for the token.
     asking: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     /// How many tokens were refused: each makes the credential another one.
     refused: u32,
@@ -79,14 +76,14 @@ impl Mint {
         Self {
             name,
             identity,
-            state: Mutex::default(),
+            state: ArcSwap::default(),
             asking: tokio::sync::Mutex::default(),
         }
     }
 
     /// The credential as it is called now.
     pub(super) fn id(&self) -> CredentialId {
-        self.named(self.state().refused)
+        self.named(self.state.load().refused)
     }
 
     fn named(&self, refused: u32) -> CredentialId {
@@ -124,11 +121,8 @@ impl Mint {
     /// Why there is no new one. The old one is lent as long as it holds.
     pub(super) async fn renew(&self, world: World<'_>) -> Result<(), String> {
         let now = world.clock.now().tick;
-        let due = self
-            .state()
-            .held
-            .as_ref()
-            .is_some_and(|held| now >= held.due);
+        let is_due = |held: &Held| now >= held.due;
+        let due = self.state.load().held.as_ref().is_some_and(is_due);
         if !due || self.failed_lately(now).is_some() {
             return Ok(());
         }
@@ -141,37 +135,39 @@ impl Mint {
     /// The upstream does not know the credential called `id`: where that is the token at hand, and
     /// not a fresh one, there will be another.
     pub(super) fn refused(&self, id: &CredentialId, now: Tick) -> bool {
-        let mut state = self.state();
-        let is_this = self.named(state.refused) == *id;
-        let old = state
-            .held
-            .as_ref()
-            .is_some_and(|held| now.since(held.asked) >= FRESH);
-        if is_this && old {
-            state.refused = state.refused.wrapping_add(1);
-            state.held = None;
+        let is_this = |state: &State| self.named(state.refused) == *id;
+        let is_old = |held: &Held| now.since(held.asked) >= FRESH;
+        let goes = |state: &State| is_this(state) && state.held.as_ref().is_some_and(is_old);
+        let state = self.state.load();
+        if goes(&state) {
+            // Of two that say it at once, one is heard.
+            self.change(|state| {
+                if goes(state) {
+                    (state.refused, state.held) = (state.refused.wrapping_add(1), None);
+                }
+            });
         }
-        is_this
+        is_this(&state)
     }
 
     async fn ask(&self, world: World<'_>) -> Result<Secret, String> {
         let asked = world.clock.now().tick;
         let minted = self.identity.mint(world).await;
-        let mut state = self.state();
         match minted {
             Ok(Minted { secret, lifetime }) => {
                 let ahead = AHEAD.min(lifetime / 5);
-                state.failed = None;
-                state.held = Some(Held {
+                let held = Held {
                     secret: secret.clone(),
                     asked,
                     due: asked.plus(lifetime.saturating_sub(ahead)),
                     expires: asked.plus(lifetime),
-                });
+                };
+                self.change(|state| (state.held, state.failed) = (Some(held.clone()), None));
                 Ok(secret)
             }
             Err(reason) => {
-                state.failed = Some((world.clock.now().tick, reason.clone()));
+                let failed = (world.clock.now().tick, reason.clone());
+                self.change(|state| state.failed = Some(failed.clone()));
                 tracing::warn!(credential = %self.name, "no new token: {reason}");
                 Err(reason)
             }
@@ -179,21 +175,25 @@ impl Mint {
     }
 
     fn valid(&self, now: Tick) -> Option<Secret> {
-        let state = self.state();
+        let state = self.state.load();
         let held = state.held.as_ref().filter(|held| now < held.expires);
         held.map(|held| held.secret.clone())
     }
 
     fn failed_lately(&self, now: Tick) -> Option<String> {
-        let state = self.state();
+        let state = self.state.load();
         let failed = state.failed.as_ref();
         let lately = failed.filter(|(when, _)| now.since(*when) < PAUSE);
         lately.map(|(_, reason)| reason.clone())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Whole after every statement.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Publishes a state with this change; `change` is made again where somebody else was quicker.
+    fn change(&self, change: impl Fn(&mut State)) {
+        self.state.rcu(|state| {
+            let mut next = State::clone(state);
+            change(&mut next);
+            next
+        });
     }
 }
 

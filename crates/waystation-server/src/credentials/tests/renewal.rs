@@ -1,7 +1,7 @@
 //! Tokens come on first use, are replaced before they expire and when they are refused, and are asked
 //! for once at a time. The clock is moved by hand.
 
-use std::sync::atomic::AtomicU64;
+use std::{pin::pin, sync::atomic::AtomicU64};
 
 use waystation_core::{HttpRequest, HttpStream, Now, SendLimits, TransportError, UnixMs};
 use waystation_sim::{ReplayTransport, Reply};
@@ -133,6 +133,25 @@ async fn a_token_is_replaced_before_it_expires_and_no_lease_waits() {
     assert_eq!(bench.token().await, "t0", "the old one still holds");
     bench.keys.renew().await;
     assert_eq!(bench.lease().await.unwrap(), ("app".into(), "t1".into()));
+    assert_eq!(bench.service.calls(), 2);
+}
+
+#[tokio::test]
+async fn nobody_waits_while_a_token_is_replaced_that_still_holds() {
+    let bench = bench(tokens());
+    assert_eq!(bench.token().await, "t0");
+    let slow = Arc::new(Slow(bench.service.clone()));
+    let keys = StaticCredentials {
+        transport: slow,
+        ..bench.keys
+    };
+    bench.clock.set(3_300);
+    let mut renewal = pin!(keys.renew());
+    assert!(renewal.as_mut().now_or_never().is_none());
+    let lease = keys.lease(&openai(), &[]).now_or_never();
+    let lease = lease.expect("it did not wait").unwrap();
+    assert_eq!(lease.secret.unwrap().expose(), "t0");
+    renewal.await;
     assert_eq!(bench.service.calls(), 2);
 }
 

@@ -35,7 +35,7 @@ const NONE: &str = "none";
 /// What was counted since the process began.
 #[derive(Debug)]
 pub struct Metrics {
-    counts: Combiner<Counts, Arc<Entry>>,
+    counts: Combiner<Counts, Entry>,
     whole: AtomicU64,
 }
 
@@ -87,11 +87,7 @@ enum Outcome {
 impl Metrics {
     /// Counts a request that has ended, or leaves it to whoever counts the next one.
     pub fn count(&self, entry: &Entry) {
-        let counted = self.counts.try_read(|counts| counts.count(entry));
-        if counted.is_none() {
-            // The record is large, and copied only here.
-            self.counts.note(&Arc::new(entry.clone()));
-        }
+        self.counts.note(entry);
     }
 
     /// A whole reply begins.
@@ -305,14 +301,8 @@ impl OfModel {
 
 // === impl Counts ===
 
-impl Absorb<Arc<Entry>> for Counts {
-    fn absorb(&mut self, entry: &Arc<Entry>) {
-        self.count(entry);
-    }
-}
-
-impl Counts {
-    fn count(&mut self, entry: &Entry) {
+impl Absorb<Entry> for Counts {
+    fn absorb(&mut self, entry: &Entry) {
         let model = entry.model.as_ref().map_or(NONE, ModelId::as_str);
         count_under(&mut self.models, model, |of| of.count(entry));
         let provider = entry.provider.as_deref().unwrap_or(NONE);
@@ -340,7 +330,9 @@ impl Counts {
             }
         });
     }
+}
 
+impl Counts {
     fn write_requests(&self, page: &mut Page) {
         let help = "Requests by the model that served, and by how they ended.";
         page.family("waystation_requests_total", Kind::Counter, help);

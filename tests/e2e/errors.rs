@@ -108,6 +108,7 @@ async fn no_error_shows_a_secret() {
 #[tokio::test(start_paused = true)]
 async fn no_error_shows_an_address() {
     for phase in [
+        Phase::Socket,
         Phase::Dns,
         Phase::Connect,
         Phase::Tls,

@@ -63,6 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         302, 400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 500, 502, 503, 504, 524, 529,
     ]);
     let phase = prop::sample::select(vec![
+        Phase::Socket,
         Phase::Dns,
         Phase::Connect,
         Phase::Tls,

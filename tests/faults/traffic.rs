@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use waystation_core::Phase;
 use waystation_server::metrics;
 use waystation_sim::{ReplayTransport, Reply, fixtures};
@@ -242,6 +242,44 @@ async fn a_busy_provider_is_passed_over_and_when_all_are_busy_the_client_is_told
     assert_eq!(station.upstream().calls_to("b.mock"), 4);
     let got = station.chat(ask(json!({}))).await;
     assert_eq!(got.content(), said('a', TOKENS), "places come back");
+}
+
+/// The limit is the operator's: that it is reached says nothing of the provider.
+#[tokio::test(start_paused = true)]
+async fn a_busy_provider_is_asked_again_as_soon_as_it_has_a_place() {
+    let setup = Setup::mocks().config("[providers.a]\nmax_concurrent = 1\n");
+    let slow = good('a', false).delay(60_000);
+    let hosts = ReplayTransport::hosts().at("a.mock", [slow, good('a', false)]);
+    let station = setup.start(hosts.at("b.mock", [good('b', false)]));
+    let any = json!({});
+    let gone = timeout(Duration::from_secs(1), station.chat(ask(any.clone())));
+    // More than failures that open a circuit.
+    let (gone, others) = tokio::join!(gone, asks(&station, 15, &any));
+    assert!(gone.is_err(), "its client has left");
+    assert_eq!(others, [200; 15]);
+    assert_eq!(station.upstream().calls_to("b.mock"), 15);
+    let got = station.chat(ask(any)).await;
+    assert_eq!(got.content(), said('a', TOKENS));
+}
+
+/// Where this machine can open no connection, no upstream is to blame: a kept one of another may still serve, the client
+/// is told whose fault it is, and everybody is asked again with the next request.
+#[tokio::test(start_paused = true)]
+async fn what_the_gateway_itself_lacks_opens_no_circuit() {
+    let hosts = ReplayTransport::hosts().at("a.mock", [Reply::refuse(Phase::Socket)]);
+    let station = station(hosts.at("b.mock", [good('b', false)]));
+    for number in 1..=15 {
+        let got = exchange(&station, false, json!({})).await;
+        assert_eq!(provider(&got), "B");
+        assert_eq!(station.upstream().calls_to("a.mock"), number);
+    }
+    let alone = json!({"provider": {"only": ["A"]}});
+    let got = station.chat(ask(alone)).await;
+    let error = got.error(503);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("making a socket"), "{error}");
+    let codes = error["metadata"]["previous_errors"].as_array().unwrap();
+    assert!(codes.iter().all(|failed| failed["code"] == 500), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

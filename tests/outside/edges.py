@@ -17,7 +17,9 @@ def configuration(more=""):
     """Nobody is at the provider's address: what is asked of it is told as a failure."""
     return ("[server]\nhead_ms = 1500\nidle_ms = 1500\nmax_body_bytes = 1000000\n" + more + "[catalog]\nbundled = false\n"
             "[providers.a]\nname = 'A'\ndialect = 'openai-chat'\nbase_url = 'http://127.0.0.1:9/v1'\napi_key = 'sk-nobody'\n"
-            "[[models]]\nid = 'acme/m'\n[[models.endpoints]]\nprovider = 'a'\nmodel = 'm'\nprice = { prompt = '0.15', completion = '0.6' }\n")
+            "[[models]]\nid = 'acme/m'\n[[models.endpoints]]\nprovider = 'a'\nmodel = 'm'\nprice = { prompt = '0.15', completion = '0.6' }\n"
+            "[providers.b]\nname = 'B'\ndialect = 'openai-chat'\nbase_url = 'http://nobody.invalid/v1'\napi_key = 'sk-nobody'\n"
+            "[[models]]\nid = 'acme/n'\n[[models.endpoints]]\nprovider = 'b'\nmodel = 'n'\nprice = { prompt = '0.15', completion = '0.6' }\n")
 
 
 def head(line="POST /v1/chat/completions", *more, length=None):
@@ -156,8 +158,18 @@ def crowds(binary, check):
         for sock in idle:
             sock.close()
     with Station(binary, config=configuration("max_connections = 100000\n"), files=60) as station:
+        kept = opened(station, 1)[0]
+        kept.settimeout(5)
+        time.sleep(0.1)
         idle = opened(station, 100)
         time.sleep(0.3)
+        for model in ("acme/m", "acme/n"):
+            body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]}).encode()
+            kept.sendall(head("POST /v1/chat/completions", length=len(body)) + body)
+            status, error = told(kept.recv(65536))
+            check.that(f"no files left: {model}: the gateway's own fault is told", status == 503
+                       and "the gateway has no open file left" in error["message"], error)
+        kept.close()
         status, took = timed(station)
         check.that("no files left: served when there are", status == 200 and took < 6, (status, took))
         check.that("no files left: told", "no connection can be taken" in station.printed(), station.printed())

@@ -90,6 +90,8 @@ pub struct TransportError {
 /// How far an upstream call got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// Getting what a connection takes from this machine: a file, a port, memory. The upstream was not asked.
+    Socket,
     /// Looking up the host.
     Dns,
     /// Opening the connection.
@@ -107,6 +109,7 @@ pub enum Phase {
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Socket => "making a socket",
             Self::Dns => "looking up the host",
             Self::Connect => "connecting",
             Self::Tls => "the TLS handshake",

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout, timeout_at};
 use waystation_core::{
     BodyStream, Call, ChatEvent, ChatRequest, Codec, EncodeError, Endpoint, ErrorType,
-    FinishReason, HttpStream, Lease, Note, Now, PluginError, PoolKey, Reader, ReplyHead,
+    FinishReason, HttpStream, Lease, Note, Now, Phase, PluginError, PoolKey, Reader, ReplyHead,
     SendLimits, Sent, Share, Target, Transport, TransportError, UpstreamError, Usage,
 };
 
@@ -82,6 +82,9 @@ pub(crate) struct Failed {
     pub(crate) sent: Sent,
     /// It was the connection that failed.
     pub(crate) network: bool,
+    /// It was the gateway's own affair: a limit of the operator, or what its machine lacks. The upstream was
+    /// not asked, so this says nothing of it.
+    pub(crate) ours: bool,
     /// It was a plugin that failed: the upstream was not asked.
     pub(crate) plugin: Option<Box<PluginError>>,
 }
@@ -162,6 +165,7 @@ impl<'a> Attempt<'a> {
                 error: UpstreamError::new(kind, error.to_string()),
                 sent: Sent::Nothing,
                 network: false,
+                ours: false,
                 plugin: None,
             }
         })
@@ -409,6 +413,7 @@ impl Failed {
             error,
             sent: Sent::Maybe,
             network: false,
+            ours: false,
             plugin: None,
         }
     }
@@ -429,6 +434,7 @@ impl Failed {
             error,
             sent: Sent::Nothing,
             network: false,
+            ours: true,
             plugin: None,
         }
     }
@@ -442,6 +448,7 @@ impl From<PluginError> for Failed {
             error: UpstreamError::new(error.kind, error.to_string()),
             sent: Sent::Nothing,
             network: false,
+            ours: false,
             plugin: Some(Box::new(error)),
         }
     }
@@ -449,15 +456,17 @@ impl From<PluginError> for Failed {
 
 impl From<TransportError> for Failed {
     fn from(error: TransportError) -> Self {
-        let kind = if error.timed_out {
-            ErrorType::Timeout
-        } else {
-            ErrorType::ProviderUnavailable
+        let ours = error.phase == Phase::Socket;
+        let kind = match error.timed_out {
+            true => ErrorType::Timeout,
+            false if ours => ErrorType::Server,
+            false => ErrorType::ProviderUnavailable,
         };
         Self {
             error: UpstreamError::new(kind, error.to_string()),
             sent: error.sent,
             network: !error.timed_out,
+            ours,
             plugin: None,
         }
     }

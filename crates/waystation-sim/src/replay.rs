@@ -129,7 +129,7 @@ impl Reply {
     #[must_use]
     pub fn refuse(phase: Phase) -> Self {
         let sent = match phase {
-            Phase::Dns | Phase::Connect | Phase::Tls => Sent::Nothing,
+            Phase::Socket | Phase::Dns | Phase::Connect | Phase::Tls => Sent::Nothing,
             Phase::Send | Phase::Head | Phase::Body => Sent::Maybe,
         };
         Self::fail(TransportError {

@@ -249,13 +249,14 @@ impl Fallback<'_> {
                 error,
                 sent,
                 network,
+                ours,
                 plugin,
             }) => {
                 let begun = (&side.provider, side.started);
-                if plugin.is_some() {
+                if ours || plugin.is_some() {
                     // It says nothing of the endpoint, which was not asked.
                     let mut report = self.report(side.planned, begun, error);
-                    report.plugin = plugin;
+                    (report.network, report.plugin) = (network, plugin);
                     return Err(Box::new(report));
                 }
                 let now = self.parts.clock.now().tick;

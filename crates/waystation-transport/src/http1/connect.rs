@@ -21,7 +21,7 @@ use crate::failure;
 pub(super) struct Connector {
     tcp: HttpConnector,
     /// Made when the first address wants it: the trust store takes milliseconds and memory.
-    tls: OnceLock<Result<TlsConnector, TransportError>>,
+    tls: OnceLock<TlsConnector>,
 }
 
 /// The probes of a silent connection that TCP sends.
@@ -43,7 +43,7 @@ impl Connector {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tcp: tcp(),
-            tls: OnceLock::from(Ok(TlsConnector::from(Arc::new(tls)))),
+            tls: OnceLock::from(TlsConnector::from(Arc::new(tls))),
         }
     }
 
@@ -68,6 +68,16 @@ impl Connector {
         }
     }
 
+    /// What the first address that wants TLS sets up. Those that come meanwhile do not wait but do it
+    /// too; and what failed is tried again, since it may have been a lack of files.
+    fn tls(&self) -> Result<&TlsConnector, TransportError> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls);
+        }
+        let tls = system_tls()?;
+        Ok(self.tls.get_or_init(|| tls))
+    }
+
     /// The look-up tries both families of addresses, as hyper's connector does it.
     async fn within_any_time(&self, url: &Uri) -> Result<Socket, TransportError> {
         let tcp = self.tcp.clone().call(url.clone()).await;
@@ -81,8 +91,7 @@ impl Connector {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| tls_failed("the host is no name that a certificate can hold"))?;
-        let tls = self.tls.get_or_init(system_tls).clone()?;
-        let tls = tls.connect(name, tcp).await;
+        let tls = self.tls()?.connect(name, tcp).await;
         let tls = tls.map_err(|error| tls_failed(&failure::innermost(&error).to_string()))?;
         Ok(Socket::Tls(Box::new(tls)))
     }

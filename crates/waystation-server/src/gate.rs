@@ -1,26 +1,25 @@
 //! How many connections clients may have open at once, in all and from one address. It knows neither
 //! sockets nor requests, and closes nothing: who has no place waits, or is told so by its owner.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use waystation_core::{Absorb, Combiner};
 
-/// The places that there are.
+/// The places that there are. They are taken by who accepts connections, which may wait, and given back once a
+/// connection, on the way of no request.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     all: Arc<Semaphore>,
     /// The most of one address; 0 is any number.
     each: usize,
-    open: Arc<Open>,
+    open: Arc<Combiner<Open, IpAddr>>,
 }
 
-/// How many connections each address has, where that is limited.
+/// How many connections each address has, where that is limited. An end is noted, so that the thread of a
+/// connection does not wait; a beginning has to know.
 #[derive(Debug, Default)]
-struct Open(Mutex<HashMap<IpAddr, usize>>);
+struct Open(HashMap<IpAddr, usize>);
 
 /// A place among all connections, of nobody yet.
 pub(crate) type Place = OwnedSemaphorePermit;
@@ -29,7 +28,7 @@ pub(crate) type Place = OwnedSemaphorePermit;
 #[derive(Debug)]
 pub(crate) struct Pass {
     _place: Place,
-    counted: Option<(IpAddr, Arc<Open>)>,
+    counted: Option<(IpAddr, Arc<Combiner<Open, IpAddr>>)>,
 }
 
 /// Files that a process has open beside connections: listeners, its log, what its runtimes wait with.
@@ -77,13 +76,9 @@ impl Gate {
         }
         // One host is one address, however it is spelled.
         let address = address.to_canonical();
-        let mut open = self.open.lock();
-        let count = open.entry(address).or_default();
-        if *count >= self.each {
+        if !self.open.read(|open| open.begin(address, self.each)) {
             return None;
         }
-        *count += 1;
-        drop(open);
         Some(Pass {
             _place: place,
             counted: Some((address, Arc::clone(&self.open))),
@@ -94,9 +89,25 @@ impl Gate {
 // === impl Open ===
 
 impl Open {
-    /// What a panic left is whole.
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One more of this address, unless it has `most`.
+    fn begin(&mut self, address: IpAddr, most: usize) -> bool {
+        let count = self.0.entry(address).or_default();
+        let free = *count < most;
+        if free {
+            *count += 1;
+        }
+        free
+    }
+}
+
+impl Absorb<IpAddr> for Open {
+    /// One of this address has ended.
+    fn absorb(&mut self, address: &IpAddr) {
+        match self.0.get_mut(address) {
+            Some(count) if *count > 1 => *count -= 1,
+            // Who has none is not remembered.
+            _ => drop(self.0.remove(address)),
+        }
     }
 }
 
@@ -104,14 +115,8 @@ impl Open {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let Some((address, open)) = self.counted.take() else {
-            return;
-        };
-        let mut open = open.lock();
-        match open.get_mut(&address) {
-            Some(count) if *count > 1 => *count -= 1,
-            // Who has none is not remembered.
-            _ => drop(open.remove(&address)),
+        if let Some((address, open)) = &self.counted {
+            open.note(address);
         }
     }
 }
@@ -153,7 +158,7 @@ mod tests {
         let third = admit(one).unwrap();
         assert!(admit(one).is_none());
         drop((second, third));
-        assert!(gate.open.lock().is_empty());
+        assert!(gate.open.read(|open| open.0.is_empty()));
         assert_eq!(gate.all.available_permits(), 9);
     }
 }

@@ -5,7 +5,7 @@
 use std::{
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, TryLockError},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -32,8 +32,8 @@ struct Coming {
     held_back: bool,
 }
 
-/// Where the connection puts what comes. The lock is never waited for: both sides run in one task, unless
-/// a route takes the body elsewhere.
+/// Where the connection puts what comes. Nobody waits for the lock: both sides run in one task, and where a
+/// route takes the body elsewhere, who finds it taken [looks again](Inlet::look).
 #[derive(Debug, Default)]
 pub(super) struct Inlet(Mutex<Flow>);
 
@@ -106,7 +106,10 @@ impl Source for Arriving {
             to.extend_from_slice(&here);
             return Poll::Ready(Ok(here.len()));
         };
-        let came = ready!(coming.inlet.lock().poll_take(cx, to))?;
+        let Some(mut flow) = coming.inlet.look(cx) else {
+            return Poll::Pending;
+        };
+        let came = ready!(flow.poll_take(cx, to))?;
         if let Some(left) = &mut coming.left {
             *left = left.saturating_sub(came as u64);
         }
@@ -148,9 +151,17 @@ impl HttpBody for Arriving {
 // === impl Inlet ===
 
 impl Inlet {
-    /// What is between the two, for as long as it takes to look. What a panic left is whole.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Flow> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is between the two, for as long as it takes to look. `None` while the other side looks, in another
+    /// thread: then the task has been woken, and is to be pending once. What a panic left is whole.
+    pub(super) fn look(&self, cx: &Context<'_>) -> Option<MutexGuard<'_, Flow>> {
+        match self.0.try_lock() {
+            Ok(flow) => Some(flow),
+            Err(TryLockError::Poisoned(flow)) => Some(flow.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                cx.waker().wake_by_ref();
+                None
+            }
+        }
     }
 }
 

@@ -249,7 +249,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     /// Reads what a route waits for.
     fn poll_feed(&mut self, cx: &mut Context<'_>, inlet: &Inlet) -> Poll<Heard> {
-        let mut flow = inlet.lock();
+        let Some(mut flow) = inlet.look(cx) else {
+            return Poll::Pending;
+        };
         if !flow.is_wanted(cx) {
             return Poll::Pending;
         }

@@ -5,23 +5,25 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// A body on loan: what its reader leaves of it comes back.
 pub(super) struct Lent<B: HttpBody + Unpin = Incoming> {
-    body: Option<B>,
-    back: Rest<B>,
+    /// The body, and the way back.
+    body: Option<(B, oneshot::Sender<B>)>,
 }
 
-/// Where that comes back to.
-pub(super) struct Rest<B = Incoming>(Arc<Mutex<Option<B>>>);
+/// Where that comes back to. Nobody waits for it: what a route has taken elsewhere and reads still is its own.
+pub(super) struct Rest<B = Incoming>(oneshot::Receiver<B>);
 
 /// How long the next piece is waited for, and all of them together; and the most bytes of them.
 const PATIENCE: (Duration, Duration, usize) = (
@@ -35,12 +37,11 @@ const PATIENCE: (Duration, Duration, usize) = (
 impl<B: HttpBody + Unpin> Lent<B> {
     /// Lends `body`.
     pub(super) fn new(body: B) -> (Self, Rest<B>) {
-        let slot = Arc::new(Mutex::new(None));
+        let (back, rest) = oneshot::channel();
         let lent = Self {
-            body: Some(body),
-            back: Rest(Arc::clone(&slot)),
+            body: Some((body, back)),
         };
-        (lent, Rest(slot))
+        (lent, Rest(rest))
     }
 }
 
@@ -53,45 +54,40 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Lent<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
+            Some((body, _)) => Pin::new(body).poll_frame(cx),
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.body
+            .as_ref()
+            .is_none_or(|(body, _)| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         let body = self.body.as_ref();
-        body.map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        body.map_or_else(|| SizeHint::with_exact(0), |(body, _)| body.size_hint())
     }
 }
 
 impl<B: HttpBody + Unpin> Drop for Lent<B> {
     fn drop(&mut self) {
-        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
-            self.back.put(body);
+        if let Some((body, back)) = self.body.take()
+            && !body.is_end_stream()
+        {
+            // Where nobody wants it back it is dropped.
+            let _ = back.send(body);
         }
     }
 }
 
 // === impl Rest ===
 
-impl<B> Rest<B> {
-    fn put(&self, body: B) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
-    }
-
-    fn take(&self) -> Option<B> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 impl<B: HttpBody<Data = Bytes> + Unpin> Rest<B> {
     /// Reads what is left to its end, or as much as it is worth.
-    pub(super) async fn skip(self) {
-        let Some(mut body) = self.take() else {
+    pub(super) async fn skip(mut self) {
+        let Ok(mut body) = self.0.try_recv() else {
             return;
         };
         let (wait, all, most) = PATIENCE;
@@ -144,12 +140,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_read_to_its_end_does_not_come_back() {
-        let (mut lent, rest) = Lent::new(Body::from("whole"));
+        let (mut lent, mut rest) = Lent::new(Body::from("whole"));
         assert!(!lent.is_end_stream());
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut lent).poll_frame(cx)).await {
             frame.unwrap();
         }
         drop(lent);
-        assert!(rest.take().is_none());
+        assert!(rest.0.try_recv().is_err());
     }
 }

@@ -4,20 +4,24 @@ use std::{
     collections::HashSet,
     future::{Future as _, poll_fn},
     pin::pin,
-    sync::Arc,
-    task::Poll,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
+use bytes::BytesMut;
 use proptest::prelude::*;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::scene::{Scene, get};
 use crate::{
-    body::{self, Bounds, Room},
+    body::{self, Bounds, Room, Source as _},
     connection::http1::body::{Arriving, Inlet},
 };
 
@@ -304,7 +308,7 @@ async fn a_body_is_read_into_the_room_that_its_reader_has_made() {
             if let Poll::Ready(read) = reading.as_mut().poll(cx) {
                 return Poll::Ready(read);
             }
-            let mut flow = inlet.lock();
+            let mut flow = inlet.look(cx).unwrap();
             assert!(flow.is_wanted(cx));
             if sent.len() == size {
                 flow.end(Ok(()));
@@ -324,6 +328,87 @@ async fn a_body_is_read_into_the_room_that_its_reader_has_made() {
     assert_eq!(bytes, sent);
     places.insert(bytes.as_ptr().addr());
     assert_eq!(places.len(), 1, "it was moved");
+}
+
+/// How often a task was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Woken {
+    fn times(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A route has taken the body elsewhere, and looks while the connection does, or the other way round.
+#[test]
+fn who_finds_the_body_taken_looks_again() {
+    let inlet = Arc::new(Inlet::default());
+    let mut body = Arriving::coming(Arc::clone(&inlet), None);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let cx = &mut Context::from_waker(&waker);
+    let mut to = BytesMut::new();
+    let mut flow = inlet.look(cx).unwrap();
+    flow.give(b"abc");
+    assert!(body.poll_more(cx, &mut to).is_pending());
+    assert_eq!(woken.times(), 1);
+    assert!(inlet.look(cx).is_none());
+    assert_eq!(woken.times(), 2);
+    drop(flow);
+    assert_eq!(body.poll_more(cx, &mut to), Poll::Ready(Ok(3)));
+    assert_eq!((&*to, woken.times()), (&b"abc"[..], 2));
+}
+
+/// Wherever the two meet, nobody is left waiting.
+#[test]
+fn a_body_may_be_read_in_another_thread() {
+    let alone = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let inlet = Arc::new(Inlet::default());
+    let body = Arriving::coming(Arc::clone(&inlet), None);
+    let bounds = Bounds {
+        bytes: 8 << 20,
+        wait: Duration::from_secs(30),
+    };
+    let room = Room::of(1 << 30);
+    let read = move || alone().block_on(body::read(body, bounds, &room));
+    let reading = std::thread::spawn(read);
+    let mut pieces = (0..20_000_u32).map(u32::to_be_bytes);
+    let fed = poll_fn(|cx| {
+        loop {
+            let Some(mut flow) = inlet.look(cx) else {
+                return Poll::Pending;
+            };
+            if !flow.is_wanted(cx) {
+                return Poll::Pending;
+            }
+            let piece = pieces.next();
+            match &piece {
+                Some(piece) => flow.give(piece),
+                None => flow.end(Ok(())),
+            }
+            flow.fed(cx);
+            if piece.is_none() {
+                return Poll::Ready(());
+            }
+        }
+    });
+    let fed = alone().block_on(async { timeout(Duration::from_secs(60), fed).await });
+    assert!(fed.is_ok(), "the connection was not woken");
+    let (read, _) = reading.join().unwrap().unwrap();
+    let sent: Vec<u8> = (0..20_000_u32).flat_map(u32::to_be_bytes).collect();
+    assert!(read == sent);
 }
 
 /// How a body comes: its pieces, and whether in chunks.

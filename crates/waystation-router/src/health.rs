@@ -3,33 +3,36 @@
 //! says when it happens.
 
 mod breaker;
+mod cell;
+mod circuit;
 mod file;
 mod prior;
 mod row;
 mod sketch;
 mod window;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
-use waystation_core::{EndpointId, ErrorType, Tick, Tokens};
+use waystation_core::{Combiner, EndpointId, ErrorType, Tick, Tokens};
 
-pub use breaker::{Admit, ProbeGuard};
+pub use circuit::{Admit, ProbeGuard};
 pub use file::HealthFileError;
 pub use prior::Prior;
 pub use row::{HealthRow, Measured, Percentiles, Recent};
 
-use breaker::Breaker;
+use cell::{Cells, Event};
+use circuit::Circuits;
 use row::Row;
-use window::{Recently, Speeds};
 
 /// The most endpoints that are remembered; beyond it the one that was quiet for longest goes.
 pub const MAX_ENDPOINTS: usize = 4096;
 /// How old a published view may be.
 const STALE: Duration = Duration::from_millis(250);
+/// How many outcomes may wait for whoever is at the table. A view of 700 endpoints is built in half a
+/// millisecond, in which as many come only at two million attempts a second; they take 80 kB.
+const ROOM: usize = 1024;
 /// Answers with fewer tokens say nothing of throughput: the first token dominates them.
 const FEWEST_TOKENS: u64 = 32;
 
@@ -52,8 +55,12 @@ pub struct Outcome {
 /// The health of every endpoint that was tried lately.
 ///
 /// Memory is bounded: at most [`MAX_ENDPOINTS`] endpoints of a fixed size (about 4 kB) each,
-/// whatever the traffic. Writers take one small mutex when an attempt ends; [`view`](Self::view)
-/// rebuilds its snapshot at most four times a second.
+/// whatever the traffic.
+///
+/// No request waits for another one here. Whoever ends an attempt takes its outcome in, or leaves it in
+/// a queue where somebody else is at it ([`Combiner`]; only with 1,024 in it would one wait);
+/// [`view`](Self::view) is rebuilt at most four times a second, by one caller while the others go on with
+/// the older one; [`admit`](Self::admit) reads atomics.
 ///
 /// ```
 /// use waystation_core::{EndpointId, ErrorType, Tick};
@@ -72,15 +79,14 @@ pub struct Outcome {
 /// assert!(matches!(table.admit(&endpoint, at(16)), Admit::Go));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HealthTable {
-    /// By endpoint; the lock is held for look-ups only. Ids are the catalogue's, never a client's, so a
-    /// hash for speed will do, here and in views.
-    cells: RwLock<FxHashMap<EndpointId, Arc<Mutex<Cell>>>>,
-    /// The latest snapshot.
-    published: RwLock<Arc<HealthView>>,
-    /// What is expected of endpoints that nothing was measured of.
-    priors: RwLock<Arc<FxHashMap<EndpointId, Prior>>>,
+    /// Everything that was measured, with the priors.
+    cells: Combiner<Cells, Event>,
+    /// The latest snapshot; stored by who has the cells.
+    published: ArcSwap<HealthView>,
+    /// The breakers that are not closed; changed by who has the cells.
+    circuits: Arc<Circuits>,
 }
 
 /// A snapshot of the table, read without locks. Windows in it are evaluated at the moment of the
@@ -90,25 +96,8 @@ pub struct HealthView {
     rows: FxHashMap<EndpointId, Row>,
     /// What stands in for rows that are not there. Empty in a view from a file.
     priors: Arc<FxHashMap<EndpointId, Prior>>,
-    /// When it was taken; `None` for one that never ages (from a file, or empty).
+    /// When it was taken; `None` for one that was not taken from a table, or no longer counts there.
     taken: Option<Tick>,
-}
-
-/// What is remembered of one endpoint: a fixed size, whatever the traffic.
-#[derive(Debug, Default)]
-pub(crate) struct Cell {
-    /// Outcomes of the last 30 seconds.
-    recently: Recently,
-    /// Seconds to the first token.
-    latency: Speeds,
-    /// Tokens per second after it.
-    throughput: Speeds,
-    /// Answers that called tools, and those of them whose calls could not be made.
-    tools: Recent,
-    /// The circuit.
-    breaker: Breaker,
-    /// When the last attempt ended.
-    last: Tick,
 }
 
 // === impl Outcome ===
@@ -187,38 +176,31 @@ impl Outcome {
 impl HealthTable {
     /// Notes how an attempt ended.
     pub fn record(&self, endpoint: &EndpointId, outcome: Outcome) {
-        let cell = self.cell(endpoint, outcome.at);
-        let mut cell = lock(&cell);
-        cell.last = cell.last.max(outcome.at);
-        if let Some(healthy) = outcome.healthy() {
-            cell.recently.add(outcome.at, healthy);
-            cell.breaker.ended(healthy, outcome.at);
-        }
-        if let Some(ttft) = outcome.ttft {
-            cell.latency.add(outcome.at, ttft.as_secs_f64());
-        }
-        if let Some(speed) = outcome.tokens_per_s.filter(|speed| speed.is_finite()) {
-            cell.throughput.add(outcome.at, speed);
-        }
-        if let Some(good) = outcome.tools {
-            cell.tools.add_fading(good);
-        }
+        self.cells.note(&(endpoint.clone(), outcome));
     }
 
     /// States what is expected of endpoints before anything is measured, in place of what was stated
-    /// before: figures of a catalogue, where it has them.
+    /// before: figures of a catalogue, where it has them. Views have it from now on. It waits for
+    /// whoever is at the table, so it is for whoever loads a catalogue, not for requests.
     pub fn set_priors(&self, priors: impl IntoIterator<Item = (EndpointId, Prior)>) {
         let priors = Arc::new(priors.into_iter().collect());
-        *write(&self.priors) = priors;
-        *write(&self.published) = Arc::default();
+        self.cells.read(|cells| {
+            cells.priors = Arc::clone(&priors);
+            // Who finds the cells taken until the next view is built plans by this one.
+            let rows = self.published.load().rows.clone();
+            self.published.store(Arc::new(HealthView {
+                rows,
+                priors,
+                taken: None,
+            }));
+        });
     }
 
     /// After how long 95 of 100 first tokens of this endpoint were there, over the last five minutes;
-    /// `None` with fewer than eight measured.
+    /// `None` with fewer than eight measured. As old as the [`view`](Self::view).
     #[must_use]
     pub fn first_token_tail(&self, endpoint: &EndpointId, now: Tick) -> Option<Duration> {
-        let cell = read(&self.cells).get(endpoint).cloned()?;
-        let seconds = lock(&cell).latency.tail(now)?;
+        let seconds = self.view(now).rows.get(endpoint)?.tail()?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
@@ -226,33 +208,30 @@ impl HealthTable {
     /// before some time. Of any number of callers only one gets the probe.
     #[must_use]
     pub fn admit(&self, endpoint: &EndpointId, now: Tick) -> Admit {
-        let known = read(&self.cells).get(endpoint).cloned();
-        let Some(cell) = known else {
+        let Some(circuit) = self.circuits.of(endpoint) else {
             return Admit::Go;
         };
-        let decision = lock(&cell).breaker.admit(now);
-        decision.into_admit(&cell)
+        // The outcome that closes it may have been left in the queue.
+        self.cells.try_read(|_| ());
+        circuit.admit(now)
     }
 
-    /// The snapshot for plans made now, at most 250 ms old.
+    /// The snapshot for plans made now, at most 250 ms old, and the time that somebody else takes to
+    /// build the next one.
     #[must_use]
     pub fn view(&self, now: Tick) -> Arc<HealthView> {
-        let published = Arc::clone(&read(&self.published));
-        if published
-            .taken
-            .is_some_and(|taken| now.since(taken) < STALE)
-        {
+        let published = self.published.load_full();
+        if published.is_fresh(now) {
             return published;
         }
-        let fresh = Arc::new(self.snapshot(now));
-        *write(&self.published) = Arc::clone(&fresh);
-        fresh
+        let fresh = self.cells.try_read(|cells| self.publish(cells, now));
+        fresh.unwrap_or(published)
     }
 
-    /// How many endpoints are remembered, for metrics.
+    /// How many endpoints are remembered, for metrics: it waits for whoever is at the table.
     #[must_use]
     pub fn len(&self) -> usize {
-        read(&self.cells).len()
+        self.cells.read(|cells| cells.len())
     }
 
     /// Whether no endpoint is remembered.
@@ -261,35 +240,27 @@ impl HealthTable {
         self.len() == 0
     }
 
-    /// Reads every cell, each under its own mutex for about a microsecond.
-    fn snapshot(&self, now: Tick) -> HealthView {
-        let cells = read(&self.cells);
-        let rows = cells
-            .iter()
-            .map(|(id, cell)| (id.clone(), Row::of(&lock(cell), now)));
-        HealthView {
-            rows: rows.collect(),
-            priors: Arc::clone(&read(&self.priors)),
-            taken: Some(now),
+    /// Publishes a view of the cells, unless somebody did since the caller looked.
+    fn publish(&self, cells: &Cells, now: Tick) -> Arc<HealthView> {
+        let published = self.published.load_full();
+        if published.is_fresh(now) {
+            return published;
         }
+        let fresh = Arc::new(cells.view(now));
+        self.published.store(Arc::clone(&fresh));
+        fresh
     }
+}
 
-    /// The cell of an endpoint; a new one takes the place of the quietest when the table is full.
-    fn cell(&self, endpoint: &EndpointId, now: Tick) -> Arc<Mutex<Cell>> {
-        if let Some(cell) = read(&self.cells).get(endpoint) {
-            return Arc::clone(cell);
+impl Default for HealthTable {
+    fn default() -> Self {
+        let cells = Cells::default();
+        let circuits = Arc::clone(&cells.circuits);
+        Self {
+            cells: Combiner::new(cells, ROOM),
+            published: ArcSwap::default(),
+            circuits,
         }
-        let mut cells = write(&self.cells);
-        if cells.len() >= MAX_ENDPOINTS && !cells.contains_key(endpoint) {
-            let quietest = cells
-                .iter()
-                .max_by_key(|(id, cell)| (now.since(lock(cell).last), (*id).clone()))
-                .map(|(id, _)| id.clone());
-            if let Some(quietest) = quietest {
-                cells.remove(&quietest);
-            }
-        }
-        Arc::clone(cells.entry(endpoint.clone()).or_default())
     }
 }
 
@@ -314,22 +285,11 @@ impl HealthView {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.priors.is_empty()
     }
-}
 
-/// Locks a cell.
-pub(crate) fn lock(cell: &Mutex<Cell>) -> MutexGuard<'_, Cell> {
-    // A cell holds counters only: one that a panic left half-written is still usable.
-    cell.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Locks for reading; what a panic left behind is still counters.
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Locks for writing, likewise.
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a table may still hand it out.
+    fn is_fresh(&self, now: Tick) -> bool {
+        self.taken.is_some_and(|taken| now.since(taken) < STALE)
+    }
 }
 
 #[cfg(test)]

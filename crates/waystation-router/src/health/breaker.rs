@@ -1,32 +1,24 @@
-//! The circuit breaker of one endpoint: closed, open for a while, then half open for one probe at a
-//! time. It reads no clock and sends nothing.
+//! The circuit breaker of one endpoint, as whoever notes outcomes keeps it: closed, or open until some time.
+//! Who is admitted meanwhile is its circuit's to say. It reads no clock.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use waystation_core::Tick;
-
-use super::{Cell, lock};
 
 /// Failures in a row, with no success between, that open the circuit.
 const FAILURES: u32 = 5;
 /// How long it stays open the first time.
-const FIRST: Duration = Duration::from_secs(5);
+pub(super) const FIRST: Duration = Duration::from_secs(5);
 /// The longest time it stays open; each failed probe doubles it up to here.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// The state of one endpoint's circuit. Default: closed.
 #[derive(Debug, Default)]
-pub(crate) struct Breaker {
+pub(super) struct Breaker {
     /// In a row, since the last success.
     failures: u32,
     /// `None` is closed.
     open: Option<Open>,
-    /// A guard is out. Only its drop ends that, whatever is recorded meanwhile, so that there is
-    /// never a second one.
-    probing: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,49 +29,11 @@ struct Open {
     rest: Duration,
 }
 
-/// What [`Breaker::admit`] decided, without the guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    Go,
-    Probe,
-    Skip(Tick),
-}
-
-/// Whether an attempt may start.
-#[derive(Debug)]
-pub enum Admit {
-    /// It may.
-    Go,
-    /// It may, as the only probe of an endpoint that was failing. Keep the guard until the outcome
-    /// is recorded.
-    Probe(ProbeGuard),
-    /// Not before this time.
-    Skip(Tick),
-}
-
-/// Holds the one probe of an endpoint. Dropped without an outcome being recorded (the client went
-/// away), it lets the next caller probe.
-#[derive(Debug)]
-pub struct ProbeGuard(Arc<Mutex<Cell>>);
-
 // === impl Breaker ===
 
 impl Breaker {
-    /// Whether an attempt may start; taking the probe is part of the answer.
-    pub(crate) fn admit(&mut self, now: Tick) -> Decision {
-        match self.open {
-            None => Decision::Go,
-            Some(open) if now < open.until => Decision::Skip(open.until),
-            Some(_) if self.probing => Decision::Skip(now.plus(FIRST)),
-            Some(_) => {
-                self.probing = true;
-                Decision::Probe
-            }
-        }
-    }
-
     /// An attempt ended, and says something of the endpoint's health.
-    pub(crate) fn ended(&mut self, healthy: bool, now: Tick) {
+    pub(super) fn ended(&mut self, healthy: bool, now: Tick) {
         if healthy {
             self.failures = 0;
             self.open = None;
@@ -96,7 +50,7 @@ impl Breaker {
     }
 
     /// Until when no attempt is admitted; `None` when the circuit is closed.
-    pub(crate) fn open_until(&self) -> Option<Tick> {
+    pub(super) fn open_until(&self) -> Option<Tick> {
         self.open.map(|open| open.until)
     }
 }
@@ -107,26 +61,5 @@ impl Open {
             until: now.plus(rest),
             rest,
         }
-    }
-}
-
-// === impl Decision ===
-
-impl Decision {
-    /// The same with the guard that a probe holds.
-    pub(crate) fn into_admit(self, cell: &Arc<Mutex<Cell>>) -> Admit {
-        match self {
-            Self::Go => Admit::Go,
-            Self::Probe => Admit::Probe(ProbeGuard(Arc::clone(cell))),
-            Self::Skip(until) => Admit::Skip(until),
-        }
-    }
-}
-
-// === impl ProbeGuard ===
-
-impl Drop for ProbeGuard {
-    fn drop(&mut self) {
-        lock(&self.0).breaker.probing = false;
     }
 }

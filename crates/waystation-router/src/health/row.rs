@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use waystation_core::{EndpointId, ModelId, Tag, Tick};
 
 use super::{
-    Cell, HealthView,
+    HealthView,
+    cell::Cell,
+    sketch::Distribution,
     window::{Second, counts},
 };
 
@@ -109,6 +111,8 @@ pub(super) enum Row {
         first: u64,
         /// Until when the breaker is open.
         open_until: Option<Tick>,
+        /// Seconds after which nearly every first token was there.
+        tail: Option<f64>,
     },
     /// From a file: always the same.
     Fixed(Measured),
@@ -138,16 +142,26 @@ impl Recent {
 // === impl Percentiles ===
 
 impl Percentiles {
-    /// Every figure to the millionth: what is printed of such a figure reads back as the same one,
-    /// so that a plan can be made again from its record.
-    fn rounded(self) -> Self {
-        let Self { p50, p75, p90, p99 } = self;
-        let [p50, p75, p90, p99] = [p50, p75, p90, p99].map(rounded);
-        Self { p50, p75, p90, p99 }
+    /// The figures of a distribution; `None` of an empty one. `slow_is_low` turns it round: percentiles say
+    /// which value that share of requests does *at least as well as*.
+    ///
+    /// Every figure is rounded: what is printed of such a figure reads back as the same one, so that a
+    /// plan can be made again from its record.
+    fn of(values: &Distribution, slow_is_low: bool) -> Option<Self> {
+        let at = |share: u32| {
+            let share = if slow_is_low { 100 - share } else { share };
+            rounded(values.percentile(share))
+        };
+        Some(Self {
+            p50: Some(at(50)?),
+            p75: at(75),
+            p90: at(90),
+            p99: at(99),
+        })
     }
 }
 
-/// To the millionth, see [`Percentiles::rounded`].
+/// To the millionth, see [`Percentiles::of`].
 fn rounded(figure: Option<f64>) -> Option<f64> {
     figure.map(|figure| (figure * 1e6).round() / 1e6)
 }
@@ -229,6 +243,7 @@ impl Row {
     /// The row of a cell as it is at `now`; outcomes are kept by the second, to be counted later.
     pub(super) fn of(cell: &Cell, now: Tick) -> Self {
         let seconds = cell.recently.live(now);
+        let (latency, throughput) = (cell.latency.lately(now), cell.throughput.lately(now));
         Self::Live {
             all: Recent::of(seconds.iter()),
             first: seconds
@@ -237,14 +252,8 @@ impl Row {
                 .min()
                 .unwrap_or(u64::MAX),
             measured: Measured {
-                latency: cell
-                    .latency
-                    .percentiles(now, false)
-                    .map(Percentiles::rounded),
-                throughput: cell
-                    .throughput
-                    .percentiles(now, true)
-                    .map(Percentiles::rounded),
+                latency: Percentiles::of(&latency, false),
+                throughput: Percentiles::of(&throughput, true),
                 latency_estimate: rounded(cell.latency.estimate(now)),
                 throughput_estimate: rounded(cell.throughput.estimate(now)),
                 tools: cell.tools,
@@ -252,6 +261,15 @@ impl Row {
             },
             seconds,
             open_until: cell.breaker.open_until(),
+            tail: latency.tail(),
+        }
+    }
+
+    /// Seconds after which 95 of 100 first tokens were there; `None` with few, and from a file.
+    pub(super) fn tail(&self) -> Option<f64> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Live { tail, .. } => *tail,
         }
     }
 
@@ -265,6 +283,7 @@ impl Row {
                 all,
                 first,
                 open_until,
+                ..
             } => {
                 let last_30s = if counts(*first, now) {
                     *all

@@ -3,7 +3,7 @@
 
 /// Six buckets to the doubling over 21 doublings: 0.5 ms to 1,000 s, or 0.1 to 200,000 tokens per
 /// second, by the unit that [`LOWEST`] stands for.
-pub(super) const BUCKETS: usize = 128;
+const BUCKETS: usize = 128;
 /// Upper end of the first bucket.
 const LOWEST: f64 = 0.0005;
 /// 2^(k/6) for k = 0..5.
@@ -16,9 +16,19 @@ const STEPS: [f64; 6] = [
     1.781_797_436_280_678_6,
 ];
 
+/// Fewer values have no tail.
+const FEWEST: u64 = 8;
+
 /// Counts by bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Sketch([u16; BUCKETS]);
+
+/// What several sketches come to.
+#[derive(Debug)]
+pub(super) struct Distribution {
+    counts: [u32; BUCKETS],
+    total: u64,
+}
 
 impl Default for Sketch {
     fn default() -> Self {
@@ -40,45 +50,58 @@ impl Sketch {
     pub(super) fn clear(&mut self) {
         self.0 = [0; BUCKETS];
     }
+}
 
-    /// Adds the counts to `sums`.
-    pub(super) fn add_to(&self, sums: &mut [u32; BUCKETS]) {
-        for (sum, count) in sums.iter_mut().zip(self.0) {
-            *sum += u32::from(count);
+// === impl Distribution ===
+
+impl<'s> FromIterator<&'s Sketch> for Distribution {
+    fn from_iter<I: IntoIterator<Item = &'s Sketch>>(sketches: I) -> Self {
+        let mut counts = [0; BUCKETS];
+        for sketch in sketches {
+            for (sum, count) in counts.iter_mut().zip(sketch.0) {
+                *sum += u32::from(count);
+            }
         }
+        let total = counts.iter().copied().map(u64::from).sum();
+        Self { counts, total }
     }
 }
 
-/// The value that `share` per cent of the counted ones do not exceed; `None` without any.
-pub(super) fn percentile(sums: &[u32; BUCKETS], share: u32) -> Option<f64> {
-    let total: u64 = sums.iter().copied().map(u64::from).sum();
-    if total == 0 {
-        return None;
-    }
-    // The rank of the wanted value, at least the first.
-    let rank = (total * u64::from(share)).div_ceil(100).max(1);
-    let mut seen = 0;
-    for (at, count) in sums.iter().enumerate() {
-        seen += u64::from(*count);
-        if seen >= rank {
-            return Some(middle(at));
+impl Distribution {
+    /// The value that `share` per cent of the counted ones do not exceed; `None` without any.
+    pub(super) fn percentile(&self, share: u32) -> Option<f64> {
+        if self.total == 0 {
+            return None;
         }
+        // The rank of the wanted value, at least the first.
+        let rank = (self.total * u64::from(share)).div_ceil(100).max(1);
+        let mut seen = 0;
+        for (at, count) in self.counts.iter().enumerate() {
+            seen += u64::from(*count);
+            if seen >= rank {
+                return Some(middle(at));
+            }
+        }
+        None
     }
-    None
+
+    /// The value that 95 of 100 do not exceed; `None` where there were too few to speak of a tail.
+    pub(super) fn tail(&self) -> Option<f64> {
+        (self.total >= FEWEST)
+            .then(|| self.percentile(95))
+            .flatten()
+    }
 }
 
-/// Lower ends only grow, so halving finds the bucket; no logarithm, so that platforms agree.
+/// Which bucket a value falls in. No logarithm, so that platforms agree: doubling is exact, and so every
+/// end here is bit for bit the one of [`lower_end`].
 fn bucket(value: f64) -> usize {
-    let (mut low, mut high) = (0, BUCKETS - 1);
-    while low < high {
-        let middle = usize::midpoint(low, high + 1);
-        if lower_end(middle) <= value {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
+    let (mut bucket, mut end) = (0, LOWEST);
+    while bucket + STEPS.len() < BUCKETS && end + end <= value {
+        (bucket, end) = (bucket + STEPS.len(), end + end);
     }
-    low
+    let reached = STEPS.iter().filter(|step| end * **step <= value).count();
+    (bucket + reached.saturating_sub(1)).min(BUCKETS - 1)
 }
 
 fn lower_end(bucket: usize) -> f64 {
@@ -99,25 +122,37 @@ mod tests {
 
     use super::*;
 
+    fn of(values: impl IntoIterator<Item = f64>) -> Distribution {
+        let mut sketch = Sketch::default();
+        values.into_iter().for_each(|value| sketch.add(value));
+        [&sketch].into_iter().collect()
+    }
+
     proptest! {
         #[test]
         fn a_value_comes_back_within_six_per_cent(value in 0.0006_f64..1_000.0) {
-            let mut sums = [0; BUCKETS];
-            let mut sketch = Sketch::default();
-            sketch.add(value);
-            sketch.add_to(&mut sums);
-            let back = percentile(&sums, 50).unwrap();
+            let back = of([value]).percentile(50).unwrap();
             prop_assert!((back / value - 1.0).abs() < 0.0613, "{back} for {value}");
+        }
+
+        #[test]
+        fn a_value_lies_between_the_ends_of_its_bucket(exponent in -5.0_f64..7.0, end in 0..BUCKETS) {
+            for value in [10_f64.powf(exponent), lower_end(end)] {
+                let at = bucket(value);
+                prop_assert!(at == 0 || lower_end(at) <= value, "{value} in {at}");
+                prop_assert!(at == BUCKETS - 1 || value < lower_end(at + 1), "{value} in {at}");
+            }
         }
     }
 
     #[test]
-    fn percentiles_grow_with_their_share() {
-        let (mut sums, mut sketch) = ([0; BUCKETS], Sketch::default());
-        (1..=100).for_each(|value| sketch.add(f64::from(value)));
-        sketch.add_to(&mut sums);
-        let at = |share| percentile(&sums, share).unwrap();
+    fn percentiles_grow_with_their_share_and_few_values_have_no_tail() {
+        let hundred = of((1..=100).map(f64::from));
+        let at = |share| hundred.percentile(share).unwrap();
         assert!((at(50) - 50.0).abs() < 4.0 && (at(90) - 90.0).abs() < 7.0);
-        assert_eq!(percentile(&[0; BUCKETS], 50), None);
+        assert!((hundred.tail().unwrap() - 95.0).abs() < 7.0);
+        assert_eq!(of([]).percentile(50), None);
+        assert_eq!(of([1.0; 7]).tail(), None);
+        assert!(of([1.0; 8]).tail().is_some());
     }
 }

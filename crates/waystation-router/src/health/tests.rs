@@ -1,5 +1,7 @@
 //! The table, its windows and its breakers, under a clock of our own.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -101,6 +103,150 @@ fn a_breaker_opens_probes_one_at_a_time_and_closes() {
     assert!(matches!(table.admit(&one, at(27)), Admit::Go));
 }
 
+/// This thread has the cells meanwhile: waiting for them would never end.
+#[test]
+fn no_request_waits_for_who_is_at_the_table() {
+    let (table, one) = (HealthTable::default(), id("acme/fast|a"));
+    table.set_priors([(one.clone(), Prior::default())]);
+    table.cells.read(|_| {
+        assert!(table.view(at(1)).of(&one, at(1)).is_some());
+        assert!(matches!(table.admit(&one, at(1)), Admit::Go));
+    });
+    (0..5).for_each(|_| table.record(&one, down(10)));
+    let before = table.view(at(10));
+    table.cells.read(|_| {
+        assert!(matches!(table.admit(&one, at(11)), Admit::Skip(_)));
+        let Admit::Probe(guard) = table.admit(&one, at(15)) else {
+            panic!("the rest is over");
+        };
+        table.record(&one, Outcome::served(at(16)));
+        drop(guard);
+        assert!(Arc::ptr_eq(&before, &table.view(at(17))));
+        assert_eq!(table.first_token_tail(&one, at(17)), None);
+    });
+    // What was left lying is taken in by whoever asks next.
+    assert!(matches!(table.admit(&one, at(17)), Admit::Go));
+    assert!(!table.view(at(17)).of(&one, at(17)).unwrap().open);
+}
+
+#[test]
+fn priors_count_at_once_and_take_nothing_away() {
+    let (table, one) = (HealthTable::default(), id("acme/fast|a"));
+    let fast = |tps| Prior {
+        latency_s: None,
+        throughput_tps: Some(tps),
+    };
+    let mut outcome = Outcome::served(at(1));
+    outcome.ttft = Some(Duration::from_millis(400));
+    table.record(&one, outcome);
+    for tps in [80.0, 90.0] {
+        table.set_priors([(one.clone(), fast(tps))]);
+        let measured = table.view(at(1)).of(&one, at(1)).unwrap();
+        assert_eq!(measured.median_throughput(), Some(tps));
+        assert!(measured.latency.is_some());
+    }
+    table.set_priors([(one.clone(), fast(100.0))]);
+    // Nobody can build a new view: the older rows stand behind the new figures.
+    let measured = table
+        .cells
+        .read(|_| table.view(at(1)).of(&one, at(1)).unwrap());
+    assert_eq!(measured.median_throughput(), Some(100.0));
+    assert!(measured.latency.is_some());
+}
+
+#[test]
+fn the_tail_of_first_tokens_needs_eight_of_them() {
+    let (table, one) = (HealthTable::default(), id("acme/fast|a"));
+    for number in 1..=8 {
+        assert_eq!(table.first_token_tail(&one, at(number)), None);
+        let mut outcome = Outcome::served(at(number));
+        outcome.ttft = Some(Duration::from_millis(400));
+        table.record(&one, outcome);
+    }
+    let tail = table.first_token_tail(&one, at(9)).unwrap();
+    assert!(tail.as_secs_f64() > 0.37 && tail.as_secs_f64() < 0.43);
+    assert_eq!(table.first_token_tail(&one, at(600)), None);
+}
+
+#[test]
+fn of_all_who_find_a_view_stale_one_builds_the_next() {
+    let table = HealthTable::default();
+    for number in 0..200 {
+        table.record(&id(&format!("acme/m{number}|a")), Outcome::served(at(0)));
+    }
+    for now in (1..100).map(at) {
+        let (older, start) = (table.published.load_full(), std::sync::Barrier::new(4));
+        let found: Vec<Arc<HealthView>> = std::thread::scope(|scope| {
+            let look = || {
+                start.wait();
+                table.view(now)
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(look)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        let newer = table.view(now);
+        assert!(!Arc::ptr_eq(&older, &newer));
+        assert!(found.iter().any(|view| Arc::ptr_eq(view, &newer)));
+        for view in found {
+            assert!(Arc::ptr_eq(&view, &older) || Arc::ptr_eq(&view, &newer));
+        }
+    }
+}
+
+/// Threads probe, tell how it ended and probe again; two guards are never out at once, and when all is
+/// told the breaker is as a single thread would have left it.
+#[test]
+fn of_any_number_of_threads_one_probes() {
+    let (table, one) = (HealthTable::default(), id("acme/fast|a"));
+    (0..5).for_each(|_| table.record(&one, down(0)));
+    let (out, probes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let probe = |thread: usize| {
+        // Far enough apart for every rest to be over.
+        for now in (1..2_000).map(|step| step * 100) {
+            let Admit::Probe(guard) = table.admit(&one, at(now)) else {
+                continue;
+            };
+            assert_eq!(out.fetch_add(1, Ordering::SeqCst), 0);
+            probes.fetch_add(1, Ordering::SeqCst);
+            if now % 300 == 0 && thread == 0 {
+                std::thread::yield_now();
+            }
+            if now % 700 != 0 {
+                table.record(&one, down(now));
+            }
+            out.fetch_sub(1, Ordering::SeqCst);
+            drop(guard);
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || probe(thread));
+        }
+    });
+    assert!(probes.load(Ordering::SeqCst) > 100);
+    let Admit::Probe(guard) = table.admit(&one, at(1_000_000)) else {
+        panic!("the rest is over, and no guard is out");
+    };
+    table.record(&one, Outcome::served(at(1_000_000)));
+    drop(guard);
+    assert!(matches!(table.admit(&one, at(1_000_000)), Admit::Go));
+    assert!(table.circuits.of(&one).is_none());
+}
+
+#[test]
+fn an_endpoint_that_is_forgotten_has_no_breaker() {
+    let (table, one) = (HealthTable::default(), id("acme/fast|a"));
+    (0..5).for_each(|_| table.record(&one, down(10)));
+    assert!(matches!(table.admit(&one, at(11)), Admit::Skip(_)));
+    for number in 0..MAX_ENDPOINTS {
+        table.record(&id(&format!("acme/m{number}|a")), Outcome::served(at(11)));
+    }
+    assert!(matches!(table.admit(&one, at(11)), Admit::Go));
+}
+
 #[test]
 fn memory_is_bounded_and_the_quietest_endpoint_goes_first() {
     let table = HealthTable::default();
@@ -132,13 +278,16 @@ fn a_health_file_with_a_wrong_figure_names_its_row() {
 }
 
 proptest! {
+    /// A breaker that closes while a probe is out, and opens again, does not let a second one go.
     #[test]
-    fn two_probes_are_never_out_at_once(steps in prop::collection::vec((0_u8..4, 0_u64..20), 1..60)) {
+    fn two_probes_are_never_out_at_once(steps in prop::collection::vec((0_u8..6, 0_u64..20), 1..60)) {
         let (table, one) = (HealthTable::default(), id("acme/fast|a"));
         let (mut now, mut out) = (0, Vec::new());
         for (step, wait) in steps {
             now += wait;
             match step {
+                4 => table.record(&one, Outcome::served(at(now))),
+                5 => (0..5).for_each(|_| table.record(&one, down(now))),
                 0 | 1 => table.record(&one, down(now)),
                 2 => drop(out.pop()),
                 _ => if let Admit::Probe(guard) = table.admit(&one, at(now)) {

@@ -3,18 +3,13 @@
 
 use waystation_core::Tick;
 
-use super::{
-    row::Percentiles,
-    sketch::{BUCKETS, Sketch, percentile},
-};
+use super::sketch::{Distribution, Sketch};
 
 /// Outcomes count for this many seconds. Source: API contract, section 3.5.
 pub(super) const RECENT_S: u64 = 30;
 const SLOTS: usize = 32;
 /// Speeds count for this many minutes. Source: API contract, section 3.6.
 const MINUTES: u64 = 5;
-/// Fewer samples have no tail.
-const FEWEST: u64 = 8;
 /// The decayed mean counts for this long after its last sample, in seconds.
 const LONG_S: u64 = 24 * 60 * 60;
 /// Each sample moves the decayed mean by this share of the difference.
@@ -99,37 +94,12 @@ impl Speeds {
         self.mean = Some((mean, at));
     }
 
-    /// The distribution over the last five minutes. `slow_is_low` turns it round: percentiles say
-    /// which value that share of requests does *at least as well as*.
-    pub(super) fn percentiles(&self, now: Tick, slow_is_low: bool) -> Option<Percentiles> {
+    /// The distribution over the last five minutes.
+    pub(super) fn lately(&self, now: Tick) -> Distribution {
         let minute = seconds(now) / 60;
-        let mut sums = [0; BUCKETS];
-        for (of, sketch) in &self.minutes {
-            if minute.saturating_sub(*of) < MINUTES {
-                sketch.add_to(&mut sums);
-            }
-        }
-        let at = |share: u32| percentile(&sums, if slow_is_low { 100 - share } else { share });
-        Some(Percentiles {
-            p50: Some(at(50)?),
-            p75: at(75),
-            p90: at(90),
-            p99: at(99),
-        })
-    }
-
-    /// The value that 95 of 100 do not exceed, over the last five minutes; `None` where there were too
-    /// few to speak of a tail.
-    pub(super) fn tail(&self, now: Tick) -> Option<f64> {
-        let minute = seconds(now) / 60;
-        let mut sums = [0; BUCKETS];
-        for (of, sketch) in &self.minutes {
-            if minute.saturating_sub(*of) < MINUTES {
-                sketch.add_to(&mut sums);
-            }
-        }
-        let total: u64 = sums.iter().copied().map(u64::from).sum();
-        (total >= FEWEST).then(|| percentile(&sums, 95)).flatten()
+        let live = |(of, _): &&(u64, Sketch)| minute.saturating_sub(*of) < MINUTES;
+        let live = self.minutes.iter().filter(live);
+        live.map(|(_, sketch)| sketch).collect()
     }
 
     /// The decayed mean, while it is not older than a day.

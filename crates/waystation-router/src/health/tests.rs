@@ -196,37 +196,50 @@ fn of_all_who_find_a_view_stale_one_builds_the_next() {
     }
 }
 
-/// Threads probe, tell how it ended and probe again; two guards are never out at once, and when all is
-/// told the breaker is as a single thread would have left it.
+/// Threads ask at the same moment, again and again; one of them gets the probe, and tells how it ended.
 #[test]
 fn of_any_number_of_threads_one_probes() {
+    const THREADS: usize = 2;
+    const ROUNDS: usize = 5_000;
     let (table, one) = (HealthTable::default(), id("acme/fast|a"));
     (0..5).for_each(|_| table.record(&one, down(0)));
-    let (out, probes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let probe = |thread: usize| {
-        // Far enough apart for every rest to be over.
-        for now in (1..2_000).map(|step| step * 100) {
-            let Admit::Probe(guard) = table.admit(&one, at(now)) else {
-                continue;
-            };
-            assert_eq!(out.fetch_add(1, Ordering::SeqCst), 0);
-            probes.fetch_add(1, Ordering::SeqCst);
-            if now % 300 == 0 && thread == 0 {
+    let (come, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Waits until everybody is as far: awake for a moment, so that two go on at once.
+    let meet = |count: &AtomicUsize, round: usize| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let mut turns = 0;
+        while count.load(Ordering::SeqCst) < round * THREADS {
+            turns += 1;
+            if turns % 1_000 == 0 {
                 std::thread::yield_now();
             }
-            if now % 700 != 0 {
-                table.record(&one, down(now));
-            }
-            out.fetch_sub(1, Ordering::SeqCst);
-            drop(guard);
+            std::hint::spin_loop();
         }
     };
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            scope.spawn(move || probe(thread));
+    let ask = || {
+        let mut probes = 0;
+        for round in 1..=ROUNDS {
+            // Every rest is over.
+            let now = round as u64 * 100;
+            meet(&come, round);
+            let admitted = table.admit(&one, at(now));
+            meet(&answered, round);
+            if let Admit::Probe(guard) = admitted {
+                probes += 1;
+                table.record(&one, down(now));
+                drop(guard);
+            }
         }
+        probes
+    };
+    let probes = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(ask)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum::<usize>()
     });
-    assert!(probes.load(Ordering::SeqCst) > 100);
+    assert_eq!(probes, ROUNDS);
     let Admit::Probe(guard) = table.admit(&one, at(1_000_000)) else {
         panic!("the rest is over, and no guard is out");
     };

@@ -2,27 +2,36 @@
 //! table remembers and forgets; whether an endpoint still goes first is the plan's to decide. It
 //! reads no clock: every call says when it happens.
 
+mod memory;
+mod slot;
+
 use std::{
-    collections::HashMap,
     hash::{Hash as _, Hasher as _},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use rustc_hash::FxHasher;
 use waystation_core::{Ask, ChatRequest, Endpoint, EndpointId, Json, Kind, Tick, Tokens, Usage};
+
+use memory::Memory;
 
 /// How long a conversation is remembered after its last success. Source: API contract, section 9.3.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 /// The longest time that a request may ask a prompt to be cached for.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
-/// Conversations in each of the two halves of a table.
-const HALF: usize = 32_768;
 
 /// The endpoints of recent conversations.
 ///
-/// Bounded: at most 65,536 conversations of about 100 bytes. When one half is full, the other, which
-/// is older, is forgotten as a whole; a conversation that goes on moves to the newer half.
+/// Bounded: at most 65,536 conversations, in 2 MB. They lie in sets of eight; where a ninth comes into a
+/// set, it takes the place of one whose time is over, else of the one that was quiet for longest: with
+/// 32,768 alive, of less than one in a hundred. At most [`MAX_ENDPOINTS`](crate::MAX_ENDPOINTS) endpoints are
+/// told apart; with one more all is forgotten.
+///
+/// There is no lock: words of memory are read and written as they are, and those that do not belong
+/// together are not taken for a conversation. When two requests of one conversation end at the same moment,
+/// either is remembered, or neither. Times are kept to the millisecond.
 ///
 /// ```
 /// use waystation_core::{ChatRequest, Tick};
@@ -39,19 +48,7 @@ const HALF: usize = 32_768;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct StickyTable(Mutex<Halves>);
-
-#[derive(Debug, Default)]
-struct Halves {
-    newer: HashMap<u64, Remembered>,
-    older: HashMap<u64, Remembered>,
-}
-
-#[derive(Clone, Debug)]
-struct Remembered {
-    stuck: Stuck,
-    until: Tick,
-}
+pub struct StickyTable(ArcSwapOption<Memory>);
 
 /// What is known of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,10 +203,7 @@ impl StickyTable {
     /// Where the conversation was served, unless that is too long ago.
     #[must_use]
     pub fn recall(&self, conversation: &Conversation, now: Tick) -> Option<Stuck> {
-        let halves = self.lock();
-        let key = &conversation.key;
-        let known = halves.newer.get(key).or_else(|| halves.older.get(key))?;
-        (now < known.until).then(|| known.stuck.clone())
+        self.0.load().as_ref()?.recall(conversation.key, now)
     }
 
     /// Puts what is remembered of the conversation into a question.
@@ -246,31 +240,31 @@ impl StickyTable {
             endpoint: endpoint.clone(),
             cached,
         };
-        let until = now.plus(conversation.idle);
-        let mut halves = self.lock();
-        if halves.newer.len() >= HALF && !halves.newer.contains_key(&conversation.key) {
-            halves.older = std::mem::take(&mut halves.newer);
+        let done = || {
+            let memory = self.0.load();
+            let memory = memory.as_deref();
+            memory.is_some_and(|memory| memory.remember(conversation, &stuck, now))
+        };
+        if !done() {
+            self.0.rcu(|memory| {
+                let memory = memory.as_deref().cloned().unwrap_or_default();
+                Some(Arc::new(memory.with(endpoint)))
+            });
+            done();
         }
-        let remembered = Remembered { stuck, until };
-        halves.newer.insert(conversation.key, remembered);
     }
 
-    /// How many conversations are remembered, those included that are about to be forgotten.
+    /// How many conversations are remembered, those included that are about to be forgotten; for
+    /// metrics, since it counts them.
     #[must_use]
     pub fn len(&self) -> usize {
-        let halves = self.lock();
-        halves.newer.len() + halves.older.len()
+        self.0.load().as_ref().map_or(0, |memory| memory.len())
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Halves> {
-        // Both maps are whole after every statement.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

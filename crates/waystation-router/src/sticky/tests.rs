@@ -128,23 +128,190 @@ fn an_endpoint_whose_cache_is_no_cheaper_does_not_count() {
     assert!(table.is_empty());
 }
 
-#[test]
-fn memory_is_bounded_and_a_conversation_that_goes_on_stays() {
-    let (table, id) = (StickyTable::default(), "acme/fast|a".parse().unwrap());
-    let numbered = |number: usize| Conversation {
-        key: number as u64,
+/// A conversation by its key alone.
+fn keyed(key: u64) -> Conversation {
+    Conversation {
+        key,
         named: true,
         idle: IDLE,
-    };
-    for number in 1..5 * HALF {
-        table.remember(&numbered(number), &id, None, at(0));
+    }
+}
+
+fn id(number: u64) -> EndpointId {
+    format!("acme/m{number}|a").parse().unwrap()
+}
+
+#[test]
+fn memory_is_bounded_and_a_conversation_that_goes_on_stays() {
+    let (table, one) = (StickyTable::default(), id(1));
+    let ms = |number| Tick::from_micros(number * 1_000);
+    for number in 1..160_000 {
+        table.remember(&keyed(number), &one, None, ms(number));
         if number % 1_000 == 0 {
-            table.remember(&numbered(0), &id, None, at(0));
+            table.remember(&keyed(0), &one, None, ms(number));
         }
     }
-    assert!(table.len() <= 2 * HALF);
-    assert!(table.recall(&numbered(0), at(1)).is_some());
-    assert_eq!(table.recall(&numbered(1), at(1)), None);
+    assert!(table.len() <= 65_536);
+    assert!(table.recall(&keyed(0), ms(160_000)).is_some());
+    assert_eq!(table.recall(&keyed(1), ms(160_000)), None);
+}
+
+#[test]
+fn a_table_that_nobody_uses_takes_no_memory() {
+    let table = StickyTable::default();
+    assert_eq!(table.recall(&keyed(1), at(1)), None);
+    assert!(table.is_empty() && table.0.load().is_none());
+}
+
+#[test]
+fn in_a_full_set_the_ended_one_goes_before_the_quietest() {
+    let set = memory::set_of(0);
+    let mut keys = (0..).filter(|key| memory::set_of(*key) == set).map(keyed);
+    let table = StickyTable::default();
+    let mut long = keys.next().unwrap();
+    long.idle = LONGEST;
+    table.remember(&long, &id(0), None, at(0));
+    let others: Vec<Conversation> = keys.by_ref().take(memory::WAYS + 1).collect();
+    for (number, other) in (1..).zip(&others[..memory::WAYS - 1]) {
+        table.remember(other, &id(number), None, at(number));
+    }
+    let known = |now| {
+        let known = |other| table.recall(other, now).is_some();
+        (known(&long), others.iter().map(known).collect::<Vec<_>>())
+    };
+    // The first of the others has ended, and the long one has not.
+    table.remember(&others[7], &id(8), None, at(601));
+    assert!(table.recall(&long, at(601)).is_some() && table.len() == memory::WAYS);
+    let now = at(602);
+    assert_eq!(
+        known(now).1,
+        [false, false, true, true, true, true, true, true, false]
+    );
+    // The second has, too, and then nobody.
+    table.remember(&others[8], &id(9), None, now);
+    table.remember(&others[0], &id(1), None, now);
+    assert_eq!(
+        known(now),
+        (
+            false,
+            vec![true, false, true, true, true, true, true, true, true]
+        )
+    );
+}
+
+#[test]
+fn endpoints_beyond_what_can_be_told_apart_begin_anew() {
+    let table = StickyTable::default();
+    let most = crate::MAX_ENDPOINTS as u64;
+    for number in 0..most {
+        table.remember(&keyed(number % 100), &id(number), None, at(0));
+    }
+    let stuck = |key| table.recall(&keyed(key), at(1)).map(|stuck| stuck.endpoint);
+    assert_eq!(stuck((most - 1) % 100), Some(id(most - 1)));
+    table.remember(&keyed(100), &id(most), None, at(0));
+    assert_eq!(
+        (stuck(0), stuck(100), table.len()),
+        (None, Some(id(most)), 1)
+    );
+}
+
+/// Threads write a few conversations of one set over and over, so that nearly every read meets a write.
+/// What comes back tells whose it is, and when it was written.
+#[test]
+fn nothing_is_recalled_that_nobody_remembered() {
+    const ROUNDS: u64 = 10_000;
+    let set = memory::set_of(0);
+    let keys = (0..).filter(|key| memory::set_of(*key) == set);
+    let keys: Vec<u64> = keys.take(memory::WAYS + 2).collect();
+    let (table, ids) = (StickyTable::default(), (0..7).map(id).collect::<Vec<_>>());
+    let stuck = |key: u64, round: u64| Stuck {
+        endpoint: ids[usize::try_from((key + round) % 7).unwrap()].clone(),
+        cached: Some(Tokens::new(round * 1_000_000 + key % 1_000_000)),
+    };
+    let found = std::sync::atomic::AtomicU64::new(0);
+    let hammer = |thread: u64| {
+        for round in 0..ROUNDS {
+            let key = keys[usize::try_from(round * 7 + thread).unwrap() % keys.len()];
+            let Stuck { endpoint, cached } = stuck(key, round);
+            table.remember(&keyed(key), &endpoint, cached, at(round));
+            for key in &keys {
+                // Early enough for whatever was written to last, and late enough for some to have ended.
+                for now in [0, round + 300] {
+                    let Some(back) = table.recall(&keyed(*key), at(now)) else {
+                        continue;
+                    };
+                    found.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let written = back.cached.unwrap().get() / 1_000_000;
+                    assert_eq!(back, stuck(*key, written), "torn");
+                    assert!(now < written + 600, "{now} is too late for {written}");
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || hammer(thread));
+        }
+    });
+    assert!(found.into_inner() > ROUNDS);
+}
+
+/// A step of the law below.
+#[derive(Clone, Debug)]
+enum Step {
+    Remember(u64, u64, Option<u64>, u64),
+    Recall(u64),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let cached = prop::option::of(0..1_u64 << 47);
+    prop_oneof![
+        (0..40_u64, 0..9_u64, cached, 10..=720_u64).prop_map(|(key, endpoint, cached, minutes)| {
+            Step::Remember(key, endpoint, cached, minutes)
+        }),
+        (0..40_u64).prop_map(Step::Recall),
+        (0..20_000_u64).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What was remembered last is recalled, to the millisecond, until its time is over.
+    #[test]
+    fn a_conversation_sticks_to_its_last_endpoint_until_its_time_is_over(
+        start in 0..1_u64 << 52, steps in prop::collection::vec(step(), 1..200),
+    ) {
+        let (table, mut last) = (StickyTable::default(), std::collections::HashMap::new());
+        let mut ms = start / 1_000;
+        for step in steps {
+            let now = Tick::from_micros(ms * 1_000);
+            match step {
+                Step::Remember(key, endpoint, cached, minutes) => {
+                    let mut conversation = keyed(key);
+                    conversation.idle = Duration::from_secs(minutes * 60);
+                    let cached = cached.map(Tokens::new);
+                    table.remember(&conversation, &id(endpoint), cached, now);
+                    let until = now.plus(conversation.idle);
+                    last.insert(key, (Stuck { endpoint: id(endpoint), cached }, until));
+                }
+                Step::Recall(key) => {
+                    let known = last.get(&key).filter(|(_, until)| now < *until);
+                    let known = known.map(|(stuck, _)| stuck.clone());
+                    prop_assert_eq!(table.recall(&keyed(key), now), known);
+                }
+                Step::Wait(seconds) => ms += seconds * 100,
+            }
+        }
+        for (key, (stuck, until)) in last {
+            let ended = until.micros();
+            let recall = |micros| table.recall(&keyed(key), Tick::from_micros(micros));
+            prop_assert_eq!(recall(ended), None);
+            prop_assert_eq!(recall(ended - 1_000), Some(stuck));
+        }
+    }
+
 }
 
 proptest! {

@@ -1,6 +1,8 @@
 //! Simulated upstreams of every dialect: one model, served by a provider for each dialect, and each
 //! of them asked alone. What a client sees is the same whichever wire is behind it.
 
+#![expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
+
 use std::{
     collections::BTreeMap,
     fmt,

@@ -133,6 +133,7 @@ impl fmt::Debug for Line {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
 fn hold<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -47,6 +47,7 @@ fn bearer(request: &HttpRequest) -> &str {
 }
 
 /// Tokens of an hour from one service, and an upstream A that takes those that `takes` says.
+#[expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
 fn with_tokens(takes: fn(&str) -> bool) -> Station {
     let given = Mutex::new(0);
     let upstream = ReplayTransport::answering(move |request, _| match request.url.host() {

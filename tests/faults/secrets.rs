@@ -2,6 +2,8 @@
 //! configured key nor a canary in the prompt is found in anything that the gateway gave out: bodies,
 //! headers, records, metrics, explanations, log lines, `Debug` output.
 
+#![expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
+
 use std::{
     io,
     sync::{Arc, Mutex},

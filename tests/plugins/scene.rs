@@ -75,6 +75,7 @@ impl Web {
 
 #[async_trait]
 impl Fetcher for Web {
+    #[expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
     async fn fetch(&self, address: &str, limits: FetchLimits) -> Result<Fetched, FetchError> {
         self.asked
             .lock()

@@ -21,6 +21,7 @@ use mutate::{Dice, mutate};
 
 /// Runs targets (all when `only` is empty) for so many seconds each, as many at once as there are
 /// processors.
+#[expect(clippy::disallowed_methods, reason = "threads of one task")]
 pub(crate) fn run(seconds: u64, only: &[&str]) -> Result<(), Failure> {
     let known = target::names();
     if let Some(wrong) = only.iter().find(|name| !known.contains(name)) {
@@ -49,6 +50,7 @@ pub(crate) fn run(seconds: u64, only: &[&str]) -> Result<(), Failure> {
     Failure::of("fuzz", &findings)
 }
 
+#[expect(clippy::disallowed_methods, reason = "threads of one task")]
 fn next<'a>(queue: &Mutex<Vec<&'a str>>) -> Option<&'a str> {
     queue.lock().unwrap_or_else(|e| e.into_inner()).pop()
 }

@@ -180,6 +180,10 @@ impl Shifts {
 
 impl Learned {
     /// Takes in a score that the client of `key` gave.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "who gives a score waits for others who do; no request for an answer passes here"
+    )]
     pub fn note(&self, seen: &Observation, key: Option<&Arc<str>>) -> Counted {
         // The data is whole after every statement, so a panic elsewhere does not spoil it.
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,6 +212,7 @@ impl Learned {
 
     /// How many pairs of a task and a model are remembered, and at most.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "administration")]
     pub fn size(&self) -> (usize, usize) {
         let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         (writing.experience.sums.len(), PAIRS)

@@ -115,6 +115,10 @@ impl<S: Absorb<E>, E: Clone> Combiner<S, E> {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "who reads, which no request does, or has no room left to leave an event in"
+    )]
     fn lock(&self) -> MutexGuard<'_, S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

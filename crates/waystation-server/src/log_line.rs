@@ -160,6 +160,7 @@ impl Visit for Fields<'_, '_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
 mod tests {
     use std::{
         sync::{Arc, Mutex},

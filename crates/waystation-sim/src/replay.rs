@@ -439,6 +439,7 @@ impl Stream for WatchedBody {
 }
 
 /// The lock's content; a test that panicked while holding it spoils nothing here.
+#[expect(clippy::disallowed_methods, reason = "a test double")]
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

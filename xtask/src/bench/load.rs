@@ -128,6 +128,7 @@ impl Load<'_> {
     }
 
     /// Every reply's times, at so many requests a second over all connections together.
+    #[expect(clippy::disallowed_methods, reason = "threads of one task")]
     pub(crate) fn paced(&self, rate: u32) -> Result<Vec<Timed>, Failure> {
         let connections = u32::try_from(self.connections).unwrap_or(1).max(1);
         let pause = Duration::from_secs(1) * connections / rate.max(1);

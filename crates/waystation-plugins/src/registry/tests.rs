@@ -1,5 +1,7 @@
 //! What requests get from a registry, by example.
 
+#![expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;

@@ -195,6 +195,10 @@ impl ServerTool for SearchTool {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "one request's own: its calls run in one task, and find it free"
+)]
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -62,6 +62,10 @@ impl Citations {
     }
 
     /// The annotations of a text.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one request's own: it runs in one task, and finds it free"
+    )]
     fn annotations(&self, text: &str) -> Option<RawJson> {
         let hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
         let cited = cited(text, &hits);

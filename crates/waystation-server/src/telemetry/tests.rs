@@ -1,5 +1,7 @@
 //! The line of a request: the same, told by an event and written in one pass.
 
+#![expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
+
 use std::sync::Mutex;
 
 use waystation_core::{GenerationId, UnixMs};

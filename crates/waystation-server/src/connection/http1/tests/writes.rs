@@ -1,5 +1,7 @@
 //! What leaves the connection together, and what leaves at once.
 
+#![expect(clippy::disallowed_methods, reason = "a test keeps what it saw")]
+
 use std::{
     collections::VecDeque,
     io,

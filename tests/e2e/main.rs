@@ -9,6 +9,7 @@ mod basics;
 mod catalogue;
 mod contributing;
 mod dialects;
+mod ending;
 mod errors;
 mod fallback;
 mod limits;

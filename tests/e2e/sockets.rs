@@ -17,6 +17,7 @@ use waystation_core::{HttpRequest, Phase, PoolKey, SendLimits, Sent, Transport, 
 use waystation_server::{
     app::App,
     connection::Patience,
+    ending::Stage,
     mock,
     routes::{self, Site},
     serve,
@@ -37,7 +38,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 /// The mock upstream behind a socket.
 async fn upstream(tasks: &mut JoinSet<()>) -> SocketAddr {
     let (listener, address) = listener().await;
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stage::Serving);
     let router = mock::router(Simulator::new(1).with_pacing(Pacing::Instant));
     tasks.spawn(async move {
         let _kept = stop;
@@ -171,7 +172,7 @@ async fn gateway(tasks: &mut JoinSet<()>) -> (SocketAddr, SocketAddr) {
 /// Where a site is served.
 async fn served(tasks: &mut JoinSet<()>, site: Site) -> SocketAddr {
     let (listener, address) = listener().await;
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stage::Serving);
     tasks.spawn(async move {
         let _kept = stop;
         serve::serve(listener, site, Patience::USUAL, stopped).await;

@@ -384,12 +384,33 @@ def run(station, check, cell):
             check.that(label, False, repr(error))
 
 
+def ends(port, closed, check):
+    """The gateway is stopped, and who does not end in time is told."""
+    with Station(sys.argv[1], config="[server]\ndrain_ms = 300\n" + configuration(port, closed)) as station:
+        def ask(name, stream):
+            return station.chat({"model": f"acme/{name}-{'s' if stream else 'w'}o", "stream": stream,
+                                 "messages": [{"role": "user", "content": "hi"}]})
+        with ThreadPoolExecutor(3) as pool:
+            asked = [pool.submit(ask, *wish) for wish in (("stall", True), ("silent", True), ("silent", False))]
+            time.sleep(0.7)
+            station.process.terminate()
+            (status, head, body), *none = [one.result() for one in asked]
+        found, error = seen(status, head, body), events(body)[-2]["error"]
+        check.that("the end: an open stream is told", found == ("broken", said("a", 40), "provider_overloaded")
+                   and error["code"] == 503 and "shutting down" in error["message"], (found, error))
+        for status, head, body in none:
+            check.that("the end: who has seen nothing gets a 503", status == 503 and b"shutting down" in body
+                       and head["retry-after"] == "1", body)
+        check.that("the end: 0", station.process.wait(10) == 0)
+
+
 def main():
     port, closed, check = upstream(), free_port(), Checks()
     with Station(sys.argv[1], config=configuration(port, closed)) as station:
         with ThreadPoolExecutor(24) as pool:
             list(pool.map(lambda cell: run(station, check, cell), cells()))
         check.that("no secret is printed", "do-not-tell" not in station.printed())
+    ends(port, closed, check)
     check.close()
 
 

@@ -380,14 +380,19 @@ impl Reply {
 
     /// The reply ends here: upstream is let go, and what was consumed is settled.
     fn broke(&mut self, error: &UpstreamError) -> Batch {
+        let message = format!("{}: {}", self.provider, error.message);
+        self.end(error.kind, &message)
+    }
+
+    /// Ends the reply before it is complete, for a reason of the caller's, which its record names: upstream
+    /// is let go, and what was consumed is settled. The last batch, always `Failed`.
+    pub fn end(&mut self, kind: ErrorType, message: &str) -> Batch {
         self.let_go();
         self.output.clear();
-        let settled = Box::new(self.settled(|record| record.fail(error.kind)));
-        let message = format!("{}: {}", self.provider, error.message);
         Batch::Failed {
-            kind: error.kind,
-            message,
-            settled,
+            kind,
+            message: message.to_owned(),
+            settled: Box::new(self.settled(|record| record.fail(kind))),
         }
     }
 }

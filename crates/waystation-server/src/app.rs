@@ -25,6 +25,7 @@ use crate::{
     chance,
     config::{self, Config, EnabledProvider, FallbackOn, MinTrust, Resolved, Sort},
     credentials::{SimulatedCredentials, StaticCredentials},
+    ending::End,
     metrics::Metrics,
     plugins, rim, sandbox,
     telemetry::Telemetry,
@@ -41,6 +42,7 @@ pub struct App {
     live: ArcSwap<Live>,
     places: Quota,
     room: Room,
+    end: End,
     instance: HeaderValue,
     outside: Outside,
     learned: Arc<Learned>,
@@ -134,6 +136,7 @@ impl App {
             live: ArcSwap::from_pointee(live),
             places: Quota::of(max_streams),
             room,
+            end: End::default(),
             instance,
             outside,
             learned,
@@ -191,6 +194,12 @@ impl App {
     #[must_use]
     pub const fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// Whether what is under way has to end.
+    #[must_use]
+    pub const fn end(&self) -> &End {
+        &self.end
     }
 
     /// The configuration of requests that begin now.

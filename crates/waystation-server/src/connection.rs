@@ -12,7 +12,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::routes::Site;
+use crate::{ending::Stage, routes::Site};
 
 /// How long a client may let the gateway wait, and how large a head may be.
 #[derive(Clone, Copy, Debug)]
@@ -32,21 +32,15 @@ pub struct Patience {
 /// stream waits for nothing.
 const SMALL: u64 = 16 * 1024;
 
-/// Serves `io` until it is closed, or until `stopped` says so and its last request is answered.
-pub async fn serve<Io>(io: Io, site: Site, patience: Patience, stopped: watch::Receiver<bool>)
+/// Serves `io` until it is closed, or until the gateway takes no more requests and its last one is answered.
+pub async fn serve<Io>(io: Io, site: Site, patience: Patience, stage: watch::Receiver<Stage>)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    match http1::serve(io, &site, patience, stopped.clone()).await {
+    match http1::serve(io, &site, patience, stage.clone()).await {
         http1::Ended::Closed => {}
-        http1::Ended::Http2(read) => Box::pin(http2::serve(read, site, patience, stopped)).await,
+        http1::Ended::Http2(read) => Box::pin(http2::serve(read, site, patience, stage)).await,
     }
-}
-
-/// Resolves when it is said that no more requests are to be taken.
-async fn stop(mut stopped: watch::Receiver<bool>) {
-    // A sender that is gone has nothing more to say.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 // === impl Patience ===

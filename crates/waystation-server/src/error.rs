@@ -7,7 +7,7 @@ use waystation_core::{ErrorType, GenerationId, JsonText, ObjectWriter, UnixMs};
 use waystation_gateway::{AttemptReport, AttemptsFailed, GatewayError};
 use waystation_router::NoRoute;
 
-use crate::{body::BodyError, reply::METADATA};
+use crate::{body::BodyError, ending::SHUTTING_DOWN, reply::METADATA};
 
 /// What errors are explained at, in `availability.docs_url`.
 const DOCS: &str = "https://github.com/waystation/waystation/blob/main/docs/errors.md";
@@ -44,6 +44,12 @@ pub fn too_many_requests() -> Response {
     overloaded("too many requests are under way; see [server] max_streams")
 }
 
+/// The gateway ends before the answer does.
+#[must_use]
+pub(crate) fn shutting_down() -> Response {
+    overloaded(SHUTTING_DOWN)
+}
+
 /// A body that could not be had.
 #[must_use]
 pub fn body(error: &BodyError) -> Response {
@@ -59,7 +65,7 @@ pub fn body(error: &BodyError) -> Response {
     }
 }
 
-/// The gateway has no room: a moment later it may.
+/// The gateway has no room, or no time: a moment later it, or another one, may.
 fn overloaded(message: &str) -> Response {
     let mut response = plain(ErrorType::ProviderOverloaded, message);
     response
@@ -100,8 +106,26 @@ pub fn response_with(error: &GatewayError, metadata: Option<&[u8]>) -> Response 
 #[must_use]
 pub fn chunk(
     error: &GatewayError,
+    of: (&GenerationId, &str, UnixMs),
+    metadata: Option<&[u8]>,
+) -> Vec<u8> {
+    lone(of, metadata, |out| write(error, out))
+}
+
+/// The same for a gateway that ends before its answer begins.
+#[must_use]
+pub(crate) fn last_chunk(of: (&GenerationId, &str, UnixMs)) -> Vec<u8> {
+    let kind = ErrorType::ProviderOverloaded;
+    lone(of, None, |out| {
+        write_plain(kind.status(), kind, SHUTTING_DOWN, out)
+    })
+}
+
+/// A chunk with an error and nothing else.
+fn lone(
     (id, model, created): (&GenerationId, &str, UnixMs),
     metadata: Option<&[u8]>,
+    error: impl FnOnce(&mut Vec<u8>),
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut object = ObjectWriter::open(&mut out);
@@ -112,7 +136,7 @@ pub fn chunk(
         .number("created", created.seconds());
     let choice = br#"[{"index":0,"delta":{"content":""},"finish_reason":"error","native_finish_reason":null}]"#;
     object.raw("choices", choice);
-    write(error, object.key("error"));
+    error(object.key("error"));
     if let Some(metadata) = metadata {
         object.raw(METADATA, metadata);
     }

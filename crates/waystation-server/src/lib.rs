@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod credentials;
+pub mod ending;
 pub mod error;
 pub mod explanation;
 mod gate;

@@ -20,6 +20,7 @@ use crate::{
     body::{self, Bounds, Room},
     config::Listen,
     connection::Patience,
+    ending::Stage,
     serve::{self, ServeError},
 };
 
@@ -73,7 +74,7 @@ pub async fn run(listen: &Listen, script: Option<&Path>, pacing: Pacing) -> Resu
     if let Ok(address) = listener.local_addr() {
         announce(address);
     }
-    let (_stop, stopped) = watch::channel(false);
+    let (_stop, stopped) = watch::channel(Stage::Serving);
     tokio::select! {
         () = serve::serve(listener, router(simulator).into(), Patience::USUAL, stopped) => {}
         _ = serve::stop_signal() => {}

@@ -26,6 +26,7 @@ use crate::{
     banner,
     config::{self, Environment, Flags, Listen, Resolved},
     connection::{self, Patience},
+    ending::Stage,
     gate::{self, Gate},
     routes::Site,
     workers::Workers,
@@ -71,6 +72,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// How often upstream connections that nobody uses are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long the clients of streams that do not end in time have to take the last word.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// Seed of the simulator: replies are the same from start to start.
 const SIMULATION_SEED: u64 = 1;
 
@@ -103,7 +106,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stage::Serving);
     let mut tasks = JoinSet::new();
     if let Some(listener) = admin_listener {
         let site = admin::router(&app).into();
@@ -126,15 +129,22 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         server.drain
     );
     // Receivers that are gone have stopped already.
-    let _ = stop.send(true);
-    let drained = timeout(server.drain, async {
+    let _ = stop.send(Stage::Draining);
+    let mut drained = Box::pin(async {
         while tasks.join_next().await.is_some() {}
         workers.drained().await;
-    })
-    .await;
-    if drained.is_err() {
-        tracing::warn!("streams were still open after {:?}", server.drain);
+    });
+    if timeout(server.drain, &mut drained).await.is_err() {
+        tracing::warn!(
+            "streams were still open after {:?}: they end now",
+            server.drain
+        );
+        app.end().come();
+        let _ = stop.send(Stage::Ending);
+        // Who does not listen is cut off.
+        let _ = timeout(LAST_WORD, &mut drained).await;
     }
+    drop(drained);
     workers.end();
     Ok(())
 }
@@ -205,7 +215,7 @@ pub async fn serve(
     listener: TcpListener,
     site: Site,
     patience: Patience,
-    stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<Stage>,
 ) {
     let listener = listener.tap_io(|stream| no_delay(stream));
     serve_on(listener, site, patience, stopped).await;
@@ -216,7 +226,7 @@ pub(crate) async fn serve_on<L>(
     mut listener: L,
     site: Site,
     patience: Patience,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<Stage>,
 ) where
     L: Listener,
 {
@@ -224,7 +234,7 @@ pub(crate) async fn serve_on<L>(
     let until = stopped.clone();
     let mut stop = pin!(async move {
         // A sender that is gone has nothing more to say.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
+        let _ = stopped.changed().await;
     });
     loop {
         tokio::select! {

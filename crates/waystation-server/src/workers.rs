@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     connection::Patience,
+    ending::Stage,
     gate::{Gate, Pass},
     log_writer,
     routes::Site,
@@ -111,7 +112,7 @@ impl Workers {
     pub(crate) fn start(
         site: &Site,
         patience: Patience,
-        stopped: &watch::Receiver<bool>,
+        stopped: &watch::Receiver<Stage>,
     ) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let (idle, busy) = mpsc::channel(1);

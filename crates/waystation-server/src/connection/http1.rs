@@ -18,9 +18,8 @@ mod line;
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -29,14 +28,18 @@ use http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
-    task::coop::unconstrained,
     time::Instant,
 };
 use waystation_core::ErrorType;
 use waystation_transport::{desk, field, framing};
 
-use super::{Patience, stop};
-use crate::{error, message::Answer, routes::Site};
+use super::Patience;
+use crate::{
+    ending::{Ear, Stage},
+    error,
+    message::Answer,
+    routes::Site,
+};
 use answer::{Manner, Reply};
 use exchange::Behind;
 use framing::Framing;
@@ -75,9 +78,7 @@ struct Connection<Io> {
     seen: usize,
     /// Since when it is coming, if it did not come at once.
     since: Option<Instant>,
-    stopped: watch::Receiver<bool>,
-    /// Whoever is woken when it changes.
-    waits: Option<Waker>,
+    ear: Ear,
 }
 
 /// What comes next.
@@ -102,22 +103,20 @@ const LATE: &str = "the head of the request did not come in time; see [server] h
 /// yet: one that is cut off while it sends never sees the reason.
 const LINGER: (Duration, usize) = (Duration::from_secs(5), 32 * 1024 * 1024);
 
-/// Serves `io` until it is closed, or until `stopped` says so and its last request is answered, or until
-/// it turns out to be of HTTP/2.
+/// Serves `io` until it is closed, or until the gateway takes no more requests and its last one is answered,
+/// or until it turns out to be of HTTP/2.
 pub(super) async fn serve<Io>(
     io: Io,
     site: &Site,
     patience: Patience,
-    stopped: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) -> Ended<Io>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    // It is asked once for each waker, and has to listen then, however much its turn has done already.
-    let mut stop = pin!(unconstrained(stop(stopped.clone())));
-    let mut connection = Connection::new(io, patience, stopped);
+    let mut connection = Connection::new(io, patience, stage);
     loop {
-        let behind = match poll_fn(|cx| connection.poll_next(cx, stop.as_mut())).await {
+        let behind = match poll_fn(|cx| connection.poll_next(cx)).await {
             Next::Request(head, behind) => connection.exchange(site, head, behind).await,
             Next::Refused(error) => {
                 let kind = ErrorType::InvalidRequest;
@@ -151,7 +150,7 @@ where
 // === impl Connection ===
 
 impl<Io> Connection<Io> {
-    fn new(io: Io, patience: Patience, stopped: watch::Receiver<bool>) -> Self {
+    fn new(io: Io, patience: Patience, stage: watch::Receiver<Stage>) -> Self {
         Self {
             line: Line::new(io, patience.write),
             patience,
@@ -165,43 +164,14 @@ impl<Io> Connection<Io> {
             quiet: Instant::now(),
             seen: 0,
             since: None,
-            stopped,
-            waits: None,
+            ear: Ear::of(stage),
         }
-    }
-
-    /// Whether no more requests are to be taken.
-    fn is_stopped(&self) -> bool {
-        self.stopped.has_changed().unwrap_or(true)
-    }
-
-    /// The same, waited for. `stop` is asked once for each waker that would be told: where nothing has
-    /// changed it would say the same again.
-    fn poll_stop(
-        &mut self,
-        cx: &mut Context<'_>,
-        stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Poll<()> {
-        if self.is_stopped() {
-            return Poll::Ready(());
-        }
-        if let Some(waits) = &self.waits
-            && waits.will_wake(cx.waker())
-        {
-            return Poll::Pending;
-        }
-        self.waits = Some(cx.waker().clone());
-        stop.poll(cx)
     }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
-    /// Reads a head, within its time; between requests `stop` ends the connection.
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Poll<Next> {
+    /// Reads a head, within its time; between requests the connection ends when the gateway does.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         let largest = self.patience.max_head_bytes;
         loop {
             if self.input.len() > self.seen {
@@ -223,7 +193,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending if self.input.is_empty() => {
-                    if self.poll_stop(cx, stop).is_ready() {
+                    self.ear.listen(cx);
+                    if self.ear.is_stopped() {
                         return Poll::Ready(Next::End);
                     }
                     let wait = if self.begun {

@@ -6,6 +6,7 @@ mod watched;
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -24,33 +25,42 @@ use tokio::{
 };
 use watched::{Requests, Watched};
 
-use super::{Patience, SMALL, stop};
-use crate::routes::Site;
+use super::{Patience, SMALL};
+use crate::{
+    ending::{Ear, Stage},
+    routes::Site,
+};
 
 /// A response's body that counts as a request under way while it lives.
 struct Answering {
     body: Body,
+    ear: Ear,
     _request: watched::Request,
 }
 
-/// Serves `io`, of which `beginning` has been read, until it is closed, or until `stopped` says so and its
-/// last request is answered.
+/// Serves `io`, of which `beginning` has been read, until it is closed, or until the gateway takes no more
+/// requests and its last one is answered.
 pub(super) async fn serve<Io>(
     (io, beginning): (Io, BytesMut),
     site: Site,
     patience: Patience,
-    stopped: watch::Receiver<bool>,
+    mut stage: watch::Receiver<Stage>,
 ) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let requests = Arc::new(Requests::default());
     let io = Watched::new(io, beginning, patience, Arc::clone(&requests));
+    let heard = stage.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let under_way = requests.begin();
+        let (under_way, mut ear) = (requests.begin(), Ear::of(heard.clone()));
         let (head, body) = request.into_parts();
         let (body, rest) = Lent::new(body);
-        let answer = site.answer(Request::from_parts(head, Body::new(body)).into());
+        let mut answer = site.answer(Request::from_parts(head, Body::new(body)).into());
         async move {
+            let answer = poll_fn(|cx| {
+                ear.listen(cx);
+                answer.as_mut().poll(cx)
+            });
             let response = Response::from(answer.await);
             rest.skip().await;
             let small = |size| size <= SMALL;
@@ -59,6 +69,7 @@ pub(super) async fn serve<Io>(
             }
             Ok::<Response<Answering>, Infallible>(response.map(|body| Answering {
                 body,
+                ear,
                 _request: under_way,
             }))
         }
@@ -69,7 +80,8 @@ pub(super) async fn serve<Io>(
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop(stopped) => {
+        // A sender that is gone has nothing more to say.
+        _ = stage.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -89,6 +101,7 @@ impl HttpBody for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.ear.listen(cx);
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -28,7 +28,7 @@ fn client(tasks: &mut JoinSet<()>) -> DuplexStream {
             post(|body: String| async move { body.len().to_string() }),
         );
     let (client, server) = duplex(4_096);
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stage::Serving);
     tasks.spawn(async move {
         let _kept = stop;
         serve(server, router.into(), Patience::USUAL, stopped).await;
@@ -196,7 +196,7 @@ async fn a_head_that_is_too_large_is_a_431_however_it_comes() {
             max_head_bytes: 1 << 16,
             ..Patience::USUAL
         };
-        let (_stop, stopped) = watch::channel(false);
+        let (_stop, stopped) = watch::channel(Stage::Serving);
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(server, router.into(), patience, stopped));
         let long = "y".repeat(bytes);

@@ -7,11 +7,14 @@ use std::{convert::Infallible, fmt, pin::Pin, time::Duration};
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::sleep;
-use waystation_core::{ChunkHead, ChunkWriter, GenerationId, LastChunk, UnixMs};
+use waystation_core::{ChunkHead, ChunkWriter, ErrorType, GenerationId, LastChunk, UnixMs};
 use waystation_gateway::{Batch, GatewayError, Reply, Settled};
 
 use super::{METADATA, Metadata, metadata, write_usage};
-use crate::error;
+use crate::{
+    ending::{End, SHUTTING_DOWN},
+    error,
+};
 
 /// A request that has not been committed yet, and what its stream says of itself should it fail
 /// after the first comment.
@@ -48,6 +51,8 @@ pub struct Held<T> {
     pub place: T,
     /// The client's wish for metadata.
     pub metadata: Option<Metadata>,
+    /// When it comes, the stream ends with a word.
+    pub end: End,
 }
 
 /// A comment that clients skip. Never sent as data.
@@ -70,7 +75,8 @@ pub fn body<T: Send + 'static>(
         if let Some(comment) = first {
             return Some((Ok(comment), (state, None, held)));
         }
-        let (frame, state) = state.step(every, held.metadata.as_ref()).await?;
+        let until = (every, &held.end);
+        let (frame, state) = state.step(until, held.metadata.as_ref()).await?;
         Some((Ok(frame), (state, None, held)))
     })
 }
@@ -109,12 +115,18 @@ impl State {
     }
 
     /// The next frame: everything that one read brought.
-    async fn step(self, every: Duration, metadata: Option<&Metadata>) -> Option<(Bytes, Self)> {
+    async fn step(
+        self,
+        (every, end): (Duration, &End),
+        metadata: Option<&Metadata>,
+    ) -> Option<(Bytes, Self)> {
         let mut state = self;
         loop {
             state = match state {
                 Self::Done => return None,
                 Self::Waiting(mut waiting) => tokio::select! {
+                    biased;
+                    () = end.reached() => return Some((waiting.last_word(), Self::Done)),
                     reply = &mut waiting.reply => match reply {
                         Ok(reply) => Self::open(reply, metadata.cloned()),
                         Err(error) => {
@@ -129,6 +141,11 @@ impl State {
                 },
                 Self::Open(mut open) => tokio::select! {
                     biased;
+                    () = end.reached() => {
+                        let kind = ErrorType::ProviderOverloaded;
+                        let last = open.reply.end(kind, SHUTTING_DOWN);
+                        return Some((open.frame(&last).0, Self::Done));
+                    }
                     batch = open.reply.next() => {
                         let (frame, more) = open.frame(&batch);
                         let next = if more { Self::Open(open) } else { Self::Done };
@@ -206,9 +223,22 @@ impl Open {
 impl Waiting {
     /// A failure after the first comment: the status is 200 already, so it is told in band.
     fn failure(&self, error: &GatewayError, metadata: Option<&[u8]>) -> Bytes {
+        Self::only(&error::chunk(error, self.named(), metadata))
+    }
+
+    /// The gateway ends first.
+    fn last_word(&self) -> Bytes {
+        Self::only(&error::last_chunk(self.named()))
+    }
+
+    fn named(&self) -> (&GenerationId, &str, UnixMs) {
+        (&self.id, self.model.as_str(), self.created)
+    }
+
+    /// A stream of one chunk.
+    fn only(chunk: &[u8]) -> Bytes {
         let mut out = b"data: ".to_vec();
-        let of = (&self.id, self.model.as_str(), self.created);
-        out.extend_from_slice(&error::chunk(error, of, metadata));
+        out.extend_from_slice(chunk);
         out.extend_from_slice(b"\n\n");
         out.extend_from_slice(ChunkWriter::DONE);
         out.into()

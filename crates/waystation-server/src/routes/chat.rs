@@ -66,14 +66,22 @@ where
         (caller.generation, caller.arrived) = (Some(id.clone()), Some(now));
         let notes = Arc::clone(&caller.notes);
         // On the heap, both: they are large, and what they stand in is moved from layer to layer.
-        let mut answer = if chat.stream() {
-            let held = Held { place, metadata };
-            Box::pin(streamed(&app, chat, caller, (id.clone(), held))).await
+        let answer = if chat.stream() {
+            let end = app.end().clone();
+            let held = Held {
+                place,
+                metadata,
+                end,
+            };
+            let streamed = Box::pin(streamed(&app, chat, caller, (id.clone(), held)));
+            app.end().before(streamed).await
         } else {
-            let answer = Box::pin(whole(&app, chat, caller, metadata)).await;
+            let whole = Box::pin(whole(&app, chat, caller, metadata));
+            let answer = app.end().before(whole).await;
             drop(place);
             answer
         };
+        let mut answer = answer.unwrap_or_else(|| error::shutting_down().into());
         // On every answer, a failure's too: its record is found by it.
         answer.ids.generation = Some(id);
         // On failures too: a misspelt guard rail must be seen.

@@ -157,7 +157,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             Framing::Length(left) => left <= SKIPPED && !self.expects,
             _ => false,
         };
-        rest && !self.broken && !self.is_stopped()
+        rest && !self.broken && !self.ear.is_stopped()
     }
 
     /// The answer; `None` when nobody waits for it any more.
@@ -217,6 +217,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     /// Reads for the answer while it is under way, and sees whether the client is still there.
     fn poll_listen(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        // An answer may have to end before it is complete.
+        self.ear.listen(cx);
         if let Some(inlet) = self.inlet.take() {
             // A body that its route has dropped is wanted by nobody.
             if Arc::strong_count(&inlet) > 1 {

@@ -26,12 +26,15 @@ use tokio::{
     time::sleep,
 };
 
-use crate::connection::{Patience, serve};
+use crate::{
+    connection::{Patience, serve},
+    ending::Stage,
+};
 
 /// A client, and its connection.
 pub(super) struct Scene {
     client: Option<DuplexStream>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stage>,
     tasks: JoinSet<()>,
     /// Answers under way that say so.
     pub(super) alive: Arc<AtomicUsize>,
@@ -75,7 +78,7 @@ impl Scene {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Stage::Serving);
         let alive = Arc::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(io, routes(&alive).into(), patience, stopped));
@@ -122,7 +125,7 @@ impl Scene {
     }
 
     pub(super) fn stop(&self) {
-        self.stop.send(true).unwrap();
+        self.stop.send(Stage::Draining).unwrap();
     }
 }
 

@@ -487,6 +487,16 @@ async fn without_keys_only_this_machine_is_served() {
         .await;
     assert_eq!(got.error(415)["error_type"], "invalid_request");
     assert_eq!(station.upstream().calls(), 0);
+    // Who names no host is no browser: it may ask for the health, and for nothing else.
+    for (path, status) in [("/health", 200), ("/ready", 403), ("/v1/models", 403)] {
+        let mut request = Station::request(Method::GET, path, "");
+        request.headers_mut().remove(header::HOST);
+        assert_eq!(station.whole(request).await.status, status, "{path}");
+    }
+    let got = station
+        .whole(Station::request(Method::GET, "/health", ""))
+        .await;
+    got.ok();
     for host in ["localhost:1", "127.0.0.1", "[::1]:8080"] {
         assert_shape(&station.whole(request(header::HOST, host)).await.ok());
     }

@@ -9,11 +9,15 @@ mod row;
 use row::{Row, a, b, broken, error, row};
 use serde_json::json;
 use waystation_core::Phase;
-use waystation_sim::{Reply, fixtures};
+use waystation_sim::{ReplayTransport, Reply, fixtures};
+use waystation_tests::ask;
 
-use crate::fault::{
-    EVER, coded, comments, cut, filtered, go_away, good, in_band, late, limited, malformed,
-    no_done, no_finish, no_words, nothing, page, role_then_silence, stall, whole,
+use crate::{
+    exchange::station,
+    fault::{
+        EVER, coded, comments, cut, filtered, go_away, good, in_band, late, limited, malformed,
+        no_done, no_finish, no_words, nothing, page, role_then_silence, stall, whole,
+    },
 };
 
 /// What is replied to who asked for a stream, or not.
@@ -277,8 +281,11 @@ async fn sloppy_streams_are_read_for_what_they_mean() {
 
 #[tokio::test(start_paused = true)]
 async fn a_200_that_is_no_answer_is_a_failed_attempt() {
-    let faults: [Named<Replies>; 14] = [
+    let faults: [Named<Replies>; 15] = [
         ("an empty body", nothing),
+        ("a packed answer", |streamed| {
+            good('a', streamed).header("content-encoding", "gzip")
+        }),
         ("an answer of no words", no_words),
         ("a page", |_| {
             page("text/html", "<html><body>502 Bad Gateway</body></html>")
@@ -324,6 +331,32 @@ async fn a_200_that_is_no_answer_is_a_failed_attempt() {
         ]
     });
     Row::hold(rows).await;
+}
+
+/// What cannot be read is called by its name, and a failure's status counts all the same.
+#[tokio::test(start_paused = true)]
+async fn a_packed_answer_is_called_one() {
+    for (streamed, reply, coding, status) in [
+        (false, good('a', false), "gzip", 503),
+        (true, good('a', true), "br", 503),
+        (false, fixtures::error(404, "no such model"), "zstd", 404),
+    ] {
+        let reply = reply.header("content-encoding", coding);
+        let station = station(ReplayTransport::hosts().at("a.mock", [reply]));
+        let only = json!({"provider": {"only": ["A"]}, "stream": streamed});
+        let got = station.chat(ask(only)).await;
+        let error = got.error(status);
+        let message = error["message"].as_str().unwrap();
+        let told = format!("with content-encoding {coding}, which was not asked for");
+        assert!(message.contains(&told), "{error}");
+        assert!(!got.text().contains("no such model"), "{error}");
+    }
+    let identity = good('a', false).header("content-encoding", "identity");
+    let station = station(ReplayTransport::hosts().at("a.mock", [identity]));
+    station
+        .chat(ask(json!({"provider": {"only": ["A"]}})))
+        .await
+        .ok();
 }
 
 #[tokio::test(start_paused = true)]

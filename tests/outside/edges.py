@@ -89,6 +89,14 @@ def paths(station, check):
         check.that(f"GET {path}: a model as OpenAI's clients retrieve it", code == 200 and told == ["acme/m", "model", "acme"], text)
 
 
+def simple(station, check):
+    """A checker of health over HTTP/1.0 names no host; nobody else may do so."""
+    for sent, status in [(b"GET /health HTTP/1.0\r\n\r\n", b"200"), (b"HEAD /health HTTP/1.0\r\n\r\n", b"200"),
+                         (b"GET /v1/models HTTP/1.0\r\n\r\n", b"403"), (b"GET /health HTTP/1.0\r\nhost: evil.example\r\n\r\n", b"403")]:
+        seen = raw(station, sent)
+        check.that(f"without a host: {sent!r}", seen.split(b" ")[1] == status, seen)
+
+
 def http2(station, check):
     """A refusal is an answer however the body comes: a stream that is answered and reset hides it from some clients."""
     def frame(kind, flags, stream, text=b""):
@@ -122,7 +130,7 @@ def http2(station, check):
     check.that("HTTP/2: a refusal is told, and its stream not reset", b"permission_denied" in seen and 3 not in kinds, kinds)
 
 
-PARTS = (bodies, paths, http2)
+PARTS = (bodies, paths, simple, http2)
 
 
 def opened(station, count):

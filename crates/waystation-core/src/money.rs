@@ -50,6 +50,11 @@ pub enum ParseMoneyError {
         /// The most decimal places.
         places: usize,
     },
+    /// A factor that is no decimal number, or one that is none from 0 to the largest.
+    #[error(
+        "expected a factor such as \"0.92\", a decimal number from 0 to 18446744073, found {0:?}"
+    )]
+    NotFactor(String),
     /// Above what the unit holds.
     #[error("{0:?} is too large for a price")]
     TooLarge(String),
@@ -263,10 +268,12 @@ impl FromStr for Multiplier {
     type Err = ParseMoneyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let nanos = decimal(text, 9)?;
-        u64::try_from(nanos)
-            .map(Self)
-            .map_err(|_| ParseMoneyError::TooLarge(text.into()))
+        let wrong = || ParseMoneyError::NotFactor(text.into());
+        let nanos = decimal(text, 9).map_err(|error| match error {
+            ParseMoneyError::TooFine { .. } => error,
+            _ => wrong(),
+        })?;
+        u64::try_from(nanos).map(Self).map_err(|_| wrong())
     }
 }
 

@@ -7,7 +7,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use tokio::time::{Instant, timeout, timeout_at};
 use waystation_core::{
     BodyStream, Call, ChatEvent, ChatRequest, Codec, EncodeError, Endpoint, ErrorType,
@@ -249,6 +249,12 @@ impl Reading {
     }
 
     fn begin(&mut self, head: &ReplyHead) -> Result<(), Failed> {
+        if head.status.is_success()
+            && let Some(coding) = coding(head)
+        {
+            let message = format!("the provider answered {coding}");
+            return Err(Failed::of(stamp(UpstreamError::garbage(message), head)));
+        }
         let begun = self.reader.head(head);
         begun.map_err(|error| Failed::of(stamp(error, head)))
     }
@@ -272,9 +278,19 @@ impl Reading {
             }
             Ok(())
         };
-        let read = timeout(REFUSAL, read).await.unwrap_or(Ok(()));
+        let coding = coding(head);
+        let read = match coding {
+            // Its status is what can be read of it.
+            Some(_) => Ok(()),
+            None => timeout(REFUSAL, read).await.unwrap_or(Ok(())),
+        };
         match read.and_then(|()| self.end(head)) {
-            Err(failed) => failed,
+            Err(mut failed) => {
+                if let Some(coding) = coding {
+                    failed.error.message += &format!(" (it answered {coding})");
+                }
+                failed
+            }
             // No reader takes such a status for a reply; were there one, this would still hold.
             Ok(()) => Failed::of(stamp(UpstreamError::garbage("the provider failed"), head)),
         }
@@ -334,6 +350,15 @@ impl Reading {
             taken?;
         }
     }
+}
+
+/// What is said of a body that nobody here can read: it is packed, though the request asks for it plain.
+fn coding(head: &ReplyHead) -> Option<String> {
+    let coding = head.headers.get(header::CONTENT_ENCODING)?.to_str();
+    let coding = coding.unwrap_or("unknown").trim();
+    let told: String = coding.chars().take(40).collect();
+    let plain = coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    (!plain).then(|| format!("with content-encoding {told}, which was not asked for"))
 }
 
 /// Tokio's clock, which a test may pause.

@@ -188,7 +188,9 @@ fn refuse<B>(
             .get(header::HOST)
             .and_then(|host| host.to_str().ok())
     });
-    if host.is_none_or(|host| !auth::is_loopback_host(host)) {
+    // Every browser names a host. A simple checker of health, over HTTP/1.0, does not.
+    let checker = host.is_none() && is_check(asked);
+    if !checker && host.is_none_or(|host| !auth::is_loopback_host(host)) {
         let message = "without client keys only loopback names are served: use 127.0.0.1 or localhost as \
                        host, or configure [auth] keys";
         return Some(error::plain(ErrorType::PermissionDenied, message));
@@ -207,6 +209,11 @@ fn refuse<B>(
         ));
     }
     None
+}
+
+/// Whether nothing but the process's health is asked for.
+fn is_check<B>(asked: &Asked<B>) -> bool {
+    matches!(asked.method, Method::GET | Method::HEAD) && asked.uri.path() == "/health"
 }
 
 fn unlisted_origin() -> Response {

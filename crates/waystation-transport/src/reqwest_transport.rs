@@ -6,6 +6,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Client, redirect};
 use waystation_core::{HttpRequest, HttpStream, ReplyHead, SendLimits, Transport, TransportError};
 
@@ -96,9 +97,12 @@ impl Transport for ReqwestTransport {
             headers,
             body,
         } = request;
+        let mut headers = HeaderMap::from(headers);
+        let plain = HeaderValue::from_static("identity");
+        headers.entry(header::ACCEPT_ENCODING).or_insert(plain);
         let response = client
             .request(method, url.to_string())
-            .headers(headers.into())
+            .headers(headers)
             .body(body)
             .send()
             .await

@@ -221,6 +221,34 @@ async fn a_name_that_nobody_has_sent_nothing() {
     }
 }
 
+/// Who says nothing of codings may be answered in any.
+#[tokio::test]
+async fn replies_are_asked_for_uncompressed() {
+    for (name, by) in transports() {
+        let (listener, address) = listen().await;
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut seen, mut piece) = (String::new(), [0; 4096]);
+            while !seen.ends_with("\r\n\r\n{}") {
+                let count = stream.read(&mut piece).await.unwrap();
+                seen.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+            }
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await
+                .unwrap();
+            seen.to_ascii_lowercase()
+        };
+        let (seen, _) = tokio::join!(serve, get(&*by, to(address, "{}")));
+        let asked = seen.matches("accept-encoding: identity\r\n").count();
+        assert_eq!(
+            (asked, seen.matches("accept-encoding").count()),
+            (1, 1),
+            "{name}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     for (name, by) in transports() {

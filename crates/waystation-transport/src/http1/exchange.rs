@@ -106,6 +106,10 @@ pub(super) fn head(request: &HttpRequest) -> Vec<u8> {
     if !headers.contains_key(header::ACCEPT) {
         put(&[b"accept: */*\r\n"]);
     }
+    // Who does not say so takes any. Source: RFC 9110, section 12.5.3.
+    if !headers.contains_key(header::ACCEPT_ENCODING) {
+        put(&[b"accept-encoding: identity\r\n"]);
+    }
     for (name, value) in headers.iter() {
         // The length is what the body says, and nothing else frames it.
         if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {

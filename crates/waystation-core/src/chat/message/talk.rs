@@ -274,8 +274,26 @@ fn check_parts(path: &str, parts: Json<'_>) -> Result<(), InvalidRequest> {
             };
             return Err(InvalidRequest::new(format!("{path}.{key}"), expected));
         }
+        if key == "file" && !held.is_some_and(has_content) {
+            let message =
+                "expected a data URL or an address of the file (or its file_id), found none";
+            return Err(InvalidRequest::new(
+                format!("{path}.file.file_data"),
+                message,
+            ));
+        }
     }
     Ok(())
+}
+
+/// Whether a part says where its file is. What is said is for those who read it to judge.
+fn has_content(file: Json<'_>) -> bool {
+    let said = |key: &&str| {
+        file.get(key)
+            .and_then(Json::string)
+            .is_some_and(|said| !said.is_empty())
+    };
+    ["file_data", "file_id", "file_url", "url"].iter().any(said)
 }
 
 pub(in crate::chat) fn check_tools(field: &str, value: Json<'_>) -> Result<(), InvalidRequest> {

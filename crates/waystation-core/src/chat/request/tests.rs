@@ -205,6 +205,14 @@ fn messages_are_checked_with_their_paths() {
             "messages[0].content[0].image_url",
         ),
         (
+            r#"[{"role":"user","content":[{"type":"file","file":{}}]}]"#,
+            "messages[0].content[0].file.file_data",
+        ),
+        (
+            r#"[{"role":"user","content":[{"type":"text","text":"a"},{"type":"file","file":{"filename":"a.pdf","file_data":""}}]}]"#,
+            "messages[0].content[1].file.file_data",
+        ),
+        (
             r#"[{"role":"tool","content":"x"}]"#,
             "messages[0].tool_call_id",
         ),
@@ -222,6 +230,11 @@ fn messages_are_checked_with_their_paths() {
         assert_eq!(error.field, field, "{messages}");
     }
     assert!(parse(r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[]}]}"#).is_ok());
+    for key in ["file_data", "file_id", "file_url", "url"] {
+        let part = format!(r#"{{"type":"file","file":{{"{key}":"x"}}}}"#);
+        let body = format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#);
+        assert!(parse(&body).is_ok(), "{key}");
+    }
     assert!(
         parse(r#"{"prompt":"Hi"}"#)
             .unwrap()

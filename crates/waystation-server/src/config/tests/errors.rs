@@ -108,7 +108,16 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[[overrides]]\nmatch = { model = 'a/*' }\nprice_multiplier = 'cheap'",
-        "w.toml:3: overrides[0].price_multiplier: expected a decimal number",
+        "w.toml:3: overrides[0].price_multiplier: expected a factor such as \"0.92\", a decimal number \
+         from 0 to 18446744073, found \"cheap\"",
+    ),
+    (
+        "[[overrides]]\nmatch = { model = 'a/*' }\nprice_multiplier = -1",
+        "w.toml:3: overrides[0].price_multiplier: expected a factor",
+    ),
+    (
+        "[[overrides]]\nmatch = { model = 'a/*' }\nprice_multiplier = '1e20'",
+        "w.toml:3: overrides[0].price_multiplier: expected a factor",
     ),
     (
         "[providers.opnai]\napi_key = 'k'",

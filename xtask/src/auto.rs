@@ -16,7 +16,7 @@ mod vocabulary;
 
 use std::fs;
 
-use waystation_auto::{Blend, Task, Weights, mean_gap, row};
+use waystation_auto::{Blend, Net, Task, Weights, mean_gap, row};
 
 use crate::{failure::Failure, root};
 use material::{Material, STRONG, WEAK, task_of};
@@ -44,8 +44,7 @@ pub(crate) fn train() -> Result<(), Failure> {
     let table = root::root().join("crates/waystation-auto/data/measured.txt");
     fs::write(&table, outcome::table(&material)).map_err(|error| Failure::at(&table, error))?;
     println!("{}: {} bytes", path.display(), weights.to_bytes().len());
-    report::dev(&material, &weights);
-    Ok(())
+    report::dev(&material, weights)
 }
 
 /// Writes the words that training prompts use, which are never taken for misspelt others. They are part of the build
@@ -63,7 +62,7 @@ pub(crate) fn words() -> Result<(), Failure> {
 /// nobody has seen. Writes nothing.
 pub(crate) fn report() -> Result<(), Failure> {
     let material = Material::read()?;
-    report::dev(&material, Weights::bundled());
+    report::dev(&material, Weights::bundled().clone())?;
     report::decisions(&material)?;
     many(&material)?;
     report::held_out(&material)?;
@@ -84,10 +83,7 @@ fn many(material: &Material) -> Result<(), Failure> {
 fn fit(material: &Material, chosen: &[usize], nets: u64) -> Result<Weights, Failure> {
     let mut weights = Weights::default();
     standardise(material, chosen, &mut weights);
-    let rows: Vec<Row> = chosen
-        .iter()
-        .map(|at| training_row(material, *at, &weights))
-        .collect();
+    let rows = training_rows(material, chosen, &weights);
     let pair = (material.model(STRONG)?, material.model(WEAK)?);
     let models = material.models.len();
     let all: Vec<&Row> = rows.iter().collect();
@@ -107,6 +103,21 @@ fn fit(material: &Material, chosen: &[usize], nets: u64) -> Result<Weights, Fail
         weights.residual = learned;
     }
     Ok(weights)
+}
+
+/// Networks of the reference method, learned from the same examples as `weights`.
+fn reference(
+    material: &Material,
+    chosen: &[usize],
+    weights: &Weights,
+) -> Result<Vec<Net>, Failure> {
+    let rows = training_rows(material, chosen, weights);
+    let rows: Vec<&Row> = rows.iter().collect();
+    let pair = (material.model(STRONG)?, material.model(WEAK)?);
+    let models = material.models.len();
+    let form = Form::reference();
+    let nets = (1..=3).map(|seed| network::fit(&rows, models, pair, (&form, seed)).0);
+    Ok(nets.collect())
 }
 
 /// Mean and deviation of every figure.
@@ -130,6 +141,12 @@ fn standardise(material: &Material, chosen: &[usize], weights: &mut Weights) {
         .map(|square| 1.0 / square.sqrt().max(0.05))
         .collect();
     weights.mean = mean;
+}
+
+fn training_rows(material: &Material, chosen: &[usize], weights: &Weights) -> Vec<Row> {
+    let rows = chosen.iter();
+    rows.map(|at| training_row(material, *at, weights))
+        .collect()
 }
 
 fn training_row(material: &Material, at: usize, weights: &Weights) -> Row {

@@ -117,7 +117,7 @@ impl Weights {
             kind.length(figures),
             hardness,
         ];
-        let score = self.blend.of(parts, kind);
+        let score = self.blend.of(parts, kind) + blend::COMBINED * kind.combined(figures);
         (logistic(score * NORMAL), hardness)
     }
 
@@ -402,6 +402,35 @@ mod tests {
         let few = "Mia has 20 marbles in bags of cloth. She wins some more and gives 9 to her friend Tom. \
                    How many marbles did she win?";
         assert!(of(many) > of(few), "{} {}", of(many), of(few));
+    }
+
+    /// Two things to be judged at once are harder than either, whatever they are about.
+    #[test]
+    fn a_question_whose_answers_combine_two_judgements_is_among_the_hardest() {
+        let of = |text: &str| Weights::bundled().difficulty(&crate::figures(text));
+        for (one, two) in [
+            (
+                "I kept the wallet that I had found on the bus.",
+                "I fed the ducks in the park.",
+            ),
+            (
+                "Every finite group of prime order is cyclic.",
+                "Every abelian group is cyclic.",
+            ),
+            (
+                "Lions are cats.",
+                "Wolves hunt in packs when the prey is larger than they are.",
+            ),
+        ] {
+            let stem = format!("Which of the two is right?\nCase 1 | {one}\nCase 2 | {two}\n");
+            let both = of(&format!(
+                "{stem}A. Right, Right\nB. Right, Wrong\nC. Wrong, Right\nD. Wrong, Wrong\nAnswer:"
+            ));
+            let plain = of(&format!(
+                "{stem}A. Only the earlier\nB. The latter alone\nC. Both of them\nD. Neither case\nAnswer:"
+            ));
+            assert!(both > plain && both > 0.8, "{one}: {both} {plain}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the weights are worth: every figure with the one of the prompt's length beside it. It trains
 //! for held-out sets; it writes nothing.
 
-use waystation_auto::{Task, Weights, mean_gap, row};
+use waystation_auto::{Net, Task, Weights, mean_gap, row};
 
 use super::{
     decision::{Chooser, TRADEOFFS},
@@ -10,7 +10,7 @@ use super::{
     material::{Material, STRONG, WEAK, task_of},
     measure::{apgr, interval, lead, unchanged},
     perturbation::KINDS,
-    tasks as fit_tasks,
+    reference, tasks as fit_tasks,
 };
 use crate::failure::Failure;
 
@@ -32,16 +32,27 @@ struct Order {
     scores: Vec<f32>,
     /// Of each part of the difficulty: networks, wide networks, length, hardness.
     parts: [Vec<f32>; 4],
+    /// Of the reference method.
+    reference: Vec<f32>,
+}
+
+/// Weights, and beside them the reference method, learned from the same examples.
+struct Learned {
+    weights: Weights,
+    reference: Vec<Net>,
 }
 
 /// The split `dev`, which nothing was trained on.
-pub(crate) fn dev(material: &Material, weights: &Weights) {
+pub(crate) fn dev(material: &Material, weights: Weights) -> Result<(), Failure> {
+    let taught = material.chosen(|example| example.split == "train");
+    let learned = Learned::beside(material, &taught, weights)?;
+    let weights = &learned.weights;
     let chosen = material.chosen(|example| example.split == "dev");
     let mmlu: Vec<usize> =
         material.chosen(|example| example.split == "dev" && example.bench == "mmlu");
     one(
         material,
-        weights,
+        &learned,
         "dev: MMLU, seen subjects",
         &mmlu,
         (STRONG, WEAK),
@@ -49,15 +60,15 @@ pub(crate) fn dev(material: &Material, weights: &Weights) {
     let bench = |name: &'static str| {
         material.chosen(move |example| example.split == "dev" && example.bench == name)
     };
-    one(material, weights, "dev: CRUX", &bench("crux"), LADDER);
+    one(material, &learned, "dev: CRUX", &bench("crux"), LADDER);
     one(
         material,
-        weights,
+        &learned,
         "dev: MATH, level 5",
         &bench("math-l5"),
         LADDER,
     );
-    one(material, weights, "dev: MATH", &bench("math"), OPEN);
+    one(material, &learned, "dev: MATH", &bench("math"), OPEN);
     for (at, kind) in KINDS.iter().enumerate() {
         let score = |variant: usize| -> Vec<f32> {
             let figures = chosen.iter().map(|one| &material.figures[*one][variant]);
@@ -80,6 +91,7 @@ pub(crate) fn dev(material: &Material, weights: &Weights) {
         known.len(),
         right.count()
     );
+    Ok(())
 }
 
 /// How steady whole decisions are on the split `dev`.
@@ -203,19 +215,30 @@ pub(crate) fn tasks(material: &Material) -> Result<(), Failure> {
     Ok(())
 }
 
-fn without(material: &Material, held: impl Fn(&Example) -> bool) -> Result<Weights, Failure> {
-    fit(material, &material.chosen(|example| !held(example)), NETS)
+fn without(material: &Material, held: impl Fn(&Example) -> bool) -> Result<Learned, Failure> {
+    let chosen = material.chosen(|example| !held(example));
+    Learned::beside(material, &chosen, fit(material, &chosen, NETS)?)
 }
 
-fn one(material: &Material, weights: &Weights, name: &str, chosen: &[usize], pair: (&str, &str)) {
-    Order::of(material, weights, chosen, pair).print(name, pair);
+fn one(material: &Material, learned: &Learned, name: &str, chosen: &[usize], pair: (&str, &str)) {
+    Order::of(material, learned, chosen, pair).print(name, pair);
+}
+
+// === impl Learned ===
+
+impl Learned {
+    fn beside(material: &Material, chosen: &[usize], weights: Weights) -> Result<Self, Failure> {
+        let reference = reference(material, chosen, &weights)?;
+        Ok(Self { weights, reference })
+    }
 }
 
 // === impl Order ===
 
 impl Order {
     /// By the difficulty of those that both models have outcomes on.
-    fn of(material: &Material, weights: &Weights, chosen: &[usize], pair: (&str, &str)) -> Self {
+    fn of(material: &Material, learned: &Learned, chosen: &[usize], pair: (&str, &str)) -> Self {
+        let weights = &learned.weights;
         let (chosen, gains) = material.gains(chosen, pair.0, pair.1);
         let mut order = Self {
             gains,
@@ -230,6 +253,7 @@ impl Order {
                 row(&weights.hardness, &input),
             ];
             order.scores.push(weights.difficulty(figures));
+            order.reference.push(mean_gap(&learned.reference, &input));
             for (of_all, part) in order.parts.iter_mut().zip(parts) {
                 of_all.push(part);
             }
@@ -241,6 +265,7 @@ impl Order {
     fn extend(&mut self, other: Self) {
         self.gains.extend(other.gains);
         self.scores.extend(other.scores);
+        self.reference.extend(other.reference);
         for (own, others) in self.parts.iter_mut().zip(other.parts) {
             own.extend(others);
         }
@@ -258,6 +283,11 @@ impl Order {
             parts[1],
             parts[3],
             self.gains.len(),
+        );
+        let (least, most) = lead(&self.gains, &self.scores, &self.reference);
+        println!(
+            "  the reference method {:.3}, more than it {least:+.3} to {most:+.3}",
+            apgr(&self.gains, &self.reference)
         );
     }
 }

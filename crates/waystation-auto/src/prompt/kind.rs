@@ -11,11 +11,13 @@ const BRACES: usize = 11;
 const LATEX: usize = 12;
 const OPTIONS: usize = 14;
 const OPTION_BYTES: usize = 15;
+const NUMERIC: usize = 16;
 const NUMBERS: usize = 19;
 const SENTENCES: usize = 23;
 const BLANKS: usize = 26;
 const FENCES: usize = 27;
 const SYNTAX: usize = 28;
+const VARIETY: usize = 32;
 /// Then cues.
 const HOW_MANY: usize = MEASURES + 2;
 const PROVE: usize = MEASURES + 5;
@@ -29,6 +31,11 @@ const SHORT_OPTION: f32 = 5.0;
 
 /// More than five options, as that figure has them.
 const MANY: f32 = 1.3;
+
+/// Options combine the same words where at most so many of their words are different: a sixth surely, two
+/// fifths no more.
+const COMBINED: f32 = 0.17;
+const VARIED: f32 = 0.4;
 
 /// A story has so many bits more of length than of quantities, usually.
 const LONGER: f32 = 5.4;
@@ -85,6 +92,17 @@ impl Kind {
                 (figure(BYTES) + log2(quantities) + LONGER) / 2.0
             }
             _ => figure(BYTES),
+        }
+    }
+
+    /// How far the answers of a choice combine the same few words, from 0 to 1: `true, false`, `rises, falls`.
+    /// Numbers have few words too, and combine nothing.
+    pub(crate) fn combined(self, figures: &[f32; FEATURES]) -> f32 {
+        let figure = |at: usize| figures.get(at).copied().unwrap_or_default();
+        let alike = ((VARIED - figure(VARIETY)) / (VARIED - COMBINED)).clamp(0.0, 1.0);
+        match self {
+            Self::Choice => alike * (1.0 - figure(NUMERIC)).max(0.0),
+            _ => 0.0,
         }
     }
 }
@@ -185,6 +203,33 @@ mod tests {
             ("Write a short poem about the rain.", Kind::Open),
         ] {
             assert_eq!(Kind::of(&figures(prompt)), kind, "{prompt}");
+        }
+    }
+
+    #[test]
+    fn answers_that_combine_the_same_words_are_told_from_others() {
+        let of = |prompt: &str| {
+            let figures = figures(prompt);
+            Kind::of(&figures).combined(&figures)
+        };
+        for (options, wanted) in [
+            ("A. Yes, yes\nB. Yes, no\nC. No, yes\nD. No, no", 0.65),
+            (
+                "A. Both rise\nB. Both fall\nC. Zinc does, iron never\nD. One of them melts",
+                0.0,
+            ),
+            (
+                "A. Prices rise and wages fall\nB. Prices fall and wages rise\nC. Prices and wages rise\nD. Prices and wages fall",
+                0.5,
+            ),
+            ("A. Iron\nB. Zinc\nC. Copper\nD. Lead", 0.0),
+            ("A. 12\nB. 14\nC. 14\nD. 12", 0.0),
+            ("A. Yes\nB. No", 0.0),
+        ] {
+            let found = of(&format!(
+                "Claim 1: zinc is a metal. Claim 2: iron rusts.\n{options}"
+            ));
+            assert!((found - wanted).abs() < 0.1, "{options}: {found}");
         }
     }
 }

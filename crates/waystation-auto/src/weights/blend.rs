@@ -8,6 +8,10 @@ use crate::prompt::Kind;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Blend(pub [[f32; 2]; 4]);
 
+/// What answers add that combine the same words, so that several things are to be judged at once: weak models do
+/// little better there than by guessing.
+pub(super) const COMBINED: f32 = 0.8;
+
 /// What the parts count on a kind of prompt.
 struct Trust {
     /// Multiples of the blend.

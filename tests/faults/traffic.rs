@@ -279,7 +279,7 @@ async fn what_the_gateway_itself_lacks_opens_no_circuit() {
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("making a socket"), "{error}");
     let codes = error["metadata"]["previous_errors"].as_array().unwrap();
-    assert!(codes.iter().all(|failed| failed["code"] == 500), "{error}");
+    assert!(codes.iter().all(|failed| failed["code"] == 503), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -484,7 +484,7 @@ impl From<TransportError> for Failed {
         let ours = error.phase == Phase::Socket;
         let kind = match error.timed_out {
             true => ErrorType::Timeout,
-            false if ours => ErrorType::Server,
+            false if ours => ErrorType::ProviderOverloaded,
             false => ErrorType::ProviderUnavailable,
         };
         Self {

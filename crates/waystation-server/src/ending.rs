@@ -39,7 +39,7 @@ struct Bell {
     rang: AtomicBool,
 }
 
-/// Whether the time of what is under way is up. Wakes nobody: an [`Ear`] does.
+/// Whether the time of what is under way is up. Wakes nobody: a connection's `Ear` does.
 #[derive(Clone, Debug, Default)]
 pub struct End(Arc<AtomicBool>);
 

@@ -51,8 +51,13 @@ def gone(link, who, within):
 
 
 def started_then_watched(link, who, _body):
-    if link.stream:
-        link.answer(who[0], 20)
+    try:
+        if link.stream:
+            link.answer(who[0], 20)
+    except OSError:
+        # It was let go before it had said all of it.
+        closed[who] = time.monotonic()
+        return
     gone(link, who, 8)
 
 

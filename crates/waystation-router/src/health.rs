@@ -197,10 +197,14 @@ impl HealthTable {
     }
 
     /// After how long 95 of 100 first tokens of this endpoint were there, over the last five minutes;
-    /// `None` with fewer than eight measured. As old as the [`view`](Self::view).
+    /// `None` with fewer than eight measured. While somebody else is at the table, as the last
+    /// [`view`](Self::view) has it.
     #[must_use]
     pub fn first_token_tail(&self, endpoint: &EndpointId, now: Tick) -> Option<Duration> {
-        let seconds = self.view(now).rows.get(endpoint)?.tail()?;
+        let seconds = match self.cells.try_read(|cells| cells.tail(endpoint, now)) {
+            Some(tail) => tail?,
+            None => self.published.load().rows.get(endpoint)?.tail()?,
+        };
         Duration::try_from_secs_f64(seconds).ok()
     }
 

@@ -65,6 +65,11 @@ impl Cells {
         self.cells.len()
     }
 
+    /// Seconds after which nearly every first token of this endpoint was there.
+    pub(super) fn tail(&self, endpoint: &EndpointId, now: Tick) -> Option<f64> {
+        self.cells.get(endpoint)?.latency.lately(now).tail()
+    }
+
     /// A snapshot.
     pub(super) fn view(&self, now: Tick) -> HealthView {
         let rows = self.cells.iter();

@@ -163,8 +163,13 @@ fn the_tail_of_first_tokens_needs_eight_of_them() {
         outcome.ttft = Some(Duration::from_millis(400));
         table.record(&one, outcome);
     }
-    let tail = table.first_token_tail(&one, at(9)).unwrap();
+    // At once, however young the view is that plans are made by.
+    let tail = table.first_token_tail(&one, at(8)).unwrap();
     assert!(tail.as_secs_f64() > 0.37 && tail.as_secs_f64() < 0.43);
+    // Who finds the table taken is told what the view says.
+    let _ = table.view(at(9));
+    let meanwhile = table.cells.read(|_| table.first_token_tail(&one, at(9)));
+    assert_eq!(meanwhile, Some(tail));
     assert_eq!(table.first_token_tail(&one, at(600)), None);
 }
 

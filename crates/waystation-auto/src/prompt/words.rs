@@ -37,9 +37,12 @@ impl Hasher for Fnv {
         self.0 ^ (self.0 >> 29)
     }
 
-    /// Numbers at once: they are hashes, or nearly.
+    /// Numbers at once. Both halves of the product count: of a number whose low bits are zeros, as those of single
+    /// words among phrases are, the lower half tells nothing where tables look first.
     fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let whole = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        let half = |of: u128| u64::try_from(of & u128::from(u64::MAX)).unwrap_or_default();
+        self.0 = half(whole) ^ half(whole >> 64);
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -52,6 +55,19 @@ impl Hasher for Fnv {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A table looks at the low bits of a hash first, and single words are told by the highest of a number.
+    #[test]
+    fn numbers_that_differ_in_high_bits_only_differ_in_the_low_bits_of_their_hash() {
+        let low = |number: u64| {
+            let mut hasher = Fnv::default();
+            hasher.write_u64(number << 48);
+            hasher.finish() & 0x7ff
+        };
+        let different: HashSet<u64> = (1..=1_000).map(low).collect();
+        // Of 1,000 in 2,048 places by chance 790 are different.
+        assert!(different.len() > 700, "{}", different.len());
+    }
 
     #[test]
     fn the_lists_are_there() {
